@@ -1,0 +1,27 @@
+// kith:share/… — the text that lets a member read one share:
+// base32(version 1 ‖ swarm id [8] ‖ share id [32] ‖ root key [32] ‖ BLAKE2b-32bit of all before).
+// It is no membership: without being in the swarm one reaches nobody.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "proto/ids.hpp"
+#include "proto/result.hpp"
+
+namespace kith {
+
+struct Link {
+  std::array<std::uint8_t, 8> swarm_prefix{};
+  ShareId share;
+  ChunkKey key;
+
+  [[nodiscard]] std::string to_string() const;
+  /// Errors name the part that is wrong: prefix, alphabet, length, checksum, version. Surrounding
+  /// white space is ignored.
+  [[nodiscard]] static Result<Link> parse(std::string_view text);
+  bool operator==(const Link&) const = default;
+};
+
+}  // namespace kith

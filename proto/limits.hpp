@@ -1,0 +1,82 @@
+// Every limit of kith, each with its reason. Sizes are bytes unless the name says otherwise. What a
+// peer can fill is bounded here.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace kith::limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+
+// --- memory ---
+inline constexpr std::size_t kReceiveBudget = 32 * kMiB;  // chunks wanted and not yet stored
+inline constexpr std::size_t kSendBudget = 32 * kMiB;     // sections sealed and not yet sent
+inline constexpr std::size_t kImportChunksInFlight = 16;  // scanned and not yet hashed
+inline constexpr std::size_t kControlBuffer = 16 * kKiB;  // per connection, for control records
+inline constexpr std::size_t kReadPerTurn = 1 * kMiB;     // one readv per readiness, for fairness
+inline constexpr std::size_t kControlQueue = 1 * kMiB;    // unsent control bytes: then the peer does
+                                                          // not read, and the connection closes
+
+// --- content ---
+inline constexpr std::size_t kPageMax = 1 * kMiB;         // one encoded page, and the root
+inline constexpr std::size_t kEntriesMax = 4'000'000;     // of one share
+inline constexpr std::size_t kChunksMax = 16'000'000;     // of one share
+inline constexpr std::size_t kPathMax = 4'095;            // PATH_MAX without its NUL
+inline constexpr std::size_t kComponentMax = 255;         // NAME_MAX
+inline constexpr std::size_t kSymlinkMax = 4'095;
+inline constexpr std::size_t kChunkMaxAllowed = 4 * kMiB; // any chunking: what receivers reserve for
+
+// --- handshake and connections ---
+inline constexpr std::size_t kHandshakeMessageMax = 1 * kKiB;  // keeps strangers cheap
+inline constexpr auto kHandshakeTime = 5s;                     // all three messages together
+inline constexpr std::size_t kHalfOpenPerSubnet = 32;          // per /24 or /64
+inline constexpr std::size_t kHalfOpenMax = 256;
+inline constexpr std::size_t kHandshakesPerSecond = 200;       // a DH costs 0.1 ms of T0
+inline constexpr std::size_t kConnectionsMax = 1'024;
+inline constexpr std::size_t kPsksTried = 64;                  // per first message, all swarms
+inline constexpr std::size_t kFrameMax = 60 * kKiB;            // one control frame, with its type
+inline constexpr std::uint64_t kRekeyEvery = 1 << 14;          // transport messages
+inline constexpr std::uint64_t kConnectionBytesMax = 1ULL << 40;
+inline constexpr auto kConnectionLife = 24h;
+inline constexpr auto kFreshness = 30min;                      // |sent − now| of first messages
+inline constexpr auto kIdlePing = 20s;
+inline constexpr auto kIdleClose = 60s;
+
+// --- roster ---
+inline constexpr std::size_t kOpMax = 4 * kKiB;
+inline constexpr std::size_t kOpParentsMax = 16;
+inline constexpr std::size_t kRosterOpsMax = 100'000;
+inline constexpr std::size_t kRosterPending = 1'024;           // operations whose parents are missing
+inline constexpr std::size_t kReducePerTurn = 8;               // on T0
+inline constexpr std::size_t kDeviceNameMax = 64;
+inline constexpr std::size_t kSwarmNameMax = 64;
+inline constexpr std::size_t kInviteHints = 3;
+inline constexpr std::size_t kSwarmsMax = 32;
+
+// --- transfer ---
+inline constexpr std::size_t kHandlesPerConnection = 1'024;    // watched shares
+inline constexpr std::size_t kQueuedWantsPerPeer = 256;
+inline constexpr std::size_t kHavePerFrame = 4'096;
+inline constexpr std::size_t kBadChunksToBan = 3;              // within an hour, or the same twice
+
+// --- datagrams and DHT ---
+inline constexpr std::size_t kDatagramMax = 1'400;
+inline constexpr std::size_t kKrpcMax = 1'200;                 // inside a sealed datagram
+inline constexpr std::size_t kDatagramBatch = 64;
+inline constexpr std::size_t kBencodeDepth = 10;
+inline constexpr std::size_t kKrpcTokens = 500;
+inline constexpr std::size_t kPeersPerRecord = 500;
+inline constexpr std::size_t kRecords = 2'000;
+
+// --- API ---
+inline constexpr std::size_t kApiHeaderMax = 8 * kKiB;
+inline constexpr std::size_t kApiBodyMax = 1 * kMiB;
+inline constexpr std::size_t kApiConnections = 64;
+inline constexpr std::size_t kApiBacklog = 4 * kMiB;           // unread events of one client
+
+}  // namespace kith::limits
