@@ -64,6 +64,18 @@ inline constexpr std::size_t kQueuedWantsPerPeer = 256;
 inline constexpr std::size_t kHavePerFrame = 4'096;
 inline constexpr std::size_t kBadChunksToBan = 3;              // within an hour, or the same twice
 
+// --- frames ---
+inline constexpr std::size_t kCloseReasonMax = 256;            // one sentence
+inline constexpr std::size_t kHeadsPerFrame = 1'024;           // concurrent branches of a roster
+inline constexpr std::size_t kOpsPerFrame = 1'024;             // an operation has at least 60 bytes
+inline constexpr std::size_t kWrapsPerFrame = 400;             // 144 bytes each: fits kFrameMax
+inline constexpr std::size_t kBindingMax = 256;                // an encoded device binding
+inline constexpr std::size_t kJoinSecretsMax = 512;            // sealed box of three secrets, and room
+inline constexpr std::size_t kHaveBytesPerFrame = 48 * kKiB;   // bits of one have_set: fits kFrameMax
+inline constexpr std::size_t kPeersPerFrame = 64;
+inline constexpr std::size_t kIndicesMax = kChunksMax + 65'536;  // root, pages and chunks of a share
+inline constexpr std::uint64_t kSectionsMax = 1ULL << 48;      // section · 2^16 is a 64-bit nonce
+
 // --- datagrams and DHT ---
 inline constexpr std::size_t kDatagramMax = 1'400;
 inline constexpr std::size_t kKrpcMax = 1'200;                 // inside a sealed datagram

@@ -7,8 +7,8 @@
 //
 // (handle, index) names a chunk of a watched share: the *watcher* chose the handle with `watch`.
 // Frames of the watcher: watch, want, cancel, bad. Frames of the watched: have_set, have, chunk,
-// refuse. So the two directions of a connection have separate handles. Index 0 is the root, then the
-// pages, then the content in stream order.
+// refuse. So the two directions of a connection have separate handles. Index 0 is the root, then
+// the pages, then the content in stream order.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +56,7 @@ struct CloseFrame {
   std::string reason;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<CloseFrame> decode(Bytes body);
+  bool operator==(const CloseFrame&) const = default;
 };
 
 /// Answered by a pong with the same number. {n: int}
@@ -63,11 +64,13 @@ struct PingFrame {
   std::uint32_t number = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<PingFrame> decode(Bytes body);
+  bool operator==(const PingFrame&) const = default;
 };
 struct PongFrame {
   std::uint32_t number = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<PongFrame> decode(Bytes body);
+  bool operator==(const PongFrame&) const = default;
 };
 
 /// The heads of the sender's roster: operations that no other names as parent. {h: 32·n bytes}
@@ -75,12 +78,14 @@ struct RosterHaveFrame {
   std::vector<OpId> heads;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<RosterHaveFrame> decode(Bytes body);
+  bool operator==(const RosterHaveFrame&) const = default;
 };
 /// Asks for operations: all that are not ancestors-or-self of `have`, which may be empty. {h: ids}
 struct RosterWantFrame {
   std::vector<OpId> have;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<RosterWantFrame> decode(Bytes body);
+  bool operator==(const RosterWantFrame&) const = default;
 };
 /// Encoded operations, parents before children. {m: 1 if more follow, o: list of strings}
 struct RosterOpsFrame {
@@ -88,6 +93,7 @@ struct RosterOpsFrame {
   bool more = false;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<RosterOpsFrame> decode(Bytes body);
+  bool operator==(const RosterOpsFrame&) const = default;
 };
 /// Wraps of one epoch, a page of them. {e: op id, f: index of the first, n: total, w: bytes}
 struct WrapsFrame {
@@ -97,6 +103,7 @@ struct WrapsFrame {
   Buffer wraps;  // (device id ‖ sealed box of 112 bytes) each, in device id order
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<WrapsFrame> decode(Bytes body);
+  bool operator==(const WrapsFrame&) const = default;
 };
 
 /// A joiner's request. {b: binding, i: invite key, n: name, s: signature by the invite key over
@@ -108,6 +115,7 @@ struct JoinFrame {
   FixedBytes<64, struct SignatureTag> signature;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<JoinFrame> decode(Bytes body);
+  bool operator==(const JoinFrame&) const = default;
 };
 /// {d: device waited for (waiting only), r: reason (refused only), s: state, x: sealed secrets (in
 /// only): a sealed box to the joiner's W of G ‖ N_e ‖ C_e with e the current epoch}
@@ -119,6 +127,7 @@ struct JoinAnswerFrame {
   Buffer secrets;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<JoinAnswerFrame> decode(Bytes body);
+  bool operator==(const JoinAnswerFrame&) const = default;
 };
 
 /// Binds a handle to a share. The answer is the have-set; of a share not held here (or not allowed,
@@ -129,6 +138,7 @@ struct WatchFrame {
   ShareId share;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<WatchFrame> decode(Bytes body);
+  bool operator==(const WatchFrame&) const = default;
 };
 /// Bits [first, first + 8·bits.size()) of the have-set, most significant bit first; bits at or past
 /// `total` are 0. total = number of indices of the share (1 + pages + chunks), or 0 if unknown or
@@ -140,6 +150,7 @@ struct HaveSetFrame {
   Buffer bits;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<HaveSetFrame> decode(Bytes body);
+  bool operator==(const HaveSetFrame&) const = default;
 };
 /// Indices that the sender holds since. {h: handle, i: list of ints}
 struct HaveFrame {
@@ -147,6 +158,7 @@ struct HaveFrame {
   std::vector<ChunkIndex> indices;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<HaveFrame> decode(Bytes body);
+  bool operator==(const HaveFrame&) const = default;
 };
 
 /// Asks for a whole chunk. {h: handle, i: index}
@@ -155,6 +167,7 @@ struct WantFrame {
   ChunkIndex index = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<WantFrame> decode(Bytes body);
+  bool operator==(const WantFrame&) const = default;
 };
 /// Takes a want back; without an index: all of them, and the handle. {h: handle, i?: index}
 struct CancelFrame {
@@ -162,6 +175,7 @@ struct CancelFrame {
   std::optional<ChunkIndex> index;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<CancelFrame> decode(Bytes body);
+  bool operator==(const CancelFrame&) const = default;
 };
 /// Announces one section, whose records stand directly behind this record. Sections of a chunk come
 /// in order; `size` is the length of the whole chunk. {h: handle, i: index, l: length, o: offset,
@@ -175,6 +189,7 @@ struct ChunkFrame {
   Section section = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<ChunkFrame> decode(Bytes body);
+  bool operator==(const ChunkFrame&) const = default;
 };
 /// A want that will not be served: not held any more, or could not be read. {h: handle, i: index}
 struct RefuseFrame {
@@ -182,6 +197,7 @@ struct RefuseFrame {
   ChunkIndex index = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<RefuseFrame> decode(Bytes body);
+  bool operator==(const RefuseFrame&) const = default;
 };
 /// A chunk that came whole and does not have its id: the sender should check its copy. {h, i}
 struct BadFrame {
@@ -189,6 +205,7 @@ struct BadFrame {
   ChunkIndex index = 0;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<BadFrame> decode(Bytes body);
+  bool operator==(const BadFrame&) const = default;
 };
 
 /// Devices and addresses on which the sender itself completed a handshake. {p: list of
@@ -202,6 +219,7 @@ struct PeersFrame {
   std::vector<Entry> peers;
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<PeersFrame> decode(Bytes body);
+  bool operator==(const PeersFrame&) const = default;
 };
 
 }  // namespace kith
