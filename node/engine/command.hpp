@@ -1,0 +1,258 @@
+// What users ask of a node, and what it answers: plain values between the API thread and the engine.
+//
+// Every command has a RequestId, chosen by the API. The engine answers each with any number of
+// Progress replies and exactly one final reply: Done or an Error. A client that goes away sends
+// CancelRequest: the command ends, what was verified is kept.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "proto/content/link.hpp"
+#include "proto/content/manifest.hpp"
+#include "proto/crypto/content_cipher.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/ids.hpp"
+#include "proto/result.hpp"
+#include "proto/swarm/invite.hpp"
+#include "proto/time.hpp"
+
+namespace kith::node {
+
+enum class RequestId : std::uint64_t {};
+
+/// Which swarm: a name, a full id or a unique prefix of at least 8 characters; empty where there is
+/// only one.
+using SwarmSelector = std::string;
+/// Which share: a link, a full id or a unique prefix of at least 8 characters (hexadecimal).
+using ShareSelector = std::string;
+
+// --- commands ---
+
+struct CreateSwarm {
+  std::string name;
+};
+struct ListSwarms {};
+struct ListMembers {
+  SwarmSelector swarm;
+};
+struct MakeInvite {
+  SwarmSelector swarm;
+  std::string role = "member";  // admin, member, reader, mirror
+  std::uint32_t uses = 1;
+  std::chrono::milliseconds lifetime{std::chrono::hours(24)};
+};
+struct Join {
+  Invite invite;
+  std::string device_name;
+  std::chrono::milliseconds patience{std::chrono::seconds(30)};
+};
+struct LeaveSwarm {
+  SwarmSelector swarm;
+};
+
+/// Where a share goes, decided before a long import begins. Answer: SwarmTarget. Makes a swarm named
+/// `home` if there is none at all.
+struct ResolveShareTarget {
+  SwarmSelector swarm;
+};
+/// An import is done and its catalog rows are committed: announce and serve it. Answer: ShareAdded.
+struct AddShare {
+  SwarmId swarm;
+  ShareId share;
+  ChunkKey key;
+  CopyId copy{};
+  std::string path;
+  Root root;
+};
+struct Fetch {
+  Link link;
+  std::string directory;          // absolute; made if missing
+  std::string name;               // empty: the share's own
+  bool replace = false;
+  bool safe_links = false;
+  bool wait = false;              // keep trying when nobody provides it
+  bool detached = false;          // goes on when the client leaves
+};
+struct ListShares {};
+struct ShowShare {
+  ShareSelector share;
+};
+struct Unshare {
+  ShareSelector share;
+};
+struct CancelFetch {
+  ShareSelector share;
+};
+/// Hash every chunk of a copy again. Progress, then VerifyReport. An empty selector: all copies.
+struct VerifyShare {
+  ShareSelector share;
+};
+/// A shared tree was moved by its owner: take it up at its new place.
+struct MovedShare {
+  ShareSelector share;
+  std::string path;
+};
+struct ListPeers {};
+struct GetStatus {};
+struct GetDoctor {};
+struct SetLimit {
+  std::uint64_t bytes_per_second = 0;  // 0: none
+};
+struct AddBootstrap {
+  Endpoint endpoint;
+};
+/// The client of `request` went away.
+struct CancelRequest {
+  RequestId request{};
+};
+
+using CommandBody =
+    std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
+                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
+                 VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, AddBootstrap,
+                 CancelRequest>;
+struct Command {
+  RequestId request{};
+  CommandBody body;
+};
+
+// --- answers ---
+
+struct SwarmView {
+  SwarmId id;
+  std::string name;
+  std::string role;  // ours
+  std::size_t members = 0;
+  std::size_t connected = 0;
+  std::uint64_t epoch = 0;
+};
+struct MemberView {
+  DeviceId device;
+  std::string name;
+  std::string role;
+  bool self = false;
+  bool connected = false;
+  std::string address;  // empty if not connected
+};
+struct ShareView {
+  ShareId share;
+  CopyId copy{};
+  SwarmId swarm;
+  std::string swarm_name;
+  std::string name;
+  std::string path;      // where the copy is, or will be
+  std::string state;     // shared, fetching, paused, verifying, complete, withdrawn, failed
+  std::string problem;   // why it failed, or which files changed or are missing
+  std::string link;
+  Totals totals;
+  std::uint64_t bytes_have = 0;
+  bool single_file = false;
+};
+struct PeerView {
+  DeviceId device;
+  std::string name;
+  SwarmId swarm;
+  std::string address;
+  bool connected = false;
+  bool incoming = false;
+  std::string found_by;   // invite, remembered, lan, peers, dht, bootstrap, incoming
+  std::string why_not;    // not connected: the last failure
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::int64_t rtt_ms = -1;
+};
+struct StatusView {
+  DeviceId device;
+  std::string version;
+  std::int64_t pid = 0;
+  std::string home;
+  std::vector<std::string> listen;
+  std::vector<SwarmView> swarms;
+  std::size_t shares = 0;
+  std::size_t fetches = 0;
+  std::size_t connections = 0;
+  std::uint64_t bytes_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::int64_t uptime_ms = 0;
+  std::int64_t longest_turn_us = 0;
+};
+struct DoctorCheck {
+  std::string name;    // ports, addresses, reached, clock, disk, versions, peers
+  std::string state;   // ok, warning, problem
+  std::string what;
+  std::string hint;
+};
+struct FetchProgress {
+  ShareId share;
+  std::string name;
+  std::string phase;   // looking, manifest, preparing, content, verifying, finishing
+  std::uint64_t bytes_done = 0;
+  std::uint64_t bytes_total = 0;
+  std::uint64_t rate = 0;       // bytes per second, over the last seconds
+  std::size_t peers = 0;        // sources
+};
+struct SourceView {
+  DeviceId device;
+  std::string name;
+  std::uint64_t bytes = 0;
+};
+struct FetchResult {
+  ShareId share;
+  std::string path;
+  Totals totals;
+  std::uint64_t bytes_received = 0;  // section bytes that arrived during this command
+  std::vector<SourceView> sources;
+  std::uint64_t links_outside = 0;   // symlinks that leave the tree (carried, or left out: safe_links)
+  bool already_there = false;
+  std::int64_t elapsed_ms = 0;
+};
+struct VerifyReport {
+  std::uint64_t chunks = 0;
+  std::uint64_t bytes = 0;
+  std::vector<std::string> bad;  // paths with bytes that are not the share's
+};
+struct SwarmTarget {
+  SwarmId swarm;
+  std::string name;
+  bool created = false;
+  Secret conv;  // convergence secret of the current epoch
+};
+
+struct SwarmCreated { SwarmView swarm; };
+struct SwarmsAnswer { std::vector<SwarmView> swarms; };
+struct MembersAnswer { SwarmView swarm; std::vector<MemberView> members; };
+struct InviteMade { std::string text; SwarmView swarm; std::string role; std::uint32_t uses = 1; UnixMillis expiry{}; };
+struct Joined { SwarmView swarm; bool already = false; };
+struct JoinProgress { std::string what; };
+struct ShareAdded { ShareView share; };
+struct SharesAnswer { std::vector<ShareView> shares; };
+struct ShareAnswer { ShareView share; std::vector<SourceView> providers; };
+struct PeersAnswer { std::vector<PeerView> peers; };
+struct DoctorAnswer { std::vector<DoctorCheck> checks; };
+struct Ok {};
+
+/// Not final.
+using Progress = std::variant<FetchProgress, JoinProgress>;
+/// Final.
+using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined, SwarmTarget,
+                          ShareAdded, FetchResult, SharesAnswer, ShareAnswer, VerifyReport, PeersAnswer,
+                          StatusView, DoctorAnswer>;
+
+struct Reply {
+  RequestId request{};
+  std::variant<Progress, Done, Error> body;
+};
+
+/// Something happened that no command asked for; for the event stream.
+struct NodeEvent {
+  std::string kind;    // peer-connected, peer-lost, share-withdrawn, member-joined, device-banned, …
+  std::string what;
+  std::string subject;
+};
+
+}  // namespace kith::node
