@@ -1,8 +1,9 @@
 // The cipher of chunks, pages and roots:
 //   p = BLAKE3-256(plaintext);  key = BLAKE3-keyed(conv, p);
 //   ciphertext = ChaCha20(key, nonce 0, counter 0);  id = BLAKE3-256(ciphertext).
-// conv is KDF(C_e, "kith/1 conv"), or 32 random bytes for a private share. ChaCha20 comes from OpenSSL
-// EVP, BLAKE3 from its own library; both work in place, slab by slab. Contexts live per thread.
+// conv is KDF(C_e, "kith/1 conv"), or 32 random bytes for a private share. ChaCha20 comes from
+// OpenSSL EVP, BLAKE3 from its own library; both work in place, slab by slab. Contexts live per
+// thread.
 #pragma once
 
 #include "proto/crypto/hash.hpp"
@@ -39,6 +40,7 @@ struct EncipheredPage {
 };
 [[nodiscard]] EncipheredPage encipher_page(const Secret& conv, Bytes plaintext);
 /// Checks the id, deciphers. Blame peer (kVerification).
-[[nodiscard]] Result<Buffer> decipher_page(const ChunkId& id, const ChunkKey& key, Bytes ciphertext);
+[[nodiscard]] Result<Buffer> decipher_page(const ChunkId& id, const ChunkKey& key,
+                                           Bytes ciphertext);
 
 }  // namespace kith

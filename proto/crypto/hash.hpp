@@ -34,8 +34,8 @@ class Secret {
 void blake2b(MutableBytes out, Bytes data, Bytes key = {});
 [[nodiscard]] std::array<std::uint8_t, 32> blake2b_256(Bytes data, Bytes key = {});
 
-/// KDF of the design: BLAKE2b-256(key = secret, label). Every use has a label of its own; all labels
-/// begin with "kith/1 ".
+/// KDF of the design: BLAKE2b-256(key = secret, label). Every use has a label of its own; all
+/// labels begin with "kith/1 ".
 [[nodiscard]] Secret kdf(const Secret& secret, std::string_view label);
 
 /// BLAKE3-256, incremental: for streams and slab chains. One object hashes one message.

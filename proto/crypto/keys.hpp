@@ -35,6 +35,10 @@ struct DhKeys {
 /// X25519; an error (blame peer) where the result would be all zero.
 [[nodiscard]] Result<Secret> dh(const DhKeys& own, const DhPublic& other);
 
+/// True for the few public keys with which every X25519 gives zero. Every binding that was decoded
+/// is free of them.
+[[nodiscard]] bool is_low_order(const DhPublic& key);
+
 /// What a device shows of its keys: canonical bencode {d, s, sig, w}, 32, 32, 64 and 32 bytes;
 /// sig = D over "kith/1 binding" ‖ s ‖ w.
 struct DeviceBinding {
@@ -63,7 +67,10 @@ struct DeviceKeys {
 };
 
 /// crypto_box_seal: an ephemeral X25519 key, then XSalsa20-Poly1305. plaintext + 48 bytes. The rng
-/// makes the ephemeral key, so that simulations are deterministic.
+/// makes the ephemeral key, so that simulations are deterministic. The nonce is
+/// BLAKE2b-192(ephemeral key ‖ to), as in libsodium, whose crypto_box_seal_open opens it. Under a
+/// `to` of low order nobody could keep a secret: the result is then random bytes, which open
+/// nowhere.
 inline constexpr std::size_t kSealedBoxOverhead = 48;
 [[nodiscard]] Buffer seal_box(const DhPublic& to, Bytes plaintext, Rng& rng);
 [[nodiscard]] Result<Buffer> open_box(const DhKeys& keys, Bytes sealed);
