@@ -1,0 +1,64 @@
+"""Compiles every header alone. A header that was fine, and has not changed since with anything of ours
+that it includes, is not compiled again: build/tidy/headers.json remembers the digests."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import subprocess
+import tempfile
+
+from source import ROOT, closure
+
+CACHE = ROOT / "build/tidy/headers.json"
+COMMAND = ["g++", "-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}",
+           '-DKITH_VERSION="0"', "-x", "c++"]
+
+
+def digest(path, by_path, salt=""):
+    """Of a file and all that it includes of ours."""
+    total = hashlib.sha256(salt.encode())
+    for name in closure(path, by_path):
+        total.update(name.encode() + b"\0" + by_path[name].text.encode() + b"\0")
+    return total.hexdigest()
+
+
+def load(cache=CACHE):
+    try:
+        return json.loads(cache.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def store(known, cache=CACHE):
+    """Nobody may be able to write there (a test run as another user): then the next run is slower."""
+    try:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False, encoding="utf-8") as out:
+            json.dump(known, out, indent=0, sort_keys=True)
+        os.replace(out.name, cache)
+    except OSError:
+        pass
+
+
+def compile_alone(path):
+    """What the compiler said, empty if the header is fine."""
+    done = subprocess.run([*COMMAND, "-"], input=f'#include "{path}"\n', text=True, cwd=ROOT,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace")
+    return "" if done.returncode == 0 else done.stdout or f"exit code {done.returncode}"
+
+
+def check(sources):
+    """Messages for all headers that do not compile alone."""
+    by_path = {s.path: s for s in sources}
+    known = load()
+    fresh = {path: digest(path, by_path, " ".join(COMMAND))
+             for path in by_path if path.endswith(".hpp")}
+    stale = [path for path, value in fresh.items() if known.get(path) != value]
+    found = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
+        for path, said in zip(stale, threads.map(compile_alone, stale)):
+            if said:
+                del fresh[path]
+                found.append(f"{path}:1: does not compile alone:\n{said}")
+    store(fresh)
+    return found
