@@ -1,0 +1,490 @@
+#include "storage/catalog.hpp"
+
+#include <algorithm>
+
+#include "storage/schema.hpp"
+
+namespace kith::storage {
+namespace {
+
+// Up to this size a start checks the whole file (some tenths of a second); beyond, `doctor` does.
+constexpr std::int64_t kCheckAtStartMax = 32 * 1024 * 1024;
+constexpr std::int64_t kPlacesMax = 8;
+constexpr std::int64_t kFlagDetached = 1, kFlagReplace = 2, kFlagSafeLinks = 4;
+
+std::int64_t first8(Bytes id) { return static_cast<std::int64_t>(load_be<std::uint64_t>(id)); }
+std::int64_t number(CopyId copy) { return static_cast<std::int64_t>(copy); }
+std::int64_t number(std::uint64_t bits) { return static_cast<std::int64_t>(bits); }
+
+Error damaged(const char* what) {
+  return local_error(Errc::kIo, std::string("the catalog is damaged (") + what + ")");
+}
+
+// u8 count, then per endpoint u8 length and its compact form.
+Buffer encode_endpoints(const std::vector<Endpoint>& endpoints) {
+  Buffer out;
+  for (const Endpoint& endpoint : endpoints) {
+    const Buffer compact = endpoint.compact();
+    out.push_back(static_cast<std::uint8_t>(compact.size()));
+    append(out, compact);
+  }
+  return out;
+}
+
+Result<std::vector<Endpoint>> decode_endpoints(Bytes in) {
+  std::vector<Endpoint> out;
+  while (!in.empty()) {
+    const std::size_t size = in[0];
+    if (in.size() - 1 < size) return damaged("an address");
+    const auto endpoint = Endpoint::from_compact(in.subspan(1, size));
+    if (!endpoint) return damaged("an address");
+    out.push_back(*endpoint);
+    in = in.subspan(1 + size);
+  }
+  return out;
+}
+
+std::int64_t flags_of(const CopyRecord& copy) {
+  return (copy.detached ? kFlagDetached : 0) | (copy.replace ? kFlagReplace : 0) |
+         (copy.safe_links ? kFlagSafeLinks : 0);
+}
+
+ShareRecord read_share(const Stmt& row) {
+  return {row.fixed<ShareId>(0), row.fixed<SwarmId>(1), std::string(row.text(2)),
+          row.fixed<ChunkKey>(3), to_buffer(row.blob(4))};
+}
+
+Result<CopyRecord> read_copy(const Stmt& row) {
+  const std::int64_t state = row.integer(2);
+  if (state < 0 || state > static_cast<std::int64_t>(CopyState::kShared)) return damaged("a copy");
+  CopyRecord copy;
+  copy.id = CopyId(row.integer(0));
+  copy.share = row.fixed<ShareId>(1);
+  copy.state = static_cast<CopyState>(state);
+  copy.detached = (row.integer(3) & kFlagDetached) != 0;
+  copy.replace = (row.integer(3) & kFlagReplace) != 0;
+  copy.safe_links = (row.integer(3) & kFlagSafeLinks) != 0;
+  copy.directory = row.text(4);
+  copy.name = row.text(5);
+  copy.path = row.text(6);
+  copy.dev = static_cast<std::uint64_t>(row.integer(7));
+  copy.inode = static_cast<std::uint64_t>(row.integer(8));
+  return copy;
+}
+
+}  // namespace
+
+Result<Catalog> Catalog::open_db(const std::string& path, DbMode mode) {
+  KITH_TRY(auto db, Db::open(path, mode));
+  if (mode == DbMode::kReadOnly) {
+    KITH_CHECK(check_schema(*db));
+    return Catalog(std::move(db));
+  }
+  KITH_CHECK(migrate(*db));
+  if (mode == DbMode::kReadWrite) KITH_CHECK(db->exec("PRAGMA journal_mode=WAL"));
+  return Catalog(std::move(db));
+}
+
+Result<Catalog> Catalog::open(const std::string& path) {
+  auto catalog = open_db(path, DbMode::kReadWrite);
+  if (!catalog) {
+    Error error = std::move(catalog).error();
+    error.subject = path;
+    return error;
+  }
+  KITH_TRY(const auto pages, catalog->db_->query_integer("PRAGMA page_count"));
+  KITH_TRY(const auto size, catalog->db_->query_integer("PRAGMA page_size"));
+  if (pages * size <= kCheckAtStartMax) KITH_CHECK(catalog->check());
+  return catalog;
+}
+
+Result<Catalog> Catalog::open_read_only(const std::string& path) {
+  return open_db(path, DbMode::kReadOnly);
+}
+
+Result<Catalog> Catalog::open_in_memory() { return open_db(":memory:", DbMode::kMemory); }
+
+Result<Catalog::Use> Catalog::stmt(const char* sql) {
+  const auto found = statements_.find(sql);
+  if (found != statements_.end()) {
+    return Use(&found->second);
+  }
+  KITH_TRY(Stmt prepared, db_->prepare(sql));
+  return Use(&statements_.emplace(sql, std::move(prepared)).first->second);
+}
+
+Result<void> Catalog::begin() { return db_->exec("BEGIN IMMEDIATE"); }
+
+Result<void> Catalog::commit() { return db_->exec("COMMIT"); }
+
+Result<void> Catalog::commit_full() {
+  // SQLite does not let `synchronous` change inside a transaction, and the group may have begun
+  // before it was known that it must be durable. A second, tiny transaction made with FULL syncs
+  // the whole log, and with it everything that was committed before.
+  KITH_CHECK(db_->exec("COMMIT"));
+  KITH_CHECK(db_->exec("PRAGMA synchronous=FULL"));
+  auto synced = db_->exec(
+      "INSERT INTO setting(name, value) VALUES('synced', x'') "
+      "ON CONFLICT(name) DO UPDATE SET value = CASE value WHEN x'' THEN x'00' ELSE x'' END");
+  KITH_CHECK(db_->exec("PRAGMA synchronous=NORMAL"));
+  return synced;
+}
+
+void Catalog::roll_back() {
+  if (db_->in_transaction()) (void)db_->exec("ROLLBACK");
+}
+
+Result<void> Catalog::put_setting(std::string_view name, std::string_view value) {
+  KITH_TRY(const Use put, stmt("INSERT INTO setting(name, value) VALUES(?1, ?2) "
+                               "ON CONFLICT(name) DO UPDATE SET value = excluded.value"));
+  return put->bind_text(1, name).bind_blob(2, as_bytes(value)).run();
+}
+
+Result<std::optional<std::string>> Catalog::setting(std::string_view name) {
+  KITH_TRY(const Use get, stmt("SELECT value FROM setting WHERE name = ?1"));
+  KITH_TRY(const bool found, get->bind_text(1, name).step());
+  if (!found) return std::optional<std::string>();
+  return std::optional(std::string(get->text(0)));
+}
+
+Result<void> Catalog::put_swarm(const SwarmRecord& swarm) {
+  KITH_TRY(const Use put, stmt("INSERT INTO swarm(id, secret) VALUES(?1, ?2) "
+                               "ON CONFLICT(id) DO UPDATE SET secret = excluded.secret"));
+  return put->bind_blob(1, swarm.id.view()).bind_blob(2, swarm.secret.view()).run();
+}
+
+Result<std::vector<SwarmRecord>> Catalog::swarms() {
+  std::vector<SwarmRecord> out;
+  KITH_TRY(const Use get, stmt("SELECT id, secret FROM swarm ORDER BY rowid"));
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    if (get->blob(1).size() != Secret::kSize) return damaged("a swarm");
+    out.push_back({get->fixed<SwarmId>(0), Secret(get->blob(1))});
+  }
+}
+
+Result<void> Catalog::remove_swarm(const SwarmId& swarm) {
+  for (const char* sql :
+       {"DELETE FROM swarm WHERE id = ?1", "DELETE FROM roster_op WHERE swarm = ?1",
+        "DELETE FROM wraps WHERE swarm = ?1", "DELETE FROM peer WHERE swarm = ?1"}) {
+    KITH_TRY(const Use remove, stmt(sql));
+    KITH_CHECK(remove->bind_blob(1, swarm.view()).run());
+  }
+  return {};
+}
+
+Result<void> Catalog::put_op(const SwarmId& swarm, const OpId& id, Bytes op) {
+  KITH_TRY(const Use put, stmt("INSERT INTO roster_op(swarm, id, op) VALUES(?1, ?2, ?3) "
+                               "ON CONFLICT(swarm, id) DO NOTHING"));
+  return put->bind_blob(1, swarm.view()).bind_blob(2, id.view()).bind_blob(3, op).run();
+}
+
+Result<std::vector<Buffer>> Catalog::ops(const SwarmId& swarm) {
+  std::vector<Buffer> out;
+  KITH_TRY(const Use get, stmt("SELECT op FROM roster_op WHERE swarm = ?1 ORDER BY seq"));
+  get->bind_blob(1, swarm.view());
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    out.push_back(to_buffer(get->blob(0)));
+  }
+}
+
+Result<void> Catalog::put_wraps(const SwarmId& swarm, const OpId& epoch, Bytes wraps) {
+  KITH_TRY(const Use put, stmt("INSERT INTO wraps(swarm, epoch, wraps) VALUES(?1, ?2, ?3) "
+                               "ON CONFLICT(swarm, epoch) DO UPDATE SET wraps = excluded.wraps"));
+  return put->bind_blob(1, swarm.view()).bind_blob(2, epoch.view()).bind_blob(3, wraps).run();
+}
+
+Result<std::optional<Buffer>> Catalog::wraps(const SwarmId& swarm, const OpId& epoch) {
+  KITH_TRY(const Use get, stmt("SELECT wraps FROM wraps WHERE swarm = ?1 AND epoch = ?2"));
+  KITH_TRY(const bool found, get->bind_blob(1, swarm.view()).bind_blob(2, epoch.view()).step());
+  if (!found) return std::optional<Buffer>();
+  return std::optional(to_buffer(get->blob(0)));
+}
+
+Result<void> Catalog::put_peer(const PeerRecord& peer) {
+  KITH_TRY(const Use put,
+           stmt("INSERT INTO peer(swarm, device, endpoints, seen) VALUES(?1, ?2, ?3, ?4) "
+                "ON CONFLICT(swarm, device) DO UPDATE "
+                "SET endpoints = excluded.endpoints, seen = excluded.seen"));
+  put->bind_blob(1, peer.swarm.view()).bind_blob(2, peer.device.view());
+  return put->bind_blob(3, encode_endpoints(peer.endpoints)).bind(4, count(peer.seen)).run();
+}
+
+Result<std::vector<PeerRecord>> Catalog::peers(const SwarmId& swarm, std::size_t limit) {
+  std::vector<PeerRecord> out;
+  KITH_TRY(const Use get, stmt("SELECT device, endpoints, seen FROM peer WHERE swarm = ?1 "
+                               "ORDER BY seen DESC, device LIMIT ?2"));
+  get->bind_blob(1, swarm.view()).bind(2, number(limit));
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    KITH_TRY(auto endpoints, decode_endpoints(get->blob(1)));
+    out.push_back(
+        {swarm, get->fixed<DeviceId>(0), std::move(endpoints), UnixMillis(get->integer(2))});
+  }
+}
+
+Result<void> Catalog::put_share(const ShareRecord& share) {
+  KITH_TRY(const Use put, stmt("INSERT INTO share(id, swarm, name, key, root) "
+                               "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(id) DO NOTHING"));
+  put->bind_blob(1, share.id.view()).bind_blob(2, share.swarm.view()).bind_text(3, share.name);
+  return put->bind_blob(4, share.key.view()).bind_blob(5, share.root).run();
+}
+
+Result<std::optional<ShareRecord>> Catalog::share(const ShareId& id) {
+  KITH_TRY(const Use get, stmt("SELECT id, swarm, name, key, root FROM share WHERE id = ?1"));
+  KITH_TRY(const bool found, get->bind_blob(1, id.view()).step());
+  if (!found) return std::optional<ShareRecord>();
+  return std::optional(read_share(*get));
+}
+
+Result<std::vector<ShareRecord>> Catalog::shares() {
+  std::vector<ShareRecord> out;
+  KITH_TRY(const Use get, stmt("SELECT id, swarm, name, key, root FROM share ORDER BY number"));
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    out.push_back(read_share(*get));
+  }
+}
+
+Result<void> Catalog::remove_share(const ShareId& id) {
+  KITH_TRY(const Use remove, stmt("DELETE FROM share WHERE id = ?1"));
+  return remove->bind_blob(1, id.view()).run();
+}
+
+Result<std::int64_t> Catalog::share_number(const ShareId& id) {
+  KITH_TRY(const Use get, stmt("SELECT number FROM share WHERE id = ?1"));
+  KITH_TRY(const bool found, get->bind_blob(1, id.view()).step());
+  if (!found) return local_error(Errc::kNotFound, "the catalog has no such share", id.hex());
+  return get->integer(0);
+}
+
+Result<void> Catalog::put_page(const ShareId& share, std::uint32_t page, Bytes ciphertext) {
+  KITH_TRY(const std::int64_t owner, share_number(share));
+  KITH_TRY(const Use put, stmt("INSERT INTO page(share, number, ciphertext) VALUES(?1, ?2, ?3) "
+                               "ON CONFLICT(share, number) DO NOTHING"));
+  return put->bind(1, owner).bind(2, page).bind_blob(3, ciphertext).run();
+}
+
+Result<std::optional<Buffer>> Catalog::page(const ShareId& share, std::uint32_t page) {
+  KITH_TRY(const Use get,
+           stmt("SELECT ciphertext FROM page JOIN share ON share.number = page.share "
+                "WHERE share.id = ?1 AND page.number = ?2"));
+  KITH_TRY(const bool found, get->bind_blob(1, share.view()).bind(2, page).step());
+  if (!found) return std::optional<Buffer>();
+  return std::optional(to_buffer(get->blob(0)));
+}
+
+Result<std::vector<std::uint32_t>> Catalog::pages(const ShareId& share) {
+  std::vector<std::uint32_t> out;
+  KITH_TRY(const Use get,
+           stmt("SELECT page.number FROM page JOIN share ON share.number = page.share "
+                "WHERE share.id = ?1 ORDER BY page.number"));
+  get->bind_blob(1, share.view());
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    out.push_back(static_cast<std::uint32_t>(get->integer(0)));
+  }
+}
+
+Result<void> Catalog::put_copy(const CopyRecord& copy) {
+  KITH_TRY(const std::int64_t share, share_number(copy.share));
+  KITH_TRY(const Use put, stmt("INSERT OR REPLACE INTO copy"
+                               "(id, share, state, flags, directory, name, path, dev, inode) "
+                               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+  put->bind(1, number(copy.id)).bind(2, share).bind(3, static_cast<std::int64_t>(copy.state));
+  put->bind(4, flags_of(copy)).bind_blob(5, as_bytes(copy.directory));
+  put->bind_blob(6, as_bytes(copy.name)).bind_blob(7, as_bytes(copy.path));
+  return put->bind(8, number(copy.dev)).bind(9, number(copy.inode)).run();
+}
+
+Result<void> Catalog::set_copy_state(CopyId copy, CopyState state, std::string_view path) {
+  KITH_TRY(const Use set, stmt("UPDATE copy SET state = ?2, path = ?3 WHERE id = ?1"));
+  set->bind(1, number(copy)).bind(2, static_cast<std::int64_t>(state));
+  KITH_CHECK(set->bind_blob(3, as_bytes(path)).run());
+  if (db_->changes() == 0) return local_error(Errc::kNotFound, "the catalog has no such copy");
+  return {};
+}
+
+Result<std::vector<CopyRecord>> Catalog::copies() {
+  std::vector<CopyRecord> out;
+  KITH_TRY(const Use get,
+           stmt("SELECT copy.id, share.id, state, flags, directory, copy.name, path, dev, inode "
+                "FROM copy JOIN share ON share.number = copy.share ORDER BY copy.id"));
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    KITH_TRY(auto copy, read_copy(*get));
+    out.push_back(std::move(copy));
+  }
+}
+
+Result<void> Catalog::remove_copy(CopyId copy) {
+  for (const char* sql :
+       {"DELETE FROM have WHERE copy = ?1", "DELETE FROM filestat WHERE copy = ?1",
+        "DELETE FROM copy WHERE id = ?1"}) {
+    KITH_TRY(const Use remove, stmt(sql));
+    KITH_CHECK(remove->bind(1, number(copy)).run());
+  }
+  return {};
+}
+
+Result<void> Catalog::put_have(CopyId copy, const HaveRow& row) {
+  KITH_CHECK(check_have_row(row));
+  KITH_TRY(const Use put, stmt("INSERT INTO have(copy, durable, number, boot, bits) "
+                               "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(copy, durable, number) "
+                               "DO UPDATE SET boot = excluded.boot, bits = excluded.bits"));
+  put->bind(1, number(copy)).bind(2, row.durable ? 1 : 0).bind(3, row.first / kHaveRowBits);
+  return put->bind_text(4, row.boot).bind_blob(5, row.bits).run();
+}
+
+Result<std::vector<HaveRow>> Catalog::have(CopyId copy) {
+  std::vector<HaveRow> out;
+  KITH_TRY(const Use get, stmt("SELECT durable, number, boot, bits FROM have WHERE copy = ?1 "
+                               "ORDER BY durable, number"));
+  get->bind(1, number(copy));
+  while (true) {
+    KITH_TRY(const bool found, get->step());
+    if (!found) return out;
+    const std::int64_t row_number = get->integer(1);
+    if (row_number < 0 || row_number > UINT32_MAX / kHaveRowBits) return damaged("a have-set");
+    HaveRow row{static_cast<ChunkIndex>(row_number) * kHaveRowBits, to_buffer(get->blob(3)),
+                get->integer(0) != 0, std::string(get->text(2))};
+    if (!check_have_row(row)) return damaged("a have-set");
+    out.push_back(std::move(row));
+  }
+}
+
+Result<void> Catalog::put_file_stats(CopyId copy, std::uint32_t page, Bytes stats) {
+  KITH_TRY(const Use put, stmt("INSERT INTO filestat(copy, page, stats) VALUES(?1, ?2, ?3) "
+                               "ON CONFLICT(copy, page) DO UPDATE SET stats = excluded.stats"));
+  return put->bind(1, number(copy)).bind(2, page).bind_blob(3, stats).run();
+}
+
+Result<std::optional<Buffer>> Catalog::file_stats(CopyId copy, std::uint32_t page) {
+  KITH_TRY(const Use get, stmt("SELECT stats FROM filestat WHERE copy = ?1 AND page = ?2"));
+  KITH_TRY(const bool found, get->bind(1, number(copy)).bind(2, page).step());
+  if (!found) return std::optional<Buffer>();
+  return std::optional(to_buffer(get->blob(0)));
+}
+
+Result<void> Catalog::index_chunks(const ShareId& share, ChunkIndex first,
+                                   std::span<const ChunkId> ids) {
+  KITH_TRY(const std::int64_t owner, share_number(share));
+  for (const ChunkId& id : ids) {
+    KITH_TRY(const Use put, stmt("INSERT OR IGNORE INTO chunk_index(id8, share, chunk) "
+                                 "VALUES(?1, ?2, ?3)"));
+    KITH_CHECK(put->bind(1, first8(id.view())).bind(2, owner).bind(3, first++).run());
+  }
+  return {};
+}
+
+Result<void> Catalog::index_plain(const ShareId& share, ChunkIndex first,
+                                  std::span<const PlainHash> hashes) {
+  KITH_TRY(const std::int64_t owner, share_number(share));
+  for (const PlainHash& hash : hashes) {
+    KITH_TRY(const Use put, stmt("INSERT OR IGNORE INTO plain_index(plain8, share, chunk) "
+                                 "VALUES(?1, ?2, ?3)"));
+    KITH_CHECK(put->bind(1, first8(hash.view())).bind(2, owner).bind(3, first++).run());
+  }
+  return {};
+}
+
+Result<std::vector<ChunkPlace>> Catalog::find_places(const char* sql, std::int64_t id8) {
+  std::vector<ChunkPlace> out;
+  KITH_TRY(const Use get, stmt(sql));
+  get->bind(1, id8).bind(2, kPlacesMax);
+  while (true) {
+    KITH_TRY(const bool row, get->step());
+    if (!row) return out;
+    out.push_back({get->fixed<ShareId>(0), static_cast<ChunkIndex>(get->integer(1))});
+  }
+}
+
+Result<std::vector<ChunkPlace>> Catalog::find_chunk(const ChunkId& id) {
+  return find_places(
+      "SELECT share.id, chunk FROM chunk_index JOIN share "
+      "ON share.number = chunk_index.share WHERE id8 = ?1 "
+      "ORDER BY chunk_index.share, chunk LIMIT ?2",
+      first8(id.view()));
+}
+
+Result<std::vector<ChunkPlace>> Catalog::find_plain(const PlainHash& hash) {
+  return find_places(
+      "SELECT share.id, chunk FROM plain_index JOIN share "
+      "ON share.number = plain_index.share WHERE plain8 = ?1 "
+      "ORDER BY plain_index.share, chunk LIMIT ?2",
+      first8(hash.view()));
+}
+
+Result<bool> Catalog::sweep_index(const char* last_sql, const char* delete_sql,
+                                  std::array<std::int64_t, 3>& cursor) {
+  KITH_TRY(const Use last, stmt(last_sql));
+  last->bind(1, cursor[0]).bind(2, cursor[1]).bind(3, cursor[2]);
+  KITH_TRY(const bool more, last->step());
+  const std::array<std::int64_t, 3> next =
+      more ? std::array{last->integer(0), last->integer(1), last->integer(2)}
+           : std::array{INT64_MAX, INT64_MAX, INT64_MAX};
+  last->reset();
+  KITH_TRY(const Use remove, stmt(delete_sql));
+  remove->bind(1, cursor[0]).bind(2, cursor[1]).bind(3, cursor[2]);
+  KITH_CHECK(remove->bind(4, next[0]).bind(5, next[1]).bind(6, next[2]).run());
+  cursor = more ? next : kStart;
+  return more;
+}
+
+// Looks at some thousand index rows and some pages per call.
+Result<bool> Catalog::sweep() {
+  KITH_TRY(const Use pages, stmt("DELETE FROM page WHERE rowid IN (SELECT rowid FROM page "
+                                 "WHERE share NOT IN (SELECT number FROM share) LIMIT 64)"));
+  KITH_CHECK(pages->run());
+  const bool more_pages = db_->changes() > 0;
+  KITH_TRY(const bool more_chunks,
+           sweep_index("SELECT id8, share, chunk FROM chunk_index WHERE (id8, share, chunk) > "
+                       "(?1, ?2, ?3) ORDER BY id8, share, chunk LIMIT 1 OFFSET 8191",
+                       "DELETE FROM chunk_index WHERE (id8, share, chunk) > (?1, ?2, ?3) "
+                       "AND (id8, share, chunk) <= (?4, ?5, ?6) "
+                       "AND share NOT IN (SELECT number FROM share)",
+                       chunk_cursor_));
+  KITH_TRY(const bool more_plain,
+           sweep_index("SELECT plain8, share, chunk FROM plain_index WHERE (plain8, share, chunk) "
+                       "> (?1, ?2, ?3) ORDER BY plain8, share, chunk LIMIT 1 OFFSET 8191",
+                       "DELETE FROM plain_index WHERE (plain8, share, chunk) > (?1, ?2, ?3) "
+                       "AND (plain8, share, chunk) <= (?4, ?5, ?6) "
+                       "AND share NOT IN (SELECT number FROM share)",
+                       plain_cursor_));
+  return more_pages || more_chunks || more_plain;
+}
+
+Result<void> Catalog::check() {
+  KITH_TRY(Stmt check, db_->prepare("PRAGMA quick_check(1)"));
+  KITH_TRY(const bool row, check.step());
+  if (row && check.text(0) == "ok") return {};
+  return damaged(row ? std::string(check.text(0)).c_str() : "no answer to quick_check");
+}
+
+Result<void> check_home_filesystem(FileIo& io, const std::string& home) {
+  struct Bad {
+    std::uint64_t magic;
+    const char* name;
+  };
+  static constexpr std::array kBad = {
+      Bad{0x6969, "NFS"},    Bad{0x517b, "SMB"}, Bad{0xff534d42, "CIFS"},  Bad{0xfe534d42, "SMB"},
+      Bad{0x01021997, "9P"}, Bad{0x4d44, "FAT"}, Bad{0x2011bab0, "exFAT"},
+  };
+  KITH_TRY(const Dir dir, io.open_root(home));
+  KITH_TRY(const FileSystemInfo info, io.file_system(dir));
+  const auto bad = std::ranges::find(kBad, info.type & 0xffffffff, &Bad::magic);
+  if (bad == kBad.end()) return {};
+  return local_error(
+      Errc::kUnsupported,
+      std::string("the home is on ") + bad->name + ", where kith's data are not safe", home,
+      "choose a directory on a local disk with --home");
+}
+
+}  // namespace kith::storage

@@ -1,0 +1,186 @@
+// The catalog of a device: what it shares and has, its swarms, what it knows of peers. SQLite, one
+// file in the home. One Catalog belongs to one thread; the node's catalog thread has the only one
+// that writes, others may read through open_read_only.
+//
+// Writes are grouped: begin(), any number of writes, then commit() or commit_full(). A process
+// crash loses nothing that was committed; a system crash may lose the last commits made with
+// commit(), never one made with commit_full(), and never leaves half of a group.
+//
+// Big deletions are not done at once: remove_share takes away the share, its pages and index rows
+// follow in sweep(), some at a time.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proto/crypto/hash.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/ids.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+#include "storage/file_io.hpp"
+#include "storage/have_rows.hpp"
+#include "storage/sqlite.hpp"
+
+namespace kith::storage {
+
+enum class CopyState : std::uint8_t {
+  kFetching = 0,
+  kFinishing = 1,  // everything is written and synced; the rename follows
+  kComplete = 2,   // fetched
+  kShared = 3,     // published from here
+};
+
+struct ShareRecord {
+  ShareId id;
+  SwarmId swarm;
+  std::string name;
+  ChunkKey key;  // of the root
+  Buffer root;   // ciphertext
+  bool operator==(const ShareRecord&) const = default;
+};
+
+struct CopyRecord {
+  CopyId id{};
+  ShareId share;
+  CopyState state = CopyState::kFetching;
+  bool detached = false;
+  bool replace = false;
+  bool safe_links = false;
+  std::string directory;  // where a fetch goes
+  std::string name;
+  std::string path;       // final
+  std::uint64_t dev = 0;  // of the staged root
+  std::uint64_t inode = 0;
+  bool operator==(const CopyRecord&) const = default;
+};
+
+struct SwarmRecord {
+  SwarmId id;
+  Secret secret;  // G
+};
+
+struct PeerRecord {
+  SwarmId swarm;
+  DeviceId device;
+  std::vector<Endpoint> endpoints;
+  UnixMillis seen{};
+  bool operator==(const PeerRecord&) const = default;
+};
+
+/// Where a chunk is known to be described.
+struct ChunkPlace {
+  ShareId share;
+  ChunkIndex index = 0;
+  bool operator==(const ChunkPlace&) const = default;
+};
+
+class Catalog {
+ public:
+  /// Opens, checks and migrates; makes the file if it is missing. Errors: kUnsupported where a
+  /// newer kith made it, kIo where it is damaged or not ours. Nothing is overwritten then.
+  [[nodiscard]] static Result<Catalog> open(const std::string& path);
+  [[nodiscard]] static Result<Catalog> open_read_only(const std::string& path);
+  /// For tests and simulations.
+  [[nodiscard]] static Result<Catalog> open_in_memory();
+
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] Result<void> commit();
+  /// Returns when the group, and every one before it, would survive a power cut.
+  [[nodiscard]] Result<void> commit_full();
+  void roll_back();
+
+  // --- settings ---
+  [[nodiscard]] Result<void> put_setting(std::string_view name, std::string_view value);
+  [[nodiscard]] Result<std::optional<std::string>> setting(std::string_view name);
+
+  // --- swarms ---
+  [[nodiscard]] Result<void> put_swarm(const SwarmRecord& swarm);
+  [[nodiscard]] Result<std::vector<SwarmRecord>> swarms();
+  /// With its operations, wraps and peers. Shares are removed one by one by the caller.
+  [[nodiscard]] Result<void> remove_swarm(const SwarmId& swarm);
+  /// Idempotent: an operation that is there already stays where it is.
+  [[nodiscard]] Result<void> put_op(const SwarmId& swarm, const OpId& id, Bytes op);
+  /// In the order in which they were put, hence parents first.
+  [[nodiscard]] Result<std::vector<Buffer>> ops(const SwarmId& swarm);
+  [[nodiscard]] Result<void> put_wraps(const SwarmId& swarm, const OpId& epoch, Bytes wraps);
+  [[nodiscard]] Result<std::optional<Buffer>> wraps(const SwarmId& swarm, const OpId& epoch);
+  [[nodiscard]] Result<void> put_peer(const PeerRecord& peer);
+  /// The `limit` peers of a swarm that were seen last, latest first.
+  [[nodiscard]] Result<std::vector<PeerRecord>> peers(const SwarmId& swarm, std::size_t limit);
+
+  // --- shares ---
+  /// Idempotent.
+  [[nodiscard]] Result<void> put_share(const ShareRecord& share);
+  [[nodiscard]] Result<std::optional<ShareRecord>> share(const ShareId& id);
+  [[nodiscard]] Result<std::vector<ShareRecord>> shares();
+  /// Its copies must have been removed.
+  [[nodiscard]] Result<void> remove_share(const ShareId& id);
+  /// kNotFound without the share. Idempotent.
+  [[nodiscard]] Result<void> put_page(const ShareId& share, std::uint32_t number, Bytes ciphertext);
+  [[nodiscard]] Result<std::optional<Buffer>> page(const ShareId& share, std::uint32_t number);
+  /// Numbers of the pages that are here, ascending.
+  [[nodiscard]] Result<std::vector<std::uint32_t>> pages(const ShareId& share);
+
+  // --- copies ---
+  /// kNotFound without the share; replaces a record of the same id.
+  [[nodiscard]] Result<void> put_copy(const CopyRecord& copy);
+  [[nodiscard]] Result<void> set_copy_state(CopyId copy, CopyState state, std::string_view path);
+  [[nodiscard]] Result<std::vector<CopyRecord>> copies();
+  [[nodiscard]] Result<void> remove_copy(CopyId copy);
+  [[nodiscard]] Result<void> put_have(CopyId copy, const HaveRow& row);
+  /// Rows whose form is damaged are an error (kIo).
+  [[nodiscard]] Result<std::vector<HaveRow>> have(CopyId copy);
+  [[nodiscard]] Result<void> put_file_stats(CopyId copy, std::uint32_t page, Bytes stats);
+  [[nodiscard]] Result<std::optional<Buffer>> file_stats(CopyId copy, std::uint32_t page);
+
+  // --- reuse ---
+  /// Notes that chunks `ids` stand at [first, first + ids.size()) of the share.
+  [[nodiscard]] Result<void> index_chunks(const ShareId& share, ChunkIndex first,
+                                          std::span<const ChunkId> ids);
+  /// The same by hash of the plaintext, so that a later import finds content that it has.
+  [[nodiscard]] Result<void> index_plain(const ShareId& share, ChunkIndex first,
+                                         std::span<const PlainHash> hashes);
+  /// Places where the first 8 bytes agree, at most 8. The caller compares the whole id.
+  [[nodiscard]] Result<std::vector<ChunkPlace>> find_chunk(const ChunkId& id);
+  [[nodiscard]] Result<std::vector<ChunkPlace>> find_plain(const PlainHash& hash);
+
+  /// One step of cleaning up after remove_share, in a transaction of the caller. True: there may be
+  /// more to do.
+  [[nodiscard]] Result<bool> sweep();
+
+  /// Reads the whole file and checks its structure: for `doctor`. kIo if it is damaged.
+  [[nodiscard]] Result<void> check();
+
+ private:
+  static constexpr std::array<std::int64_t, 3> kStart = {INT64_MIN, INT64_MIN, INT64_MIN};
+  explicit Catalog(std::unique_ptr<Db> db) : db_(std::move(db)) {}
+  [[nodiscard]] static Result<Catalog> open_db(const std::string& path, DbMode mode);
+  // A statement in use; reset when the use ends, so that no read transaction stays open.
+  struct Reset {
+    void operator()(Stmt* stmt) const { stmt->reset(); }
+  };
+  using Use = std::unique_ptr<Stmt, Reset>;
+  [[nodiscard]] Result<Use> stmt(const char* sql);
+  [[nodiscard]] Result<std::int64_t> share_number(const ShareId& id);
+  [[nodiscard]] Result<std::vector<ChunkPlace>> find_places(const char* sql, std::int64_t id8);
+  [[nodiscard]] Result<bool> sweep_index(const char* last_sql, const char* delete_sql,
+                                         std::array<std::int64_t, 3>& cursor);
+
+  std::unique_ptr<Db> db_;
+  std::map<const char*, Stmt> statements_;  // keyed by the constant, not by its text
+  // Where the next sweep goes on in each index: the last key that was looked at.
+  std::array<std::int64_t, 3> chunk_cursor_ = kStart;
+  std::array<std::int64_t, 3> plain_cursor_ = kStart;
+};
+
+/// Refuses file systems on which SQLite's locks or our permissions do not hold: NFS, SMB, 9P, FAT.
+[[nodiscard]] Result<void> check_home_filesystem(FileIo& io, const std::string& home);
+
+}  // namespace kith::storage
