@@ -22,8 +22,13 @@ inline constexpr std::size_t kReadPerTurn = 1 * kMiB;     // one readv per readi
 inline constexpr std::size_t kControlQueue = 1 * kMiB;    // unsent control bytes: then the peer does
                                                           // not read, and the connection closes
 
+inline constexpr std::size_t kFlushBytes = 32 * kMiB;     // of new chunks, then have-bits are committed
+inline constexpr std::size_t kSyncBytes = 256 * kMiB;     // of new chunks, then content is synced
+inline constexpr std::size_t kBackgroundJobs = 4;         // chunks checked or copied at a time
+
 // --- content ---
 inline constexpr std::size_t kPageMax = 1 * kMiB;         // one encoded page, and the root
+inline constexpr std::size_t kPageTokens = 400'000;       // values in one: more than fit valid ones
 inline constexpr std::size_t kEntriesMax = 4'000'000;     // of one share
 inline constexpr std::size_t kChunksMax = 16'000'000;     // of one share
 inline constexpr std::size_t kPathMax = 4'095;            // PATH_MAX without its NUL
@@ -56,6 +61,7 @@ inline constexpr std::size_t kReducePerTurn = 8;               // on T0
 inline constexpr std::size_t kDeviceNameMax = 64;
 inline constexpr std::size_t kSwarmNameMax = 64;
 inline constexpr std::size_t kInviteHints = 3;
+inline constexpr std::uint32_t kInviteUsesMax = 100'000;       // there are never more operations
 inline constexpr std::size_t kSwarmsMax = 32;
 
 // --- transfer ---
@@ -63,6 +69,14 @@ inline constexpr std::size_t kHandlesPerConnection = 1'024;    // watched shares
 inline constexpr std::size_t kQueuedWantsPerPeer = 256;
 inline constexpr std::size_t kHavePerFrame = 4'096;
 inline constexpr std::size_t kBadChunksToBan = 3;              // within an hour, or the same twice
+inline constexpr auto kBadChunkWindow = 1h;
+inline constexpr std::size_t kStrikesKept = 8;                 // per device, to know the same chunk
+inline constexpr std::size_t kBanEntries = 4'096;              // devices on record, and banned ones
+inline constexpr std::size_t kBadReportsBurst = 16;            // `bad` frames acted on: each costs a
+inline constexpr std::size_t kBadReportsPerSecond = 1;         // hash of a chunk; more are ignored
+inline constexpr auto kHaveBatch = 100ms;                      // one `have` per watcher and interval
+inline constexpr auto kCancelAnswer = 60s;                     // a want that was taken back must end
+inline constexpr auto kWriteStall = 60s;                       // sections unsent, not a byte leaves
 
 // --- frames ---
 inline constexpr std::size_t kCloseReasonMax = 256;            // one sentence
@@ -84,6 +98,8 @@ inline constexpr std::size_t kBencodeDepth = 10;
 inline constexpr std::size_t kKrpcTokens = 500;
 inline constexpr std::size_t kPeersPerRecord = 500;
 inline constexpr std::size_t kRecords = 2'000;
+inline constexpr std::size_t kTransactionMax = 64;             // a foreign `t`, which is echoed
+inline constexpr std::size_t kTokenMax = 128;                  // a foreign write token
 
 // --- API ---
 inline constexpr std::size_t kApiHeaderMax = 8 * kKiB;
