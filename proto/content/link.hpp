@@ -1,5 +1,6 @@
 // kith:share/… — the text that lets a member read one share:
-// base32(version 1 ‖ swarm id [8] ‖ share id [32] ‖ root key [32] ‖ BLAKE2b-32bit of all before).
+// base32(version 1 ‖ swarm id [8] ‖ share id [32] ‖ root key [32] ‖ checksum [4]), 77 bytes, where
+// checksum = the first 4 bytes of BLAKE2b-256 of all before: it finds copying mistakes.
 // It is no membership: without being in the swarm one reaches nobody.
 #pragma once
 
@@ -18,8 +19,9 @@ struct Link {
   ChunkKey key;
 
   [[nodiscard]] std::string to_string() const;
-  /// Errors name the part that is wrong: prefix, alphabet, length, checksum, version. Surrounding
-  /// white space is ignored.
+  /// Errors name the part that is wrong: prefix, alphabet, length, checksum (all kMalformed),
+  /// version (kUnsupported). Blame local: a person typed or pasted it. Surrounding white space is
+  /// ignored.
   [[nodiscard]] static Result<Link> parse(std::string_view text);
   bool operator==(const Link&) const = default;
 };
