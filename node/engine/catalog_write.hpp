@@ -1,0 +1,128 @@
+// What the engine wants remembered: plain values, executed in order by the catalog thread, which
+// commits them in batches. A write with `ack` is answered by CatalogDone after its commit; one with
+// `full` is committed with synchronous=FULL, so that it survives a power cut.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "node/engine/command.hpp"
+#include "proto/crypto/hash.hpp"
+
+namespace kith::node {
+
+enum class CopyState : std::uint8_t {
+  kFetching = 0,
+  kFinishing = 1,  // everything is written and synced; the rename follows
+  kComplete = 2,   // fetched
+  kShared = 3,     // published from here
+};
+
+struct PutSwarm {
+  SwarmId swarm;
+  Secret group;  // G
+};
+struct PutOps {
+  SwarmId swarm;
+  std::vector<Buffer> ops;  // encoded, parents first
+};
+struct DeleteSwarm {
+  SwarmId swarm;
+};
+struct PutShare {
+  ShareId share;
+  SwarmId swarm;
+  ChunkKey key;
+  std::string name;
+  Buffer root;  // ciphertext
+};
+struct PutPage {
+  ShareId share;
+  std::uint32_t page = 0;
+  Buffer ciphertext;
+};
+struct PutCopy {
+  CopyId copy{};
+  ShareId share;
+  CopyState state{};
+  std::string directory;  // of a fetch
+  std::string name;
+  std::string path;       // final
+  bool detached = false;
+  bool replace = false;
+  bool safe_links = false;
+  std::uint64_t device = 0;  // of the staged root
+  std::uint64_t inode = 0;
+};
+struct SetCopyState {
+  CopyId copy{};
+  CopyState state{};
+  std::string path;
+};
+struct PutFileStats {
+  CopyId copy{};
+  std::vector<Buffer> pages;
+};
+/// Indices [first, first + 8·bits.size()) of the have-set; `durable`: the second mark.
+struct PutHave {
+  CopyId copy{};
+  ChunkIndex first = 0;
+  Buffer bits;
+  bool durable = false;
+};
+struct DeleteCopy {
+  CopyId copy{};
+  ShareId share;
+  bool last = false;  // no other copy: the share's rows go too
+};
+struct PutPeer {
+  SwarmId swarm;
+  DeviceId device;
+  std::vector<Endpoint> endpoints;
+  UnixMillis seen{};
+};
+struct PutSetting {
+  std::string key;
+  std::string value;
+};
+
+using CatalogBody = std::variant<PutSwarm, PutOps, DeleteSwarm, PutShare, PutPage, PutCopy, SetCopyState,
+                                 PutFileStats, PutHave, DeleteCopy, PutPeer, PutSetting>;
+struct CatalogWrite {
+  CatalogBody body;
+  std::optional<std::uint64_t> ack;
+  bool full = false;
+};
+struct CatalogDone {
+  std::uint64_t ack = 0;
+  std::optional<Error> error;
+};
+
+// --- what the engine is given at start ---
+
+struct SavedSwarm {
+  SwarmId swarm;
+  Secret group;
+  std::vector<Buffer> ops;
+};
+struct SavedCopy {
+  PutCopy copy;
+  SwarmId swarm;
+  ChunkKey key;
+  std::vector<PutHave> rows;  // what was ever written of both sets, rows without overlap per set
+  bool same_boot = false;     // the have-set may be trusted; otherwise only the durable one
+};
+struct SavedPeer {
+  SwarmId swarm;
+  DeviceId device;
+  std::vector<Endpoint> endpoints;
+};
+struct SavedState {
+  std::vector<SavedSwarm> swarms;
+  std::vector<SavedCopy> copies;
+  std::vector<SavedPeer> peers;
+};
+
+}  // namespace kith::node

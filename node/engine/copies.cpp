@@ -1,0 +1,212 @@
+#include "node/engine/copies.hpp"
+
+#include <algorithm>
+
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+Copies::Copy* Copies::find(CopyId id) {
+  const auto it = copies_.find(id);
+  return it == copies_.end() ? nullptr : &it->second;
+}
+
+const Copies::Copy* Copies::find(CopyId id) const {
+  const auto it = copies_.find(id);
+  return it == copies_.end() ? nullptr : &it->second;
+}
+
+bool Copies::is_fetch(State state) {
+  return state >= State::kRoot && state <= State::kRenaming;
+}
+
+Copies::Copy* Copies::fetching(const ShareId& share) {
+  for (auto& [id, copy] : copies_) {
+    if (copy.share == share && is_fetch(copy.state)) return &copy;
+  }
+  return nullptr;
+}
+
+const Copies::Copy* Copies::complete_copy(const ShareId& share) const {
+  for (const auto& [id, copy] : copies_) {
+    const bool whole = copy.root && copy.have.count() == copy.have.total();
+    if (copy.share == share && is_held(copy.state) && whole) return &copy;
+  }
+  return nullptr;
+}
+
+void Copies::set_root(Copy& copy, Root root) {
+  copy.root = std::make_shared<const Root>(std::move(root));
+  copy.shape = ShareShape(*copy.root);
+  copy.pages_left = copy.shape.pages();
+}
+
+void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
+  PutCopy row{copy.id,       copy.share,   state,           copy.directory, copy.name,  copy.path,
+              copy.detached, copy.replace, copy.safe_links, copy.device,    copy.inode};
+  turn.out.catalog.push_back({std::move(row), {}, full});
+}
+
+// --- sharing ---
+
+void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
+  Copy& copy = copies_[command.copy];
+  copy.id = command.copy;
+  copy.share = command.share;
+  copy.swarm = command.swarm;
+  copy.key = command.key;
+  copy.state = State::kShared;
+  copy.path = command.path;
+  copy.name = command.root.name;
+  set_root(copy, std::move(command.root));
+  copy.pages_left = 0;
+  copy.have.reset(copy.shape.total(), true);
+  copy.bytes_have = copy.root->totals.bytes;
+  serve(turn, copy);
+  wake_waiting(turn, copy.share);
+  turn.done(request, ShareAdded{view(copy.id)});
+}
+
+void Copies::serve(Turn& turn, Copy& copy) {
+  if (transfer_.has_share(copy.share)) return;
+  transfer_.add_share(turn.now.mono, copy.share, copy.swarm, false, turn.transfer);
+  show_shape(turn, copy);
+}
+
+// --- withdrawing ---
+
+void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex index, const Error& why,
+                      const std::string& path) {
+  Copy* copy = find(id);
+  if (copy == nullptr || copy->share != share || !copy->have.has(index)) return;
+  copy->have.drop(index);
+  copy->bytes_have -= std::min<std::uint64_t>(copy->bytes_have, length_of(*copy, index));
+  for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
+  if (complete_copy(share) == nullptr) {
+    transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
+  }
+  constexpr std::size_t kNamed = 100;
+  const bool first_time = copy->problem_paths.size() < kNamed && copy->problem_paths.insert(path).second;
+  copy->problem = std::to_string(copy->problem_paths.size()) + " files changed or missing, first " +
+                  *copy->problem_paths.begin();
+  if (!first_time) return;
+  turn.log(LogLevel::kWarning, "withdrawn: " + path + ": " + why.what);
+  turn.event("share-withdrawn", why.what, path);
+}
+
+void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
+  for (auto& [id, copy] : copies_) {
+    if (copy.share != event.share || !is_held(copy.state) || !copy.have.has(event.index)) continue;
+    turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index});
+  }
+}
+
+// --- unshare, cancel, leave ---
+
+void Copies::remove(Turn& turn, Copy& copy, bool discard) {
+  const ShareId share = copy.share;
+  const CopyId id = copy.id;
+  if (discard) turn.out.jobs.push_back(DiscardFetchJob{id});
+  for (const Listener& listener : copy.listeners) {
+    turn.fail(listener.request, local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));
+  }
+  const bool last = std::none_of(copies_.begin(), copies_.end(), [&](const auto& item) {
+    return item.first != id && item.second.share == share;
+  });
+  const bool served_elsewhere = std::any_of(copies_.begin(), copies_.end(), [&](const auto& item) {
+    return item.first != id && item.second.share == share && is_held(item.second.state);
+  });
+  copies_.erase(id);
+  turn.save_full(DeleteCopy{id, share, last});
+  if (!served_elsewhere && transfer_.has_share(share)) {
+    transfer_.remove_share(turn.now.mono, share, turn.transfer);
+  }
+  wake_waiting(turn, share);
+}
+
+void Copies::unshare(Turn& turn, RequestId request, CopyId id) {
+  Copy* copy = find(id);
+  if (copy == nullptr) {
+    return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
+  }
+  const bool discard = !is_held(copy->state);
+  remove(turn, *copy, discard);
+  turn.done(request, Ok{});
+}
+
+void Copies::cancel(Turn& turn, RequestId request, CopyId id) {
+  Copy* copy = find(id);
+  if (copy == nullptr || is_held(copy->state)) {
+    return turn.fail(request, local_error(Errc::kNotFound, "it is not being fetched", {},
+                                          "'kith list' shows what is; 'kith unshare' stops sharing"));
+  }
+  remove(turn, *copy, true);
+  turn.done(request, Ok{});
+}
+
+void Copies::leave(Turn& turn, const SwarmId& swarm) {
+  std::vector<CopyId> gone;
+  for (const auto& [id, copy] : copies_) {
+    if (copy.swarm == swarm) gone.push_back(id);
+  }
+  for (const CopyId id : gone) remove(turn, *find(id), !is_held(find(id)->state));
+}
+
+void Copies::moved(Turn& turn, RequestId request, CopyId id, std::string path) {
+  const Copy* copy = find(id);
+  if (copy == nullptr || !is_held(copy->state)) {
+    return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
+  }
+  moves_[id].push_back(request);
+  turn.out.jobs.push_back(MoveCopyJob{id, copy->share, std::move(path)});
+}
+
+void Copies::on_moved(Turn& turn, const CopyMoved& result) {
+  const auto requests = std::exchange(moves_[result.copy], {});
+  moves_.erase(result.copy);
+  Copy* copy = find(result.copy);
+  for (const RequestId request : requests) {
+    if (result.error || copy == nullptr) {
+      turn.fail(request, result.error.value_or(local_error(Errc::kNotFound, "the share is gone")));
+    } else {
+      turn.done(request, Ok{});
+    }
+  }
+  if (result.error || copy == nullptr) return;
+  copy->path = result.path;
+  copy->problem.clear();
+  copy->problem_paths.clear();
+  const CopyState state =
+      copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;
+  turn.save(SetCopyState{copy->id, state, copy->path});
+  turn.save(PutFileStats{copy->id, result.file_stats});
+}
+
+// --- for jobs ---
+
+std::optional<CopyId> Copies::source(const ShareId& share, ChunkIndex index) const {
+  for (const auto& [id, copy] : copies_) {
+    const bool serves = is_held(copy.state) || is_fetch(copy.state);
+    if (copy.share == share && serves && copy.have.has(index)) return id;
+  }
+  return std::nullopt;
+}
+
+std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key) {
+  Copy* copy = fetching(store.share);
+  if (copy == nullptr) return std::nullopt;
+  if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key};
+  if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key};
+  return StoreChunkJob{copy->id, std::move(store), key};
+}
+
+std::uint32_t Copies::length_of(const Copy& copy, ChunkIndex index) const {
+  if (!copy.root || !copy.shape.is_content(index)) return 0;
+  const std::uint32_t chunk = index - copy.shape.index_of_chunk(0);
+  if (chunk < copy.lengths.size()) return copy.lengths[chunk];
+  // Held copies keep no lengths; the mean is near enough for what is shown.
+  const Totals& totals = copy.root->totals;
+  return static_cast<std::uint32_t>(totals.bytes / std::max<std::uint64_t>(totals.chunks, 1));
+}
+
+}  // namespace kith::node

@@ -1,0 +1,210 @@
+// The copies of this device: what it shares, what it fetches, and how a fetch gets from a link to a
+// tree. Pure; part of the engine, which drains the transfer core's outbox after every call.
+//
+// A fetch goes through: kRoot (the root is wanted) → kPreparing (where does it go, is there room)
+// → kManifest, only if something stands at the destination: every page, then kComparing
+// → kContent (pages and content, rarest first) → kFinishing (empty entries, modes, times, sync)
+// → kCommitting (the catalog knows) → kRenaming → kComplete. With the share complete elsewhere on this
+// device kContent copies locally instead of asking peers. A second fetch to the same place joins the
+// first; one of the same share to another place waits for the first and is then filled locally.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "node/engine/have_log.hpp"
+#include "node/engine/turn.hpp"
+#include "proto/content/manifest.hpp"
+#include "proto/rng.hpp"
+#include "transfer/manager.hpp"
+
+namespace kith::node {
+
+/// How long a fetch looks for anybody who provides the share, unless it was told to wait.
+inline constexpr std::chrono::seconds kLookFor{30};
+/// Have-bits reach the catalog this often, or after limits::kFlushBytes; content is synced this often,
+/// or after limits::kSyncBytes.
+inline constexpr std::chrono::milliseconds kFlushEvery{250};
+inline constexpr std::chrono::seconds kSyncEvery{5};
+inline constexpr std::chrono::milliseconds kProgressEvery{250};
+
+class Copies {
+ public:
+  Copies(transfer::Manager& transfer, Rng& rng) : transfer_(transfer), rng_(rng) {}
+
+  // --- commands; the swarm is resolved by the engine ---
+  void restore(Turn& turn, const SavedCopy& saved);
+  void add_share(Turn& turn, RequestId request, AddShare command);
+  void fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm);
+  void unshare(Turn& turn, RequestId request, CopyId copy);
+  void cancel(Turn& turn, RequestId request, CopyId copy);
+  void verify(Turn& turn, RequestId request, std::vector<CopyId> copies);
+  void moved(Turn& turn, RequestId request, CopyId copy, std::string path);
+  /// The client of a command went away: a fetch nobody waits for, and that is not detached, pauses.
+  void cancel_request(Turn& turn, RequestId request);
+  /// Everything of a swarm that was left.
+  void leave(Turn& turn, const SwarmId& swarm);
+
+  // --- results ---
+  void on_root(Turn& turn, RootOpened result);
+  void on_page(Turn& turn, PageOpened result);
+  void on_chunk(Turn& turn, const ChunkWritten& result);
+  void on_prepared(Turn& turn, const FetchPrepared& result);
+  void on_compared(Turn& turn, const DestinationCompared& result);
+  void on_finished(Turn& turn, FetchFinished result);
+  void on_catalog(Turn& turn, const CatalogDone& result);
+  void on_renamed(Turn& turn, FetchRenamed result);
+  void on_synced(Turn& turn, const CopySynced& result);
+  void on_verified(Turn& turn, const ChunkVerified& result);
+  void on_copied(Turn& turn, const ChunkCopied& result);
+  void on_opened(Turn& turn, CopyOpened result);
+  void on_moved(Turn& turn, const CopyMoved& result);
+  /// Serving found that a chunk's files are missing or changed.
+  void withdraw(Turn& turn, CopyId copy, const ShareId& share, ChunkIndex index, const Error& why,
+                const std::string& path);
+
+  // --- events of the transfer core ---
+  void on_event(Turn& turn, const transfer::FetchComplete& event);
+  void on_event(Turn& turn, const transfer::FetchFailed& event);
+  void on_event(Turn& turn, const transfer::CheckChunk& event);
+  void on_event(Turn& turn, const transfer::ChunkUnavailable& event);
+
+  // --- for jobs ---
+  /// Turns a received chunk into the job that opens it; nothing if its share is gone.
+  [[nodiscard]] std::optional<Job> store_job(transfer::StoreRequest store, const BulkKey& key);
+  /// The copy that serves this index, if one does.
+  [[nodiscard]] std::optional<CopyId> source(const ShareId& share, ChunkIndex index) const;
+
+  // --- time ---
+  void on_timeout(Turn& turn);
+  [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+  /// Everything that is not in the catalog yet, now: before the node ends.
+  void flush_all(Turn& turn);
+
+  // --- views ---
+  [[nodiscard]] std::vector<ShareView> views() const;
+  [[nodiscard]] ShareView view(CopyId copy) const;
+  /// Copies that a selector (link, id, prefix of an id) may mean.
+  [[nodiscard]] std::vector<CopyId> select(const ShareSelector& selector) const;
+  [[nodiscard]] std::size_t shares() const;
+  [[nodiscard]] std::size_t fetches() const;
+  /// Shares of a swarm that are announced by this device: it holds something of them.
+  [[nodiscard]] std::vector<ShareId> announced(const SwarmId& swarm) const;
+  /// Shares of a swarm that are looked for.
+  [[nodiscard]] std::vector<ShareId> looked_for(const SwarmId& swarm) const;
+
+ private:
+  enum class State : std::uint8_t {
+    kOpening, kPaused, kWaiting, kRoot, kPreparing, kManifest, kComparing, kContent, kFinishing,
+    kCommitting, kRenaming, kComplete, kShared, kFailed,
+  };
+  struct Listener {
+    RequestId request{};
+    TimePoint since{};
+    std::uint64_t received_before = 0;
+  };
+  struct Copy {
+    CopyId id{};
+    ShareId share;
+    SwarmId swarm;
+    ChunkKey key;
+    State state = State::kOpening;
+    std::string directory, name, path;
+    bool replace = false, safe_links = false, detached = false, wait = false;
+    std::uint64_t device = 0, inode = 0;
+    std::shared_ptr<const Root> root;
+    ShareShape shape;
+    HaveLog have;
+    std::vector<std::uint32_t> lengths;  // of content chunks; 0: page not here yet. Fetches only
+    std::uint32_t pages_left = 0;
+    bool from_local = false;             // kContent copies from another copy
+    std::optional<SavedCopy> saved;      // until on_opened
+    std::vector<ChunkIndex> to_check;    // had but not durable when another kernel booted
+    std::size_t jobs = 0;                // check or copy jobs in flight
+    ChunkIndex next_index = 0;           // of the next such job
+    std::uint64_t bytes_have = 0;
+    std::uint64_t unflushed = 0, unsynced = 0;
+    TimePoint flush_at{}, sync_at{};
+    bool syncing = false;
+    TimePoint looking_since{};
+    std::uint64_t rate_bytes = 0;
+    TimePoint rate_since{};
+    std::uint64_t rate = 0;
+    std::uint64_t links_outside = 0;
+    std::vector<Listener> listeners;
+    std::set<ChunkIndex> unavailable;    // no source had it good
+    std::map<ChunkIndex, std::string> bad_paths;
+    bool on_network = false;             // the transfer core fetches it
+    TimePoint last_stored{};
+    std::set<std::string> problem_paths;
+    std::string problem;
+  };
+  /// A `verify` command: chunks of its copies, one after the other, some at a time.
+  struct Verify {
+    RequestId request{};
+    std::vector<CopyId> copies;
+    std::size_t at = 0;
+    ChunkIndex next = 0;
+    std::size_t in_flight = 0;
+    VerifyReport report;
+    std::uint64_t bytes_total = 0;
+    std::set<std::string> bad;
+    TimePoint next_progress{};
+  };
+
+  Copy* find(CopyId id);
+  const Copy* find(CopyId id) const;
+  Copy* fetching(const ShareId& share);
+  const Copy* complete_copy(const ShareId& share) const;
+  [[nodiscard]] static bool is_fetch(State state);
+  [[nodiscard]] static bool is_held(State state) {
+    return state == State::kComplete || state == State::kShared;
+  }
+
+  void reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result);
+  void reopen_held(Turn& turn, Copy& copy, const CopyOpened& result);
+  void begin(Turn& turn, Copy& copy);
+  void prepare(Turn& turn, Copy& copy);
+  void begin_network(Turn& turn, Copy& copy);
+  void show_shape(Turn& turn, const Copy& copy);
+  void begin_content(Turn& turn, Copy& copy);
+  void offer_all(Turn& turn, Copy& copy);
+  void offer_lengths(Turn& turn, Copy& copy, std::uint32_t page);
+  void page_ready(Turn& turn, Copy& copy, std::uint32_t page);
+  void copy_more(Turn& turn, Copy& copy);
+  void check_more(Turn& turn, Copy& copy);
+  void maybe_finish(Turn& turn, Copy& copy);
+  void pause(Turn& turn, Copy& copy);
+  void fail(Turn& turn, Copy& copy, Error error);
+  void finish(Turn& turn, Copy& copy, bool already_there);
+  void remove(Turn& turn, Copy& copy, bool discard);
+  void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
+  void serve(Turn& turn, Copy& copy);
+  void save(Turn& turn, const Copy& copy, CopyState state, bool full);
+  void flush(Turn& turn, Copy& copy);
+  void wake_waiting(Turn& turn, const ShareId& share);
+  void report_progress(Turn& turn, Copy& copy);
+  void verify_more(Turn& turn, Verify& verify);
+  void sync(Turn& turn, Copy& copy);
+  void watch_over(Turn& turn, Copy& copy);
+  [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;
+  [[nodiscard]] FetchProgress progress_of(const Copy& copy) const;
+  [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;
+  [[nodiscard]] std::uint32_t length_of(const Copy& copy, ChunkIndex index) const;
+  void set_root(Copy& copy, Root root);
+
+  transfer::Manager& transfer_;
+  Rng& rng_;
+  std::map<CopyId, Copy> copies_;
+  std::map<std::uint64_t, CopyId> commits_;  // acks awaited from the catalog
+  std::uint64_t next_ack_ = 1;
+  std::vector<Verify> verifies_;
+  std::map<CopyId, std::vector<RequestId>> moves_;
+  TimePoint next_progress_{};
+};
+
+}  // namespace kith::node

@@ -1,0 +1,378 @@
+// A fetch, from its command to the tree at its place. The states stand at the head of copies.hpp.
+#include <algorithm>
+
+#include "node/engine/copies.hpp"
+#include "proto/assert.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+namespace {
+
+CopyId random_copy_id(Rng& rng) {
+  // SQLite's row ids are signed; these are positive.
+  return CopyId(static_cast<std::int64_t>(rng.next_u64() >> 2) + 1);
+}
+
+}  // namespace
+
+void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm) {
+  Copy* copy = nullptr;
+  for (auto& [id, other] : copies_) {
+    const bool same_place = other.directory == command.directory && other.name == command.name;
+    if (other.share == command.link.share && same_place && !is_held(other.state)) copy = &other;
+  }
+  if (copy == nullptr) {
+    const CopyId id = random_copy_id(rng_);
+    copy = &copies_[id];
+    copy->id = id;
+    copy->share = command.link.share;
+    copy->swarm = swarm;
+    copy->key = command.link.key;
+    copy->directory = command.directory;
+    copy->name = command.name;
+    copy->state = State::kPaused;
+  }
+  copy->replace = command.replace;
+  copy->safe_links = command.safe_links;
+  copy->wait = command.wait;
+  copy->detached = copy->detached || command.detached;
+  if (command.detached) {
+    turn.done(request, ShareAnswer{view(copy->id), {}});
+  } else {
+    const std::uint64_t received = transfer_.has_share(copy->share)
+                                       ? transfer_.progress(copy->share).bytes_received
+                                       : 0;
+    copy->listeners.push_back({request, turn.now.mono, received});
+  }
+  if (copy->state == State::kPaused || copy->state == State::kFailed) begin(turn, *copy);
+}
+
+void Copies::begin(Turn& turn, Copy& copy) {
+  copy.problem.clear();
+  copy.looking_since = turn.now.mono;
+  copy.rate_since = turn.now.mono;
+  copy.rate_bytes = 0;
+  copy.from_local = false;
+  copy.jobs = 0;
+  if (fetching(copy.share) != nullptr) {
+    copy.state = State::kWaiting;
+    return;
+  }
+  if (const Copy* local = complete_copy(copy.share)) {
+    if (!copy.root) {
+      set_root(copy, *local->root);
+      copy.have.reset(copy.shape.total(), false);
+    }
+    // The catalog has every page of it.
+    for (ChunkIndex i = 0; i < copy.shape.index_of_chunk(0); ++i) copy.have.add(i);
+    copy.pages_left = 0;
+    copy.lengths.clear();
+  }
+  if (copy.root) return prepare(turn, copy);
+  copy.state = State::kRoot;
+  begin_network(turn, copy);
+}
+
+void Copies::wake_waiting(Turn& turn, const ShareId& share) {
+  for (auto& [id, copy] : copies_) {
+    if (copy.share != share || copy.state != State::kWaiting) continue;
+    if (fetching(share) != nullptr) return;
+    begin(turn, copy);
+  }
+}
+
+void Copies::begin_network(Turn& turn, Copy& copy) {
+  // A share that is served already must be told anew that it is fetched.
+  if (transfer_.has_share(copy.share)) {
+    transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
+  }
+  transfer_.add_share(turn.now.mono, copy.share, copy.swarm, true, turn.transfer);
+  copy.on_network = true;
+  if (copy.root) show_shape(turn, copy);
+}
+
+void Copies::show_shape(Turn& turn, const Copy& copy) {
+  std::vector<std::uint32_t> page_lengths;
+  for (const PageRef& page : copy.root->pages) page_lengths.push_back(page.length);
+  transfer_.set_shape(turn.now.mono, copy.share, copy.shape.total(), page_lengths, copy.have.bits(),
+                      turn.transfer);
+}
+
+void Copies::on_root(Turn& turn, RootOpened result) {
+  Copy* copy = fetching(result.share);
+  const bool wanted = copy != nullptr && copy->state == State::kRoot;
+  if (transfer_.has_share(result.share)) {
+    transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
+                        turn.transfer);
+  }
+  if (!wanted || result.outcome != transfer::StoreOutcome::kStored) return;
+  set_root(*copy, std::move(result.root));
+  copy->have.reset(copy->shape.total(), false);
+  copy->have.add(0);
+  copy->lengths.assign(copy->shape.chunks(), 0);
+  turn.save(PutShare{copy->share, copy->swarm, copy->key, copy->root->name,
+                     std::move(result.ciphertext)});
+  show_shape(turn, *copy);
+  prepare(turn, *copy);
+}
+
+void Copies::prepare(Turn& turn, Copy& copy) {
+  copy.state = State::kPreparing;
+  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name, copy.replace,
+                                          copy.safe_links, copy.device, copy.inode});
+}
+
+void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->state != State::kPreparing) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  copy->path = result.path;
+  if (result.renamed) return finish(turn, *copy, false);
+  if (!copy->on_network && complete_copy(copy->share) == nullptr) begin_network(turn, *copy);
+  if (result.exists) {
+    copy->state = State::kManifest;
+    return maybe_finish(turn, *copy);
+  }
+  const bool lost = result.fresh && (copy->device != 0 || copy->inode != 0);
+  copy->device = result.device;
+  copy->inode = result.inode;
+  if (result.fresh) {
+    // What an earlier run wrote is gone with its staging: pages stay, content begins anew.
+    for (ChunkIndex i = copy->shape.index_of_chunk(0); i < copy->shape.total(); ++i) {
+      if (!copy->have.has(i)) continue;
+      copy->have.drop(i);
+      if (copy->on_network) transfer_.drop_have(turn.now.mono, copy->share, i, turn.transfer);
+    }
+    copy->bytes_have = 0;
+    copy->to_check.clear();
+  }
+  if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
+  save(turn, *copy, CopyState::kFetching, false);
+  begin_content(turn, *copy);
+}
+
+void Copies::begin_content(Turn& turn, Copy& copy) {
+  copy.state = State::kContent;
+  copy.from_local = complete_copy(copy.share) != nullptr;
+  copy.next_index = copy.shape.index_of_chunk(0);
+  copy.sync_at = turn.now.mono + kSyncEvery;
+  copy.last_stored = turn.now.mono;
+  if (copy.from_local) return copy_more(turn, copy);
+  if (!copy.to_check.empty()) return check_more(turn, copy);
+  offer_all(turn, copy);
+}
+
+// Every chunk of which the page is here may be asked for.
+void Copies::offer_all(Turn& turn, Copy& copy) {
+  for (std::uint32_t page = 0; page < copy.shape.pages(); ++page) {
+    if (copy.have.has(copy.shape.index_of_page(page))) offer_lengths(turn, copy, page);
+  }
+  maybe_finish(turn, copy);
+}
+
+// From now on the chunks of this page may be asked for.
+void Copies::offer_lengths(Turn& turn, Copy& copy, std::uint32_t page) {
+  const std::uint32_t first = copy.shape.first_chunk(page);
+  const std::span<const std::uint32_t> lengths(copy.lengths.data() + first,
+                                               copy.shape.chunk_count(page));
+  transfer_.set_lengths(turn.now.mono, copy.share, copy.shape.index_of_chunk(first), lengths,
+                        turn.transfer);
+}
+
+void Copies::on_page(Turn& turn, PageOpened result) {
+  Copy* copy = fetching(result.share);
+  if (transfer_.has_share(result.share)) {
+    transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
+                        result.error, turn.transfer);
+  }
+  if (copy == nullptr || result.outcome != transfer::StoreOutcome::kStored) return;
+  if (copy->have.has(result.index)) return;
+  const std::uint32_t page = result.index - 1;
+  std::copy(result.lengths.begin(), result.lengths.end(),
+            copy->lengths.begin() + copy->shape.first_chunk(page));
+  --copy->pages_left;
+  mark_have(turn, *copy, result.index);
+  turn.save(PutPage{copy->share, page, std::move(result.ciphertext)});
+  const bool offered = copy->state == State::kContent && !copy->from_local && copy->to_check.empty();
+  if (offered) offer_lengths(turn, *copy, page);
+  maybe_finish(turn, *copy);
+}
+
+void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
+  Copy* copy = find(result.copy);
+  // First what is held, then the event that says so: a `have` is sent only for what is on disk.
+  const bool stored = result.outcome == transfer::StoreOutcome::kStored;
+  if (copy != nullptr && copy->state == State::kContent && stored) {
+    mark_have(turn, *copy, result.index);
+  }
+  if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
+    copy->bad_paths[result.index] = result.path;
+  }
+  if (!transfer_.has_share(result.share)) return;
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
+                      result.error, turn.transfer);
+}
+
+void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
+  if (copy.have.has(index)) return;
+  copy.have.add(index);
+  const std::uint32_t length = length_of(copy, index);
+  copy.bytes_have += length;
+  copy.unsynced += length;
+  copy.last_stored = turn.now.mono;
+  copy.rate_bytes += length;
+  if (copy.unflushed == 0) copy.flush_at = turn.now.mono + kFlushEvery;
+  copy.unflushed += std::max(length, 1u);
+  if (copy.unflushed >= limits::kFlushBytes) flush(turn, copy);
+}
+
+void Copies::on_event(Turn& turn, const transfer::FetchComplete& event) {
+  if (Copy* copy = fetching(event.share)) maybe_finish(turn, *copy);
+}
+
+void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
+  if (Copy* copy = fetching(event.share)) fail(turn, *copy, event.why);
+}
+
+void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
+  Copy* copy = fetching(event.share);
+  if (copy == nullptr) return;
+  copy->unavailable.insert(event.index);
+  copy->last_stored = turn.now.mono;
+  turn.log(LogLevel::kWarning,
+           "no source has a good chunk " + std::to_string(event.index) + " of " + copy->name);
+}
+
+void Copies::maybe_finish(Turn& turn, Copy& copy) {
+  if (copy.state == State::kManifest && copy.pages_left == 0) {
+    copy.state = State::kComparing;
+    turn.out.jobs.push_back(CompareDestinationJob{copy.id});
+    return;
+  }
+  const bool whole = copy.state == State::kContent && copy.have.count() == copy.have.total();
+  if (!whole || copy.jobs > 0) return;
+  copy.state = State::kFinishing;
+  flush(turn, copy);
+  turn.out.jobs.push_back(FinishFetchJob{copy.id});
+}
+
+void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->state != State::kComparing) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  if (result.equal) return finish(turn, *copy, true);
+  fail(turn, *copy,
+       local_error(Errc::kExists, "something else stands at the destination", copy->path,
+                   "nothing was touched; use --as NAME or -o DIR, or --replace"));
+}
+
+void Copies::on_finished(Turn& turn, FetchFinished result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->state != State::kFinishing) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  copy->links_outside = result.links_outside;
+  copy->state = State::kCommitting;
+  turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
+  const std::uint64_t ack = next_ack_++;
+  commits_[ack] = copy->id;
+  turn.out.catalog.push_back({SetCopyState{copy->id, CopyState::kFinishing, copy->path}, ack, true});
+}
+
+void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
+  const auto it = commits_.find(result.ack);
+  if (it == commits_.end()) return;
+  Copy* copy = find(it->second);
+  commits_.erase(it);
+  if (copy == nullptr || copy->state != State::kCommitting) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  copy->state = State::kRenaming;
+  turn.out.jobs.push_back(RenameFetchJob{copy->id});
+}
+
+void Copies::on_renamed(Turn& turn, FetchRenamed result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->state != State::kRenaming) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  if (!result.path.empty()) copy->path = result.path;
+  turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
+  finish(turn, *copy, false);
+}
+
+void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
+  copy.state = State::kComplete;
+  copy.have.reset(copy.shape.total(), true);
+  copy.bytes_have = copy.root->totals.bytes;
+  copy.lengths = {};
+  copy.to_check = {};
+  if (already_there) save(turn, copy, CopyState::kComplete, true);
+  turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
+  FetchResult result{.share = copy.share,
+                     .path = copy.path,
+                     .totals = copy.root->totals,
+                     .sources = sources_of(copy.share),
+                     .links_outside = copy.links_outside,
+                     .already_there = already_there};
+  const std::uint64_t received =
+      transfer_.has_share(copy.share) ? transfer_.progress(copy.share).bytes_received : 0;
+  for (const Listener& listener : std::exchange(copy.listeners, {})) {
+    result.bytes_received = received - std::min(received, listener.received_before);
+    result.elapsed_ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - listener.since).count();
+    turn.done(listener.request, result);
+  }
+  turn.event("fetch-complete", "fetched", copy.path);
+  // It is served from now on, whole.
+  if (std::exchange(copy.on_network, false)) {
+    transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
+    if (already_there) transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
+  }
+  serve(turn, copy);
+  wake_waiting(turn, copy.share);
+}
+
+void Copies::fail(Turn& turn, Copy& copy, Error error) {
+  copy.problem = to_string(error);
+  pause(turn, copy);
+  copy.state = State::kFailed;
+  for (const Listener& listener : std::exchange(copy.listeners, {})) {
+    turn.fail(listener.request, error);
+  }
+  turn.event("fetch-failed", error.what, copy.name);
+  // Nothing was staged for it and nothing is worth keeping: the catalog never heard of it.
+  const bool worthless = copy.device == 0 && copy.inode == 0;
+  const ShareId share = copy.share;
+  if (worthless && !copy.detached) {
+    const bool last = std::none_of(copies_.begin(), copies_.end(), [&](const auto& item) {
+      return item.first != copy.id && item.second.share == share;
+    });
+    turn.save(DeleteCopy{copy.id, share, last});
+    copies_.erase(copy.id);
+  }
+  wake_waiting(turn, share);
+}
+
+// Stops asking; what is verified stays and is remembered.
+void Copies::pause(Turn& turn, Copy& copy) {
+  flush(turn, copy);
+  copy.state = State::kPaused;
+  if (!std::exchange(copy.on_network, false)) return;
+  transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
+}
+
+void Copies::cancel_request(Turn& turn, RequestId request) {
+  std::erase_if(verifies_, [&](const Verify& verify) { return verify.request == request; });
+  for (auto& [id, copy] : copies_) {
+    const auto before = copy.listeners.size();
+    std::erase_if(copy.listeners, [&](const Listener& l) { return l.request == request; });
+    const bool abandoned = before > 0 && copy.listeners.empty() && !copy.detached;
+    const bool stoppable = copy.state == State::kWaiting || copy.state == State::kRoot ||
+                           copy.state == State::kManifest || copy.state == State::kContent;
+    if (!abandoned || !stoppable) continue;
+    const ShareId share = copy.share;
+    pause(turn, copy);
+    wake_waiting(turn, share);
+    return;
+  }
+}
+
+}  // namespace kith::node

@@ -1,0 +1,97 @@
+// Taking up at start what an earlier run left: held copies are served again without reading them,
+// fetches wait for the command that began them (or go on, if they were detached).
+#include <algorithm>
+
+#include "node/engine/copies.hpp"
+#include "proto/assert.hpp"
+
+namespace kith::node {
+
+void Copies::restore(Turn& turn, const SavedCopy& saved) {
+  Copy& copy = copies_[saved.copy.copy];
+  copy.id = saved.copy.copy;
+  copy.share = saved.copy.share;
+  copy.swarm = saved.swarm;
+  copy.key = saved.key;
+  copy.directory = saved.copy.directory;
+  copy.name = saved.copy.name;
+  copy.path = saved.copy.path;
+  copy.replace = saved.copy.replace;
+  copy.safe_links = saved.copy.safe_links;
+  copy.detached = saved.copy.detached;
+  copy.device = saved.copy.device;
+  copy.inode = saved.copy.inode;
+  copy.state = State::kOpening;
+  copy.saved = saved;
+  const bool is_fetch = saved.copy.state == CopyState::kFetching ||
+                        saved.copy.state == CopyState::kFinishing;
+  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, is_fetch});
+}
+
+void Copies::on_opened(Turn& turn, CopyOpened result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->state != State::kOpening) return;
+  KITH_ASSERT(copy->saved);
+  const CopyState was = copy->saved->copy.state;
+  if (was == CopyState::kFetching || was == CopyState::kFinishing) {
+    reopen_fetch(turn, *copy, result);
+  } else {
+    reopen_held(turn, *copy, result);
+  }
+  copy->saved.reset();
+}
+
+void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
+  if (result.error) {
+    copy.state = State::kFailed;
+    copy.problem = to_string(*result.error);
+    return;
+  }
+  set_root(copy, result.root);
+  copy.pages_left = 0;
+  // Rows are written for a held copy only when something was withdrawn from it.
+  copy.have.reset(copy.shape.total(), true);
+  for (const PutHave& row : copy.saved->rows) {
+    if (!row.durable) copy.have.load(row);
+  }
+  copy.bytes_have = copy.root->totals.bytes;
+  copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
+  if (result.missing) copy.problem = "nothing stands there any more ('kith moved' takes it up again)";
+  serve(turn, copy);
+  wake_waiting(turn, copy.share);
+}
+
+void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
+  copy.state = State::kPaused;
+  if (!result.error) {
+    set_root(copy, std::move(result.root));
+    copy.have.reset(copy.shape.total(), false);
+    copy.lengths.assign(copy.shape.chunks(), 0);
+    HaveLog saved;
+    saved.reset(copy.shape.total(), false);
+    for (const PutHave& row : copy.saved->rows) saved.load(row);
+    copy.have.add(0);
+    for (CopyOpened::PageLengths& page : result.pages) {
+      copy.have.add(copy.shape.index_of_page(page.page));
+      --copy.pages_left;
+      std::copy(page.lengths.begin(), page.lengths.end(),
+                copy.lengths.begin() + copy.shape.first_chunk(page.page));
+    }
+    for (std::uint32_t chunk = 0; chunk < copy.shape.chunks(); ++chunk) {
+      const ChunkIndex index = copy.shape.index_of_chunk(chunk);
+      // A chunk whose page is not known cannot be placed; it counts for nothing.
+      if (!saved.has(index) || copy.lengths[chunk] == 0) continue;
+      if (copy.saved->same_boot || saved.is_durable(index)) {
+        copy.have.add(index);
+        copy.bytes_have += copy.lengths[chunk];
+      } else {
+        copy.to_check.push_back(index);
+      }
+    }
+  }
+  const bool goes_on = copy.detached || !copy.listeners.empty() ||
+                       copy.saved->copy.state == CopyState::kFinishing;
+  if (goes_on) begin(turn, copy);
+}
+
+}  // namespace kith::node

@@ -1,0 +1,217 @@
+// What copies do besides fetching from peers: checking and copying chunks, the have-set on its way to
+// the catalog, syncing, time.
+#include <algorithm>
+
+#include "node/engine/copies.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+
+// --- filling a copy from another copy of this device ---
+
+void Copies::copy_more(Turn& turn, Copy& copy) {
+  const Copy* from = complete_copy(copy.share);
+  if (from == nullptr) {
+    // It was withdrawn meanwhile: the rest comes from peers.
+    if (copy.jobs == 0) begin(turn, copy);
+    return;
+  }
+  while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
+    const ChunkIndex index = copy.next_index++;
+    if (copy.have.has(index)) continue;
+    ++copy.jobs;
+    turn.out.jobs.push_back(CopyChunkJob{from->id, copy.id, copy.share, index});
+  }
+  maybe_finish(turn, copy);
+}
+
+void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
+  Copy* copy = find(result.to);
+  if (copy == nullptr || copy->jobs == 0) return;
+  --copy->jobs;
+  if (copy->state != State::kContent) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  if (result.good) {
+    mark_have(turn, *copy, result.index);
+  } else if (const Copy* from = complete_copy(copy->share)) {
+    // The other copy has a wrong chunk: it loses it, and peers are asked for it.
+    withdraw(turn, from->id, copy->share, result.index,
+             local_error(Errc::kVerification, "its bytes changed"), from->path);
+  }
+  copy_more(turn, *copy);
+}
+
+// --- checking what was had, but perhaps not synced, before the machine went down ---
+
+void Copies::check_more(Turn& turn, Copy& copy) {
+  while (copy.jobs < limits::kBackgroundJobs && !copy.to_check.empty()) {
+    ++copy.jobs;
+    turn.out.jobs.push_back(VerifyChunkJob{copy.id, copy.share, copy.to_check.back()});
+    copy.to_check.pop_back();
+  }
+  if (copy.jobs == 0) {
+    offer_all(turn, copy);
+    maybe_finish(turn, copy);
+  }
+}
+
+void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
+  for (Verify& verify : verifies_) {
+    const bool mine = verify.in_flight > 0 && verify.copies[verify.at] == result.copy;
+    if (!mine) continue;
+    --verify.in_flight;
+    ++verify.report.chunks;
+    verify.report.bytes += result.bytes;
+    if (!result.good) verify.bad.insert(result.path);
+    break;
+  }
+  Copy* copy = find(result.copy);
+  if (copy != nullptr && copy->state == State::kContent && copy->jobs > 0) {
+    --copy->jobs;
+    if (result.good) {
+      mark_have(turn, *copy, result.index);
+      if (copy->on_network) {
+        transfer_.add_have(turn.now.mono, copy->share, result.index, turn.transfer);
+      }
+    }
+    check_more(turn, *copy);
+  } else if (copy != nullptr && is_held(copy->state) && !result.good) {
+    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    withdraw(turn, copy->id, copy->share, result.index, why, result.path);
+  }
+  for (Verify& verify : verifies_) verify_more(turn, verify);
+  std::erase_if(verifies_, [](const Verify& verify) { return verify.at >= verify.copies.size(); });
+}
+
+void Copies::verify(Turn& turn, RequestId request, std::vector<CopyId> copies) {
+  std::erase_if(copies, [&](CopyId id) { return !is_held(find(id)->state); });
+  if (copies.empty()) {
+    return turn.fail(request, local_error(Errc::kNotFound, "there is no whole copy to verify"));
+  }
+  Verify verify;
+  verify.request = request;
+  for (const CopyId id : copies) verify.bytes_total += find(id)->root->totals.bytes;
+  verify.copies = std::move(copies);
+  verifies_.push_back(std::move(verify));
+  verify_more(turn, verifies_.back());
+  std::erase_if(verifies_, [](const Verify& v) { return v.at >= v.copies.size(); });
+}
+
+void Copies::verify_more(Turn& turn, Verify& verify) {
+  while (verify.at < verify.copies.size()) {
+    Copy* copy = find(verify.copies[verify.at]);
+    if (copy != nullptr && verify.next == 0) verify.next = copy->shape.index_of_chunk(0);
+    const ChunkIndex total = copy == nullptr ? 0 : copy->shape.total();
+    while (verify.in_flight < limits::kBackgroundJobs && verify.next < total) {
+      ++verify.in_flight;
+      turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, verify.next++});
+    }
+    if (verify.in_flight > 0) return;
+    ++verify.at;
+    verify.next = 0;
+  }
+  verify.report.bad.assign(verify.bad.begin(), verify.bad.end());
+  turn.done(verify.request, verify.report);
+}
+
+// --- have-set and syncing ---
+
+void Copies::flush(Turn& turn, Copy& copy) {
+  copy.unflushed = 0;
+  if (!is_fetch(copy.state)) return;
+  for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
+}
+
+void Copies::flush_all(Turn& turn) {
+  for (auto& [id, copy] : copies_) flush(turn, copy);
+}
+
+void Copies::sync(Turn& turn, Copy& copy) {
+  copy.sync_at = turn.now.mono + kSyncEvery;
+  if (copy.syncing || copy.unsynced == 0) return;
+  copy.syncing = true;
+  copy.unsynced = 0;
+  turn.out.jobs.push_back(SyncJob{copy.id, copy.have.begin_sync()});
+}
+
+void Copies::on_synced(Turn& turn, const CopySynced& result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr) return;
+  copy->syncing = false;
+  if (!is_fetch(copy->state)) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  for (PutHave& row : copy->have.commit_durable(copy->id, result.mark)) turn.save(std::move(row));
+}
+
+// --- time ---
+
+bool Copies::is_stuck(Turn& turn, Copy& copy) const {
+  if (!copy.on_network || copy.jobs > 0) return false;
+  const ShareProgress progress = transfer_.progress(copy.share);
+  const bool moving = turn.now.mono - copy.last_stored < kLookFor || transfer_.reserved() > 0;
+  const bool has_sources = progress.sources > 0;
+  if (has_sources && (moving || copy.state == State::kRoot)) copy.looking_since = turn.now.mono;
+  return turn.now.mono - copy.looking_since >= kLookFor;
+}
+
+// Ends a fetch that nobody can serve, unless it was told to wait.
+void Copies::watch_over(Turn& turn, Copy& copy) {
+  const bool looking = copy.state == State::kRoot || copy.state == State::kManifest ||
+                       copy.state == State::kContent;
+  if (!looking || !is_stuck(turn, copy) || copy.wait || copy.detached) return;
+  if (!copy.unavailable.empty()) {
+    const auto bad = copy.bad_paths.find(*copy.unavailable.begin());
+    const std::string path = bad == copy.bad_paths.end() ? copy.name : bad->second;
+    return fail(turn, copy,
+                local_error(Errc::kVerification,
+                            "every source has it wrong; the rest is fetched and kept", path,
+                            "the same command goes on when another source is there"));
+  }
+  const bool nothing = copy.state == State::kRoot;
+  fail(turn, copy,
+       local_error(Errc::kNotFound,
+                   nothing ? "nobody who is reachable provides this share"
+                           : "nobody who is reachable provides the rest; what came is kept",
+                   nothing ? copy.share.hex() : copy.name,
+                   "--wait keeps trying; 'kith peers' shows who is reachable"));
+}
+
+void Copies::on_timeout(Turn& turn) {
+  std::vector<CopyId> ids;
+  for (const auto& [id, copy] : copies_) {
+    if (is_fetch(copy.state)) ids.push_back(id);
+  }
+  const bool progress_due = turn.now.mono >= next_progress_;
+  if (progress_due) next_progress_ = turn.now.mono + kProgressEvery;
+  for (const CopyId id : ids) {
+    Copy* copy = find(id);
+    if (copy == nullptr) continue;
+    if (copy->unflushed > 0 && turn.now.mono >= copy->flush_at) flush(turn, *copy);
+    const bool sync_due = copy->unsynced >= limits::kSyncBytes || turn.now.mono >= copy->sync_at;
+    if (copy->state == State::kContent && sync_due) sync(turn, *copy);
+    if (progress_due) report_progress(turn, *copy);
+    watch_over(turn, *copy);
+  }
+  if (!progress_due) return;
+  for (const Verify& verify : verifies_) {
+    FetchProgress progress;
+    progress.phase = "verifying";
+    progress.bytes_done = verify.report.bytes;
+    progress.bytes_total = verify.bytes_total;
+    turn.progress(verify.request, progress);
+  }
+}
+
+std::optional<TimePoint> Copies::next_timeout() const {
+  std::optional<TimePoint> at;
+  const auto earliest = [&at](TimePoint t) { at = at ? std::min(*at, t) : t; };
+  if (!verifies_.empty()) earliest(next_progress_);
+  for (const auto& [id, copy] : copies_) {
+    if (!is_fetch(copy.state)) continue;
+    earliest(next_progress_);
+    if (copy.unflushed > 0) earliest(copy.flush_at);
+  }
+  return at;
+}
+
+}  // namespace kith::node

@@ -1,0 +1,55 @@
+// The have-set of one copy with its two marks (docs/architecture.md, "Two kinds of crash"). A chunk is
+// *had* as soon as its bytes are in the page cache, *durable* once they were synced. Changes are
+// written to the catalog row by row: 4 KiB of bits, only those that were touched.
+#pragma once
+
+#include <set>
+#include <vector>
+
+#include "node/engine/catalog_write.hpp"
+#include "proto/ids.hpp"
+
+namespace kith::node {
+
+class HaveLog {
+ public:
+  static constexpr ChunkIndex kBitsPerRow = 4096 * 8;
+
+  /// All `total` bits clear or set.
+  void reset(ChunkIndex total, bool all);
+  [[nodiscard]] ChunkIndex total() const { return total_; }
+  [[nodiscard]] bool has(ChunkIndex index) const;
+  [[nodiscard]] ChunkIndex count() const { return count_; }
+  void add(ChunkIndex index);
+  /// Takes it out of both sets.
+  void drop(ChunkIndex index);
+
+  /// The had bits, most significant first, padded to whole bytes.
+  [[nodiscard]] Bytes bits() const { return have_; }
+  [[nodiscard]] bool is_durable(ChunkIndex index) const;
+
+  /// Rows touched since the last call, as writes for `copy`.
+  [[nodiscard]] std::vector<PutHave> take_changes(CopyId copy);
+  [[nodiscard]] bool changed() const { return !dirty_.empty(); }
+
+  /// Remembers what is had now; a later commit_durable(mark) makes exactly that durable.
+  [[nodiscard]] std::uint64_t begin_sync();
+  [[nodiscard]] std::vector<PutHave> commit_durable(CopyId copy, std::uint64_t mark);
+  /// Something is had that is not durable.
+  [[nodiscard]] bool needs_sync() const { return have_ != durable_; }
+
+  /// Loads a row as it was saved. Bits outside [0, total) are ignored.
+  void load(const PutHave& row);
+
+ private:
+  [[nodiscard]] PutHave row(CopyId copy, const Buffer& bits, std::uint32_t number, bool durable) const;
+  ChunkIndex total_ = 0;
+  ChunkIndex count_ = 0;
+  Buffer have_;
+  Buffer durable_;
+  Buffer syncing_;  // what was had when the last sync began
+  std::uint64_t mark_ = 0;
+  std::set<std::uint32_t> dirty_;
+};
+
+}  // namespace kith::node

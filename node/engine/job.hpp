@@ -1,0 +1,224 @@
+// What the engine asks of threads that may block, and what they answer: plain values. The pool runs
+// them on threads (node/pool), the simulator inline with virtual delay; the functions themselves
+// are in node/jobs. Every job is answered by exactly one result.
+//
+// Jobs name a copy by its CopyId; files, decoded pages and open descriptors live on the side of the
+// jobs (node/jobs/copies.hpp), never in the engine.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "node/engine/command.hpp"
+#include "proto/content/manifest.hpp"
+#include "proto/crypto/bulk.hpp"
+#include "transfer/outbox.hpp"
+
+namespace kith::node {
+
+/// Open a received root: records, id, cipher, decoding. Registers the share with the jobs' side.
+struct OpenRootJob {
+  transfer::StoreRequest store;
+  BulkKey key;
+  ChunkKey root_key;
+};
+/// Open a received page and check it against the root.
+struct OpenPageJob {
+  transfer::StoreRequest store;
+  BulkKey key;
+};
+/// Open, verify, decipher and write a received content chunk to its extents.
+struct StoreChunkJob {
+  CopyId copy{};
+  transfer::StoreRequest store;
+  BulkKey key;
+};
+/// Read, encipher and seal one section. Index 0 and pages come from the catalog.
+struct SealSectionJob {
+  CopyId copy{};
+  transfer::SealRequest request;
+  BulkKey key;
+  Section section = 0;
+};
+/// Decide where a fetch goes, probe the place and make (or reopen) the staging.
+struct PrepareFetchJob {
+  CopyId copy{};
+  ShareId share;
+  std::string directory;
+  std::string name;
+  bool replace = false;
+  bool safe_links = false;
+  /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+/// Is what stands at the destination this share? Needs every page.
+struct CompareDestinationJob {
+  CopyId copy{};
+};
+/// Everything is written: make empty entries and links, set modes and times, sync. Needs every page.
+struct FinishFetchJob {
+  CopyId copy{};
+};
+/// The final rename, and the sync of the parent directory.
+struct RenameFetchJob {
+  CopyId copy{};
+};
+/// Remove the staging of a fetch that was cancelled.
+struct DiscardFetchJob {
+  CopyId copy{};
+};
+/// Make what a copy wrote so far durable. Runs on the sync thread.
+struct SyncJob {
+  CopyId copy{};
+  std::uint64_t mark = 0;  // comes back: which chunks were written before
+};
+/// Read one chunk of a copy from disk and compare its hash.
+struct VerifyChunkJob {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+};
+/// Fill one chunk of `to` from `from`, which is another copy of the same share.
+struct CopyChunkJob {
+  CopyId from{};
+  CopyId to{};
+  ShareId share;
+  ChunkIndex index = 0;
+};
+/// Check at start that a copy's files are where the catalog says; a share's shape for the engine.
+struct OpenCopyJob {
+  CopyId copy{};
+  ShareId share;
+  bool fetching = false;
+};
+/// The owner moved a shared tree.
+struct MoveCopyJob {
+  CopyId copy{};
+  ShareId share;
+  std::string path;
+};
+
+using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
+                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob, SyncJob,
+                         VerifyChunkJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
+
+// --- results ---
+
+struct RootOpened {
+  ShareId share;
+  ConnId from{};
+  transfer::StoreOutcome outcome{};
+  std::optional<Error> error;
+  Root root;            // valid if stored
+  Buffer ciphertext;
+};
+struct PageOpened {
+  ShareId share;
+  ChunkIndex index = 0;
+  ConnId from{};
+  transfer::StoreOutcome outcome{};
+  std::optional<Error> error;
+  std::vector<std::uint32_t> lengths;  // of the page's chunks
+  Buffer ciphertext;
+};
+struct ChunkWritten {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  ConnId from{};
+  transfer::StoreOutcome outcome{};
+  std::optional<Error> error;
+  std::uint32_t bytes = 0;
+  std::string path;  // a file with bytes in it, for messages
+};
+struct SectionSealed {
+  CopyId copy{};
+  transfer::SealRequest request;
+  Section section = 0;
+  std::uint32_t size = 0;  // of the whole chunk
+  SlabChain sealed;
+  std::optional<Error> error;  // kVerification, kNotFound or kChanged: the chunk must be withdrawn
+  std::string path;
+};
+struct FetchPrepared {
+  CopyId copy{};
+  std::optional<Error> error;
+  bool exists = false;      // something stands at the destination and --replace was not given
+  bool renamed = false;     // an earlier run had renamed it already: it is complete
+  bool fresh = true;        // the staging was made now: nothing is held
+  std::string path;         // final
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+};
+struct DestinationCompared {
+  CopyId copy{};
+  std::optional<Error> error;
+  bool equal = false;
+};
+struct FetchFinished {
+  CopyId copy{};
+  std::optional<Error> error;
+  std::uint64_t links_outside = 0;
+  /// Recorded state of the files, one blob per page, for serving in place.
+  std::vector<Buffer> file_stats;
+};
+struct FetchRenamed {
+  CopyId copy{};
+  std::optional<Error> error;
+  std::string path;
+  /// Renaming a staged file changes its ctime: the blobs once more, as they are now.
+  std::vector<Buffer> file_stats;
+};
+struct FetchDiscarded {
+  CopyId copy{};
+};
+struct CopySynced {
+  CopyId copy{};
+  std::uint64_t mark = 0;
+  std::optional<Error> error;
+};
+struct ChunkVerified {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  bool good = false;
+  std::uint32_t bytes = 0;
+  std::string path;
+  std::optional<Error> error;
+};
+struct ChunkCopied {
+  CopyId to{};
+  ShareId share;
+  ChunkIndex index = 0;
+  bool good = false;
+  std::uint32_t bytes = 0;
+  std::optional<Error> error;
+};
+struct CopyOpened {
+  CopyId copy{};
+  ShareId share;
+  std::optional<Error> error;            // the share's manifest cannot be read
+  Root root;
+  /// For a fetch that goes on: the lengths of the chunks of every page that is in the catalog.
+  struct PageLengths {
+    std::uint32_t page = 0;
+    std::vector<std::uint32_t> lengths;
+  };
+  std::vector<PageLengths> pages;
+  bool missing = false;                  // nothing stands at the copy's path
+};
+struct CopyMoved {
+  CopyId copy{};
+  std::string path;
+  std::optional<Error> error;
+  std::vector<Buffer> file_stats;
+};
+
+using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded, CopySynced,
+                               ChunkVerified, ChunkCopied, CopyOpened, CopyMoved>;
+
+}  // namespace kith::node

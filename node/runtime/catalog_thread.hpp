@@ -1,0 +1,56 @@
+// The only thread that writes to the catalog. Writes come in order and are committed in batches: all
+// that are queued go into one transaction, so that a busy node commits rarely and an idle one at
+// once. A batch with a `full` write is committed with synchronous=FULL.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "node/engine/catalog_write.hpp"
+#include "storage/catalog.hpp"
+
+namespace kith::node {
+
+/// Executes one write. Pure but for the catalog: the simulator calls it too. `boot` goes with have-rows.
+[[nodiscard]] Result<void> execute(storage::Catalog& catalog, const CatalogBody& body,
+                                   const std::string& boot);
+/// What the engine is given at start.
+[[nodiscard]] Result<SavedState> load_state(storage::Catalog& catalog, const std::string& boot);
+
+class CatalogThread {
+ public:
+  using Answer = std::function<void(CatalogDone)>;  // called on the catalog thread
+  CatalogThread(storage::Catalog catalog, std::string boot, Answer answer);
+  /// Commits what is queued, then joins.
+  ~CatalogThread();
+  CatalogThread(const CatalogThread&) = delete;
+  CatalogThread& operator=(const CatalogThread&) = delete;
+
+  /// Any thread.
+  void write(CatalogWrite write);
+  /// Runs `work` between two batches, on the catalog thread: for imports, which write many rows.
+  void run(std::function<void(storage::Catalog&)> work);
+
+ private:
+  struct Item {
+    CatalogWrite write;
+    std::function<void(storage::Catalog&)> work;
+  };
+  void loop();
+  void commit_batch(std::vector<Item>& batch);
+
+  storage::Catalog catalog_;
+  std::string boot_;
+  Answer answer_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Item> queue_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace kith::node

@@ -1,0 +1,78 @@
+#include "node/runtime/home.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+namespace kith::node {
+namespace {
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  [[nodiscard]] int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+Result<DeviceKeys> read_keys(int fd, const std::string& path) {
+  struct stat info {};
+  if (fstat(fd, &info) != 0) return os_error(errno, "cannot read the key file", path);
+  if ((info.st_mode & 077) != 0) {
+    return local_error(Errc::kRefused, "others may read the key file", path,
+                       "chmod 600 it, if nobody else could have read it so far");
+  }
+  std::array<std::uint8_t, 4096> bytes;
+  const ssize_t size = ::read(fd, bytes.data(), bytes.size());
+  if (size < 0) return os_error(errno, "cannot read the key file", path);
+  auto keys = DeviceKeys::decode(Bytes(bytes).first(static_cast<std::size_t>(size)));
+  if (keys) return keys;
+  return local_error(Errc::kIo, "the key file is damaged", path,
+                     "restore it from a backup: without it this device is not who it was");
+}
+
+Result<void> write_keys(int fd, const DeviceKeys& keys, const std::string& path) {
+  const Buffer bytes = keys.encode();
+  const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+  if (written != static_cast<ssize_t>(bytes.size()) || ::fsync(fd) != 0) {
+    const int error = errno;
+    ::unlink(path.c_str());
+    return os_error(error, "cannot write the key file", path);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<DeviceKeys> load_or_make_keys(const std::string& home, Rng& rng) {
+  const std::string path = key_path(home);
+  const Fd existing(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (existing.get() >= 0) return read_keys(existing.get(), path);
+  if (errno != ENOENT) return os_error(errno, "cannot open the key file", path);
+  // Written under another name first: a crash in the middle leaves no half key behind.
+  const std::string fresh = path + ".new";
+  ::unlink(fresh.c_str());
+  const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (file.get() < 0) return os_error(errno, "cannot make the key file", path);
+  const DeviceKeys keys = DeviceKeys::generate(rng);
+  KITH_CHECK(write_keys(file.get(), keys, fresh));
+  if (::rename(fresh.c_str(), path.c_str()) != 0) {
+    return os_error(errno, "cannot name the key file", path);
+  }
+  const Fd directory(::open(home.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
+    return os_error(errno, "cannot sync the home", home);
+  }
+  return keys;
+}
+
+}  // namespace kith::node

@@ -1,0 +1,29 @@
+// The log: structured lines, written by a thread of their own. A full queue drops the oldest lines and
+// a blocked stderr stops nobody. Peers' texts are escaped before they get here; secrets never do.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "node/engine/outbox.hpp"
+#include "proto/result.hpp"
+
+namespace spdlog {
+class logger;
+}
+
+namespace kith::node {
+
+class Log {
+ public:
+  /// `path` empty: stderr. Levels as in RuntimeOptions.
+  [[nodiscard]] static Result<Log> open(const std::string& path, int level);
+  /// Any thread.
+  void write(LogLevel level, const std::string& text) const;
+
+ private:
+  std::shared_ptr<void> threads_;  // before the logger, which uses them
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+}  // namespace kith::node
