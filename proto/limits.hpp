@@ -44,6 +44,7 @@ inline constexpr std::size_t kHalfOpenMax = 256;
 inline constexpr std::size_t kHandshakesPerSecond = 200;       // a DH costs 0.1 ms of T0
 inline constexpr std::size_t kConnectionsMax = 1'024;
 inline constexpr std::size_t kPsksTried = 64;                  // per first message, all swarms
+inline constexpr std::size_t kHandshakeHeads = 16;             // as many as fit message 2's 1 KiB
 inline constexpr std::size_t kFrameMax = 60 * kKiB;            // one control frame, with its type
 inline constexpr std::uint64_t kRekeyEvery = 1 << 14;          // transport messages
 inline constexpr std::uint64_t kConnectionBytesMax = 1ULL << 40;
@@ -93,6 +94,9 @@ inline constexpr std::uint64_t kSectionsMax = 1ULL << 48;      // section · 2^1
 // --- datagrams and DHT ---
 inline constexpr std::size_t kDatagramMax = 1'400;
 inline constexpr std::size_t kKrpcMax = 1'200;                 // inside a sealed datagram
+inline constexpr std::size_t kNonceGeneration = 65'536;        // nonces known: 1 MiB at most for each
+                                                               // of two generations
+inline constexpr std::size_t kBeaconMax = 256;                 // a LAN beacon: one small datagram
 inline constexpr std::size_t kDatagramBatch = 64;
 inline constexpr std::size_t kBencodeDepth = 10;
 inline constexpr std::size_t kKrpcTokens = 500;
