@@ -5,12 +5,12 @@
 
 #include "proto/assert.hpp"
 #include "proto/crypto/evp.hpp"
+#include "proto/limits.hpp"
 
 namespace kith {
 namespace {
 
 constexpr std::uint64_t kRecordsPerSection = 1 << 16;
-constexpr Section kSections = 1ULL << 48;  // the nonce holds 48 bits of section
 
 // One section on this thread's context: the key is set once, each record sets its nonce only.
 class SectionCipher {
@@ -74,7 +74,7 @@ class SectionCipher {
 BulkKey bulk_key(const Secret& first_noise_key) { return kdf(first_noise_key, "kith/1 bulk"); }
 
 void seal_section(const BulkKey& key, Section section, SlabChain& chain) {
-  KITH_ASSERT(section < kSections && chain.slab_count() <= kRecordsPerSection);
+  KITH_ASSERT(section < limits::kSectionsMax && chain.slab_count() <= kRecordsPerSection);
   SectionCipher cipher(key, section, chain.size(), true);
   for (std::size_t i = 0; i < chain.slab_count(); ++i) {
     cipher.seal(i, chain.raw(i), chain.slab_size(i));
@@ -85,7 +85,7 @@ Result<void> open_section(const BulkKey& key, Section section, SlabChain& chain,
                           std::size_t first_slab, std::size_t length) {
   const std::size_t records = slabs_for(length);
   KITH_ASSERT(first_slab + records <= chain.slab_count() && records <= kRecordsPerSection);
-  if (section >= kSections) return peer_error(Errc::kMalformed, "section number out of range");
+  if (section >= limits::kSectionsMax) return peer_error(Errc::kMalformed, "section number out of range");
   SectionCipher cipher(key, section, length, false);
   for (std::size_t i = 0; i < records; ++i) {
     const std::size_t size = std::min(kRecordBytes, length - i * kRecordBytes);
