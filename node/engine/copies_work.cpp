@@ -147,7 +147,7 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
 
 bool Copies::is_stuck(Turn& turn, Copy& copy) const {
   if (!copy.on_network || copy.jobs > 0) return false;
-  const ShareProgress progress = transfer_.progress(copy.share);
+  const transfer::ShareProgress progress = transfer_.progress(copy.share);
   const bool moving = turn.now.mono - copy.last_stored < kLookFor || transfer_.reserved() > 0;
   const bool has_sources = progress.sources > 0;
   if (has_sources && (moving || copy.state == State::kRoot)) copy.looking_since = turn.now.mono;

@@ -1,0 +1,61 @@
+// One connection of the engine: handshake, then control records and bulk sections. It knows bytes and
+// states; who may connect and what frames mean is decided above it (connections.hpp, engine.hpp).
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "node/engine/stream_buffers.hpp"
+#include "proto/crypto/handshake.hpp"
+#include "proto/endpoint.hpp"
+#include "proto/ids.hpp"
+#include "proto/time.hpp"
+#include "proto/wire/frames.hpp"
+
+namespace kith::node {
+
+/// Under which psk the handshake was made: what the connection may be used for.
+enum class ConnectionKind : std::uint8_t {
+  kMember,   // of the current or the last epoch: everything
+  kCatchUp,  // KDF(G): roster and wraps only, then the dialler connects anew
+  kInvite,   // a joiner: join and roster only
+};
+
+struct Connection {
+  enum class State : std::uint8_t { kConnecting, kHandshake, kOpen, kClosing };
+
+  ConnId id{};
+  Endpoint remote;
+  bool incoming = false;
+  State state = State::kConnecting;
+  ConnectionKind kind = ConnectionKind::kMember;
+  TimePoint since{};
+  TimePoint deadline{};              // of the handshake
+  std::optional<PeerHandshake> handshake;
+  std::optional<SecureChannel> channel;
+  ReceiveBuffer in;
+  SendQueue out;
+
+  SwarmId swarm;                     // of an outgoing link: at once; else from the first message on
+  DeviceId device;                   // when open
+  std::optional<DeviceId> expected;  // of an outgoing link
+  std::optional<SignPublic> invite;  // kInvite: its key
+  bool announced = false;            // the transfer core knows of it
+
+  std::optional<ChunkFrame> section; // being received
+  Section next_section = 0;          // of our direction
+  TimePoint heard{};
+  TimePoint pinged{};
+  std::uint32_t ping_number = 0;
+  std::int64_t rtt_ms = -1;
+  std::uint64_t sent = 0, received = 0;
+  std::size_t wrote = 0;             // since the transfer core was told
+  std::string close_reason;
+
+  /// Seals one frame into the send queue.
+  void send(Bytes frame);
+  /// The announcement of a section and, directly behind it, its records.
+  void send(const ChunkFrame& frame, SlabChain sealed);
+};
+
+}  // namespace kith::node

@@ -1,0 +1,132 @@
+// The swarms of this device: rosters, secrets, who may connect, joining from the side of those who are
+// in. Pure; part of the engine.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "node/engine/turn.hpp"
+#include "proto/crypto/handshake.hpp"
+#include "proto/crypto/replay.hpp"
+#include "proto/swarm/author.hpp"
+#include "proto/swarm/redeem.hpp"
+
+namespace kith::node {
+
+/// What follows from an epoch's network secret, derived once.
+struct NetworkKeys {
+  Secret psk;
+  Secret datagram;
+  Secret beacon;
+  Secret provider;
+  explicit NetworkKeys(const Secret& network);
+};
+
+struct Swarm {
+  Swarm(const SwarmId& swarm, Rng& rng) : id(swarm), roster(swarm), nonces(rng) {}
+
+  SwarmId id;
+  Roster roster;
+  SwarmKeys secrets;
+  NonceFilter nonces;                       // of datagrams
+  std::deque<Buffer> incoming;              // operations that wait for their turn
+
+  // Worked out by refresh() whenever the roster changed.
+  std::string name;
+  OpId epoch;
+  std::uint64_t epoch_number = 0;
+  std::optional<Role> role;                 // ours; nothing: we were removed
+  std::optional<NetworkKeys> network;       // of the current epoch, if we hold it
+  OpIndex learned = 0;                      // operations whose wraps were looked at
+
+  [[nodiscard]] bool is_member(const DeviceId& device) const {
+    return !roster.empty() && roster.state().find(device) != nullptr;
+  }
+  [[nodiscard]] std::string name_of(const DeviceId& device) const;
+  [[nodiscard]] std::array<std::uint8_t, 8> link_prefix() const;
+};
+
+/// The node id of a device in a swarm's DHT: BLAKE2b-160("kith/1 node" ‖ swarm ‖ device).
+[[nodiscard]] NodeId swarm_node_id(const SwarmId& swarm, const DeviceId& device);
+
+/// What a first message leads to.
+struct Admission {
+  SwarmId swarm;
+  enum class Kind : std::uint8_t { kMember, kCatchUp, kInvite } kind = Kind::kMember;
+  std::optional<SignPublic> invite;
+};
+
+class Swarms {
+ public:
+  Swarms(const DeviceKeys& keys, Rng& rng);
+
+  // --- which ---
+  void restore(Turn& turn, const SavedSwarm& saved);
+  [[nodiscard]] Result<Swarm*> create(Turn& turn, const std::string& name, const std::string& device_name);
+  /// A roster that a joiner received and checked.
+  Swarm* adopt(Turn& turn, Roster roster, const Secret& group);
+  void leave(Turn& turn, Swarm& swarm);
+  [[nodiscard]] Swarm* find(const SwarmId& id);
+  /// Errors: kUsage where several fit and none is named, kNotFound.
+  [[nodiscard]] Result<Swarm*> resolve(const SwarmSelector& selector);
+  [[nodiscard]] Result<Swarm*> of_link(const Link& link);
+  [[nodiscard]] std::map<SwarmId, std::unique_ptr<Swarm>>& all() { return swarms_; }
+
+  // --- who may connect ---
+  /// Every psk that a first message may be under; tags lead back to admit().
+  [[nodiscard]] std::vector<PskCandidate> candidates(Now now);
+  [[nodiscard]] std::optional<Admission> admit(Now now, const OpenedFirst& first);
+  /// First messages or datagrams came whose time lies far outside: somebody's clock is wrong.
+  [[nodiscard]] std::uint64_t clock_misses() const { return clock_misses_; }
+  void count_clock_miss() { ++clock_misses_; }
+
+  // --- roster ---
+  /// Queues operations from a peer; they are taken up some per turn. False: too many are waiting.
+  [[nodiscard]] bool queue_ops(Swarm& swarm, const std::vector<Buffer>& ops);
+  /// Takes up at most limits::kReducePerTurn queued operations. True if the roster changed.
+  bool take_ops(Turn& turn, Swarm& swarm);
+  [[nodiscard]] bool has_queued() const;
+  /// Adds an operation of our own.
+  [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op,
+                                    std::optional<std::uint64_t> ack = std::nullopt);
+  [[nodiscard]] Author author(Swarm& swarm) {
+    return {keys_, swarm.roster, swarm.secrets, rng_};
+  }
+  [[nodiscard]] const DeviceKeys& keys() const { return keys_; }
+  [[nodiscard]] DeviceId self() const { return self_; }
+
+  // --- joiners ---
+  /// What a joiner is told, and the operation that makes it true, if one is needed.
+  struct JoinOutcome {
+    JoinAnswerFrame answer;
+    std::optional<Op> add;
+  };
+  [[nodiscard]] JoinOutcome answer_join(Now now, Swarm& swarm, const JoinFrame& join);
+
+  // --- views ---
+  [[nodiscard]] SwarmView view(const Swarm& swarm) const;
+
+ private:
+  void refresh(Turn& turn, Swarm& swarm);
+  struct Tag {
+    SwarmId swarm;
+    Admission::Kind kind;
+    std::optional<SignPublic> invite;
+    OpId epoch;
+  };
+
+  const DeviceKeys& keys_;
+  DeviceId self_;
+  Rng& rng_;
+  std::map<SwarmId, std::unique_ptr<Swarm>> swarms_;
+  std::vector<Tag> tags_;      // of the last candidates()
+  NonceFilter ephemerals_;
+  std::uint64_t clock_misses_ = 0;
+};
+
+}  // namespace kith::node
