@@ -48,10 +48,7 @@ std::string_view write_call(Writer& w, const Query& query) {
                           write_announce_peer(w, call);
                           return "announce_peer";
                         },
-                        [&](const UnknownQuery&) -> std::string_view {
-                          KITH_ASSERT(!"an unknown query cannot be encoded");
-                          return {};
-                        },
+                        [&](const UnknownQuery&) -> std::string_view { return {}; },
                     },
                     query.call);
 }
@@ -123,6 +120,7 @@ std::size_t most_that_fit(std::size_t most, std::size_t max, Size&& size) {
 }  // namespace
 
 Buffer encode(Bytes transaction, const Query& query) {
+  KITH_ASSERT(!std::holds_alternative<UnknownQuery>(query.call));
   Buffer out;
   {
     Writer w(out);
