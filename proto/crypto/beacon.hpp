@@ -1,5 +1,5 @@
 // LAN beacons: a device says on its network that it is here and where it listens, readable for
-// those who hold the beacon key (proto/crypto/derive.hpp) and nobody else.
+// those who hold the beacon key (proto/swarm/secrets.hpp) and nobody else.
 //
 //   beacon = nonce[24] ‖ XChaCha20-Poly1305(beacon key, nonce, text), without associated data
 //   text   = canonical bencode {d: device id · p: TCP port · s: signature · t: time, Unix ms}
