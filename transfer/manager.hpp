@@ -1,9 +1,10 @@
-// The transfer core: who has which chunk, what to ask of whom, what to send to whom. Pure: driven by
-// node/engine, which owns channels, jobs and clocks. Design: docs/architecture.md, "Transfer".
+// The transfer core: who has which chunk, what to ask of whom, what to send to whom. Pure: driven
+// by node/engine, which owns channels, jobs and clocks. Design: docs/architecture.md, "Transfer".
 //
-// Rules: a chunk comes whole, in order, from one peer. Receive memory is reserved before a `want` is
-// sent and returns with on_stored (or when the want dies). A chunk nobody asked for closes the
-// connection. Sending: deficit round robin over connections decides whose next section job may start.
+// Rules: a chunk comes whole, in order, from one peer. Receive memory is reserved before a `want`
+// is sent and returns with on_stored (or when the want dies). A chunk nobody asked for closes the
+// connection. Sending: deficit round robin over connections decides whose next section job may
+// start.
 #pragma once
 
 #include <map>
@@ -30,11 +31,11 @@ struct SourceBytes {
   std::uint64_t bytes = 0;
 };
 struct ShareProgress {
-  ChunkIndex total = 0;             // 0: the root is not known yet
+  ChunkIndex total = 0;  // 0: the root is not known yet
   ChunkIndex stored = 0;
-  std::uint64_t bytes_stored = 0;   // content and manifest bytes stored by this process
-  std::uint64_t bytes_received = 0; // section bytes that arrived, useful or not
-  std::size_t sources = 0;          // connected peers that hold anything of it
+  std::uint64_t bytes_stored = 0;      // content and manifest bytes stored by this process
+  std::uint64_t bytes_received = 0;    // section bytes that arrived, useful or not
+  std::size_t sources = 0;             // connected peers that hold anything of it
   std::vector<SourceBytes> by_device;  // verified content bytes, in device order
 };
 
@@ -44,9 +45,10 @@ class Manager {
   ~Manager();
 
   // --- shares ---
-  /// Begins to serve, and if `fetching` to fetch, a share within one swarm: only connections of that
-  /// swarm may watch it. Connected peers are watched at once when fetching.
-  void add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching, Outbox& out);
+  /// Begins to serve, and if `fetching` to fetch, a share within one swarm: only connections of
+  /// that swarm may watch it. Connected peers are watched at once when fetching.
+  void add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
+                 Outbox& out);
   /// The root is known: `total` indices, of which 1..pages are pages with these ciphertext lengths.
   /// `have` has one bit per index, most significant bit first: what is held already.
   void set_shape(TimePoint now, const ShareId& share, ChunkIndex total,
@@ -69,15 +71,18 @@ class Manager {
   void on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,
                     Outbox& out);
   void on_closed(TimePoint now, ConnId conn, Outbox& out);
-  /// watch, have_set, have, want, cancel, refuse, bad. Errors have blame peer: close the connection.
+  /// watch, have_set, have, want, cancel, refuse, bad. Errors have blame peer: close the
+  /// connection.
   [[nodiscard]] Result<void> on_frame(TimePoint now, ConnId conn, FrameType type, Bytes body,
                                       Outbox& out);
   /// A `chunk` frame. Success: the caller now collects section_wire_bytes(frame.length) bytes, one
   /// record per slab, and hands them to on_section. An error closes the connection. A section of a
   /// chunk whose want was cancelled (or died) meanwhile is collected and dropped all the same.
-  [[nodiscard]] Result<void> on_chunk(TimePoint now, ConnId conn, const ChunkFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_chunk(TimePoint now, ConnId conn, const ChunkFrame& frame,
+                                      Outbox& out);
   void on_section(TimePoint now, ConnId conn, SlabChain sealed, Outbox& out);
-  /// The connection's send queue went down to `unsent` bytes; `wrote` bytes left since the last call.
+  /// The connection's send queue went down to `unsent` bytes; `wrote` bytes left since the last
+  /// call.
   void on_wrote(TimePoint now, ConnId conn, std::size_t wrote, std::size_t unsent, Outbox& out);
 
   // --- results of jobs ---
@@ -96,6 +101,8 @@ class Manager {
   [[nodiscard]] bool is_banned(const DeviceId& device) const;
   /// Receive memory reserved now, in bytes: 0 when nothing is in flight.
   [[nodiscard]] std::size_t reserved() const;
+  /// Send memory in use now, in bytes: at section jobs or in send queues.
+  [[nodiscard]] std::size_t send_reserved() const;
   /// Asserts what must always hold. Tests call it after every step.
   void check_invariants() const;
 

@@ -17,8 +17,9 @@ struct ReceivedSection {
   std::uint32_t length = 0;
 };
 
-/// Open, verify, decipher and write one chunk that arrived whole. `sealed` holds the records as they
-/// came, one per slab. Answered by exactly one Manager::on_stored with the same share, index, from.
+/// Open, verify, decipher and write one chunk that arrived whole. `sealed` holds the records as
+/// they came, one per slab. Answered by exactly one Manager::on_stored with the same share, index,
+/// from.
 struct StoreRequest {
   ConnId from{};
   ShareId share;
@@ -35,8 +36,8 @@ enum class StoreOutcome {
   kFailed,     // could not be written: this device's fault; the fetch stops with its error
 };
 
-/// Read, encipher and seal bytes [offset, offset + length) of a chunk, or up to its end. Answered by
-/// exactly one Manager::on_sealed or on_seal_failed with the same values.
+/// Read, encipher and seal bytes [offset, offset + length) of a chunk, or up to its end. Answered
+/// by exactly one Manager::on_sealed or on_seal_failed with the same values.
 struct SealRequest {
   ConnId to{};
   ShareId share;

@@ -1,0 +1,185 @@
+#include "transfer/chunk_picker.hpp"
+
+#include <algorithm>
+
+#include "proto/assert.hpp"
+
+namespace kith::transfer {
+
+namespace {
+
+/// Of the bytes of a share, one in this many may be fetched twice to get round a slow source.
+constexpr std::uint64_t kHedgeDivisor = 20;
+
+}  // namespace
+
+ChunkPicker::ChunkPicker() : states_(1, ChunkState::kUnknown), lengths_(1), availability_(1, 1) {
+  want(0);
+}
+
+void ChunkPicker::want(ChunkIndex index) {
+  open_bytes_ += reservation(index);
+  states_[index] = ChunkState::kWanted;
+  availability_.insert(index);
+}
+
+void ChunkPicker::set_state(ChunkIndex index, ChunkState to) {
+  const ChunkState from = states_[index];
+  if (from == ChunkState::kWanted) availability_.erase(index);
+  if (from == ChunkState::kHeld) --held_;
+  const bool was_open = from == ChunkState::kWanted || from == ChunkState::kInFlight;
+  const bool is_open = to == ChunkState::kWanted || to == ChunkState::kInFlight;
+  if (was_open && !is_open) open_bytes_ -= reservation(index);
+  if (!was_open && is_open) open_bytes_ += reservation(index);
+  states_[index] = to;
+  if (to == ChunkState::kWanted) availability_.insert(index);
+  if (to == ChunkState::kHeld) ++held_;
+}
+
+void ChunkPicker::set_shape(ChunkIndex total, std::span<const std::uint32_t> page_lengths,
+                            const Bitfield& have) {
+  KITH_ASSERT(!has_shape_ && total >= 1 + page_lengths.size());
+  const ChunkState root = states_[0];
+  has_shape_ = true;
+  open_bytes_ = root == ChunkState::kInFlight ? reservation(0) : 0;
+  held_ = root == ChunkState::kHeld ? 1 : 0;
+  states_.assign(total, ChunkState::kUnknown);
+  states_[0] = root == ChunkState::kWanted ? ChunkState::kUnknown : root;
+  lengths_.assign(total, 0);
+  availability_ = Availability(total, static_cast<ChunkIndex>(1 + page_lengths.size()));
+  have.for_each([this](ChunkIndex index) {
+    if (states_[index] != ChunkState::kHeld) (void)hold(index);
+  });
+  if (states_[0] == ChunkState::kUnknown) want(0);
+  set_lengths(1, page_lengths);
+}
+
+void ChunkPicker::set_lengths(ChunkIndex first, std::span<const std::uint32_t> lengths) {
+  for (std::size_t i = 0; i < lengths.size() && first + i < states_.size(); ++i) {
+    const auto index = static_cast<ChunkIndex>(first + i);
+    if (lengths_[index] != 0 || lengths[i] == 0) continue;
+    lengths_[index] = lengths[i];
+    known_bytes_ += lengths[i];
+    if (states_[index] == ChunkState::kUnknown) want(index);
+  }
+}
+
+std::optional<std::uint32_t> ChunkPicker::length(ChunkIndex index) const {
+  if (lengths_[index] == 0) return std::nullopt;
+  return lengths_[index];
+}
+
+void ChunkPicker::add_holder_of(ChunkIndex index) {
+  if (index < total()) availability_.add(index);
+}
+
+void ChunkPicker::remove_holder_of(ChunkIndex index) {
+  if (index < total()) availability_.remove(index);
+}
+
+bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
+  return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
+}
+
+std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
+                                                  Duration patience) const {
+  if (wanted() != 0) return std::nullopt;
+  std::optional<ChunkIndex> best;
+  TimePoint oldest = TimePoint::max();
+  for (const auto& [index, request] : in_flight_) {
+    if (request.count != 1 || request.conns[0] == conn || !held.test(index)) continue;
+    if (now - request.since < patience || request.since >= oldest) continue;
+    if (!hedge_allowed(index)) continue;
+    best = index;
+    oldest = request.since;
+  }
+  return best;
+}
+
+bool ChunkPicker::may_hedge() const {
+  return wanted() == 0 && std::any_of(in_flight_.begin(), in_flight_.end(), [this](const auto& e) {
+           return e.second.count == 1 && holders(e.first) > 1 && hedge_allowed(e.first);
+         });
+}
+
+void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now) {
+  if (states_[index] == ChunkState::kWanted) {
+    set_state(index, ChunkState::kInFlight);
+    in_flight_[index] = {{conn}, 1, now};
+    return;
+  }
+  Request& request = in_flight_.at(index);
+  KITH_ASSERT(request.count == 1 && request.conns[0] != conn);
+  request.conns[1] = conn;
+  request.count = 2;
+  hedged_bytes_ += reservation(index);
+}
+
+bool ChunkPicker::give_back(ChunkIndex index, ConnId conn) {
+  const auto it = in_flight_.find(index);
+  KITH_ASSERT(it != in_flight_.end());
+  Request& request = it->second;
+  if (request.count == 2) {
+    KITH_ASSERT(request.conns[0] == conn || request.conns[1] == conn);
+    if (request.conns[0] == conn) request.conns[0] = request.conns[1];
+    request.count = 1;
+    return false;
+  }
+  KITH_ASSERT(request.conns[0] == conn);
+  in_flight_.erase(it);
+  set_state(index, ChunkState::kWanted);
+  return true;
+}
+
+std::optional<ConnId> ChunkPicker::begin_store(ChunkIndex index, ConnId conn) {
+  const Request request = in_flight_.at(index);
+  in_flight_.erase(index);
+  set_state(index, ChunkState::kStoring);
+  if (request.count == 1) {
+    KITH_ASSERT(request.conns[0] == conn);
+    return std::nullopt;
+  }
+  KITH_ASSERT(request.conns[0] == conn || request.conns[1] == conn);
+  return request.conns[0] == conn ? request.conns[1] : request.conns[0];
+}
+
+void ChunkPicker::store_failed(ChunkIndex index) {
+  KITH_ASSERT(states_[index] == ChunkState::kStoring);
+  set_state(index, ChunkState::kWanted);
+}
+
+std::vector<ConnId> ChunkPicker::hold(ChunkIndex index) {
+  std::vector<ConnId> asked = requesters(index);
+  in_flight_.erase(index);
+  if (states_[index] != ChunkState::kHeld) set_state(index, ChunkState::kHeld);
+  return asked;
+}
+
+void ChunkPicker::drop(ChunkIndex index) {
+  if (states_[index] != ChunkState::kHeld) return;
+  const bool known = index == 0 || lengths_[index] != 0;
+  set_state(index, known ? ChunkState::kWanted : ChunkState::kUnknown);
+}
+
+std::vector<ConnId> ChunkPicker::requesters(ChunkIndex index) const {
+  const auto it = in_flight_.find(index);
+  if (it == in_flight_.end()) return {};
+  return {it->second.conns.begin(), it->second.conns.begin() + it->second.count};
+}
+
+void ChunkPicker::check_invariants() const {
+  availability_.check_invariants();
+  std::uint64_t open = 0;
+  ChunkIndex held = 0;
+  for (ChunkIndex i = 0; i < total(); ++i) {
+    const ChunkState s = states_[i];
+    KITH_ASSERT(availability_.contains(i) == (s == ChunkState::kWanted));
+    KITH_ASSERT(in_flight_.contains(i) == (s == ChunkState::kInFlight));
+    if (s == ChunkState::kWanted || s == ChunkState::kInFlight) open += reservation(i);
+    if (s == ChunkState::kHeld) ++held;
+  }
+  KITH_ASSERT(open == open_bytes_ && held == held_);
+  KITH_ASSERT(hedged_bytes_ * kHedgeDivisor <= known_bytes_ || hedged_bytes_ == 0);
+}
+
+}  // namespace kith::transfer

@@ -1,0 +1,124 @@
+// Which chunk of one fetched share is asked for next, and where each stands.
+//
+// Every index is in exactly one state:
+//   unknown    its length is not known yet: its page has not come
+//   wanted     may be picked
+//   in flight  asked of one connection, or of two near the end (hedged)
+//   storing    came whole; a job verifies and writes it
+//   held       verified and written
+// unknown → wanted → in flight → storing → held; back to wanted when a request dies or a store
+// fails, and from held when a chunk is found damaged.
+//
+// Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
+// is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
+//
+// Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
+// slower one, the longest waiting first. All bytes ever hedged stay within a twentieth of the bytes
+// of the share.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "proto/limits.hpp"
+#include "proto/time.hpp"
+#include "transfer/availability.hpp"
+
+namespace kith::transfer {
+
+enum class ChunkState : std::uint8_t { kUnknown, kWanted, kInFlight, kStoring, kHeld };
+
+class ChunkPicker {
+ public:
+  /// Knows the root only.
+  ChunkPicker();
+
+  // --- what the share is ---
+  /// As Manager::set_shape. What is in flight or storing stays so, unless `have` holds it: the
+  /// caller cancels such requests first. Holders must be added anew.
+  void set_shape(ChunkIndex total, std::span<const std::uint32_t> page_lengths,
+                 const Bitfield& have);
+  /// Lengths of [first, first + n), as far as they lie in the share. What is known stays.
+  void set_lengths(ChunkIndex first, std::span<const std::uint32_t> lengths);
+  [[nodiscard]] bool has_shape() const { return has_shape_; }
+  [[nodiscard]] ChunkIndex total() const { return static_cast<ChunkIndex>(states_.size()); }
+  [[nodiscard]] ChunkState state(ChunkIndex index) const { return states_[index]; }
+  /// Nothing if unknown, as the root's is.
+  [[nodiscard]] std::optional<std::uint32_t> length(ChunkIndex index) const;
+  /// Bytes to reserve for a want.
+  [[nodiscard]] std::uint32_t reservation(ChunkIndex index) const {
+    return length(index).value_or(limits::kPageMax);
+  }
+
+  // --- holders ---
+  void add_holder(const Bitfield& held) { availability_.add_all(held); }
+  void remove_holder(const Bitfield& held) { availability_.remove_all(held); }
+  void add_holder_of(ChunkIndex index);
+  void remove_holder_of(ChunkIndex index);
+  [[nodiscard]] std::uint32_t holders(ChunkIndex index) const { return availability_.count(index); }
+
+  // --- the way of a chunk ---
+  [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
+                                               Rng& rng) const {
+    return availability_.pick(held, cursor, rng);
+  }
+  /// A chunk in flight elsewhere since at least `patience`, that `conn` holds and the hedging
+  /// budget allows.
+  [[nodiscard]] std::optional<ChunkIndex> pick_hedge(const Bitfield& held, ConnId conn,
+                                                     TimePoint now, Duration patience) const;
+  /// True while hedging may become possible without anything else happening.
+  [[nodiscard]] bool may_hedge() const;
+  /// wanted → in flight, or a second request of what is in flight.
+  void start(ChunkIndex index, ConnId conn, TimePoint now);
+  /// `conn` will not deliver. True if the chunk is wanted again.
+  bool give_back(ChunkIndex index, ConnId conn);
+  /// It came whole from `conn`. Returns the other connection that was asked, whose want is void.
+  std::optional<ConnId> begin_store(ChunkIndex index, ConnId conn);
+  /// storing → wanted.
+  void store_failed(ChunkIndex index);
+  /// → held, from any state. Returns the connections whose wants are void.
+  std::vector<ConnId> hold(ChunkIndex index);
+  /// held → wanted, or unknown.
+  void drop(ChunkIndex index);
+  /// Connections asked for `index` now: none to two.
+  [[nodiscard]] std::vector<ConnId> requesters(ChunkIndex index) const;
+
+  // --- sums ---
+  [[nodiscard]] bool complete() const { return has_shape_ && held_ == states_.size(); }
+  [[nodiscard]] ChunkIndex held() const { return held_; }
+  [[nodiscard]] std::size_t wanted() const { return availability_.size(); }
+  [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
+  /// Bytes wanted or in flight.
+  [[nodiscard]] std::uint64_t open_bytes() const { return open_bytes_; }
+  [[nodiscard]] std::uint64_t hedged_bytes() const { return hedged_bytes_; }
+  /// Bytes of all indices whose length is known.
+  [[nodiscard]] std::uint64_t known_bytes() const { return known_bytes_; }
+
+  /// Asserts the invariants; linear.
+  void check_invariants() const;
+
+ private:
+  struct Request {
+    std::array<ConnId, 2> conns{};
+    std::uint8_t count = 0;
+    TimePoint since;  // of the first
+  };
+  void set_state(ChunkIndex index, ChunkState to);
+  void want(ChunkIndex index);
+  [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
+
+  std::vector<ChunkState> states_;
+  std::vector<std::uint32_t> lengths_;  // 0: unknown
+  Availability availability_;           // its members are the wanted indices
+  std::map<ChunkIndex, Request> in_flight_;
+  ChunkIndex held_ = 0;
+  std::uint64_t open_bytes_ = 0;
+  std::uint64_t known_bytes_ = 0;
+  std::uint64_t hedged_bytes_ = 0;
+  bool has_shape_ = false;
+};
+
+}  // namespace kith::transfer

@@ -1,0 +1,42 @@
+// What the two halves of the transfer core share. Owned by the Manager.
+#pragma once
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "proto/rng.hpp"
+#include "transfer/ban_list.hpp"
+#include "transfer/manager.hpp"
+#include "transfer/peer_session.hpp"
+#include "transfer/share_swarm.hpp"
+
+namespace kith::transfer {
+
+struct Core {
+  Config config;
+  Rng& rng;
+  std::map<ShareId, ShareSwarm> shares{};
+  std::map<ConnId, PeerSession> sessions{};
+  BanList bans{};
+  /// Connections to be closed when the running call ends: closing takes sessions away, which nobody
+  /// may do under a loop over them.
+  std::vector<std::pair<ConnId, Error>> closing{};
+
+  [[nodiscard]] ShareSwarm* share(const ShareId& id) {
+    const auto it = shares.find(id);
+    return it == shares.end() ? nullptr : &it->second;
+  }
+  [[nodiscard]] PeerSession* session(ConnId conn) {
+    const auto it = sessions.find(conn);
+    return it == sessions.end() ? nullptr : &it->second;
+  }
+  void close(ConnId conn, Error why) { closing.emplace_back(conn, std::move(why)); }
+};
+
+template <class Frame>
+void send(Outbox& out, ConnId to, const Frame& frame) {
+  out.frames.push_back({to, frame.encode()});
+}
+
+}  // namespace kith::transfer

@@ -1,0 +1,117 @@
+// The asking half: watches shares at connected peers, asks for chunks, collects their sections,
+// hands whole chunks to store jobs and draws the consequences of how those ended.
+//
+// Memory: a want reserves the chunk's length; the reservation moves to the store job and is given
+// back by its result, or by the end of the want. reserved() never exceeds the budget, but for one
+// chunk when nothing else is reserved.
+//
+// `hungry_` holds the connections that may be able to ask for more. A connection leaves it when its
+// window is full or it has nothing we want, and comes back when that may have changed; so a pump
+// looks at nobody in vain.
+#pragma once
+
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "transfer/core.hpp"
+#include "transfer/timers.hpp"
+
+namespace kith::transfer {
+
+class Upload;
+
+class Download {
+ public:
+  Download(Core& core, Upload& upload);
+
+  // --- shares ---
+  void start(TimePoint now, ShareSwarm& share, Outbox& out);
+  /// Takes every want back, unwatches everywhere. Store jobs under way go on.
+  void stop(TimePoint now, ShareSwarm& share, Outbox& out);
+  void set_shape(TimePoint now, ShareSwarm& share, ChunkIndex total,
+                 std::span<const std::uint32_t> page_lengths, Bytes have, Outbox& out);
+  void set_lengths(ShareSwarm& share, ChunkIndex first, std::span<const std::uint32_t> lengths);
+  /// An index came to be held by other means: void its wants, tell watchers.
+  void hold(TimePoint now, ShareSwarm& share, ChunkIndex index, Outbox& out);
+  void wanted_again(ShareSwarm& share, ChunkIndex index);
+
+  // --- connections ---
+  void watch_all(PeerSession& session, Outbox& out);
+  void forget(TimePoint now, PeerSession& session);
+  [[nodiscard]] Result<void> on_have_set(PeerSession& session, const HaveSetFrame& frame);
+  [[nodiscard]] Result<void> on_have(PeerSession& session, const HaveFrame& frame);
+  [[nodiscard]] Result<void> on_refuse(TimePoint now, PeerSession& session,
+                                       const RefuseFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_chunk(TimePoint now, PeerSession& session, const ChunkFrame& frame);
+  void on_section(TimePoint now, PeerSession& session, SlabChain sealed, Outbox& out);
+  void on_stored(TimePoint now, const ShareId& share, ChunkIndex index, ConnId from,
+                 StoreOutcome outcome, std::optional<Error> error, Outbox& out);
+
+  /// Asks for what may be asked for now.
+  void pump(TimePoint now, Outbox& out);
+  void on_timeout(TimePoint now, Outbox& out);
+  [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+
+  void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
+  [[nodiscard]] std::size_t reserved() const { return reserved_; }
+  void check_invariants() const;
+
+ private:
+  struct StoreJob {
+    DeviceId device;
+    std::uint32_t size = 0;
+  };
+  enum class Step { kAsked, kNoMemory, kNothing };
+
+  // watching
+  void watch(PeerSession& session, ShareSwarm& share, Outbox& out);
+  [[nodiscard]] Result<ShareSwarm*> watched_share(PeerSession& session, Handle handle);
+  void wake(ConnId conn, Holder& holder);
+
+  // wants
+  [[nodiscard]] Step ask_one(TimePoint now, PeerSession& session, Outbox& out);
+  [[nodiscard]] std::optional<ChunkIndex> choose(TimePoint now, PeerSession& session,
+                                                 ShareSwarm& share, Holder& holder);
+  [[nodiscard]] bool fits(const PeerSession& session, std::uint32_t bytes) const;
+  [[nodiscard]] std::uint64_t cap(const PeerSession& session, const ShareSwarm& share) const;
+  void ask(TimePoint now, PeerSession& session, ShareSwarm& share, Holder& holder, ChunkIndex index,
+           Outbox& out);
+  void take_back(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
+  void take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
+                     std::span<const ConnId> conns, Outbox& out);
+  void end_want(TimePoint now, PeerSession& session, const WantKey& key);
+  void requeue(ShareSwarm& share, ChunkIndex index, ConnId conn);
+  void tell_if_unavailable(ShareSwarm& share, ChunkIndex index, Outbox& out);
+
+  // chunks
+  void finish_chunk(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
+  void stored(TimePoint now, ShareSwarm& share, ChunkIndex index, ConnId from, const StoreJob& job,
+              Outbox& out);
+  void bad_chunk(TimePoint now, const ShareId& id, ChunkIndex index, ConnId from,
+                 const StoreJob& job, Outbox& out);
+  void blame(TimePoint now, ShareSwarm& share, ChunkIndex index, PeerSession& session, Outbox& out);
+  void strike(TimePoint now, const ShareId& id, ChunkIndex index, const DeviceId& device,
+              Outbox& out);
+  void store_returned(ShareSwarm& share, ChunkIndex index);
+  void tell_if_complete(ShareSwarm& share, Outbox& out);
+
+  // time
+  void check_deadlines(TimePoint now, PeerSession& session, Outbox& out);
+  void overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
+  void retry_hedges(ShareSwarm& share);
+
+  Core& core_;
+  Upload& upload_;
+  RateLimit limit_;
+  std::set<ConnId> hungry_;
+  std::set<ConnId> asking_;  // connections with a want that has not ended
+  ConnId last_turn_{};
+  std::size_t reserved_ = 0;
+  std::multimap<std::tuple<ShareId, ChunkIndex, ConnId>, StoreJob> storing_;
+  Timers<ConnId> deadlines_;
+  Timers<ShareId> hedges_;
+  std::optional<TimePoint> limited_until_;
+};
+
+}  // namespace kith::transfer

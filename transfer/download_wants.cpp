@@ -1,0 +1,216 @@
+// Asking: whose turn it is, what for, and what happens to wants that do not come back.
+#include <algorithm>
+
+#include "proto/assert.hpp"
+#include "transfer/download.hpp"
+
+namespace kith::transfer {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How often an idle connection looks whether a slower one should be got round.
+constexpr Duration kHedgeTick = 50ms;
+
+}  // namespace
+
+void Download::pump(TimePoint now, Outbox& out) {
+  limited_until_.reset();
+  // Connections take turns, one chunk each, from behind the one that was served last; `refused`
+  // counts those in a row that the memory that is left does not suit.
+  std::size_t refused = 0;
+  auto at = hungry_.upper_bound(last_turn_);
+  while (refused < hungry_.size()) {
+    if (reserved_ >= core_.config.receive_budget_bytes) return;
+    if (!limit_.allows(now)) {
+      limited_until_ = limit_.ready_at();
+      return;
+    }
+    if (at == hungry_.end()) at = hungry_.begin();
+    const ConnId conn = *at;
+    const Step step = ask_one(now, core_.sessions.at(conn), out);
+    if (step == Step::kNothing) {
+      at = hungry_.erase(at);
+      continue;
+    }
+    refused = step == Step::kAsked ? 0 : refused + 1;
+    if (step == Step::kAsked) last_turn_ = conn;
+    ++at;
+  }
+}
+
+Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& out) {
+  auto& watches = session.ask.watches;
+  if (watches.empty()) return Step::kNothing;
+  auto at = watches.lower_bound(session.ask.next_turn);
+  for (std::size_t i = 0; i < watches.size(); ++i, ++at) {
+    if (at == watches.end()) at = watches.begin();
+    ShareSwarm& share = *core_.share(at->second);
+    Holder& holder = *share.holder(session.conn);
+    if (holder.exhausted || !session.ask.requests.has_room(cap(session, share))) continue;
+    const auto index = choose(now, session, share, holder);
+    if (!index) continue;
+    if (!fits(session, share.picker().reservation(*index))) return Step::kNoMemory;
+    session.ask.next_turn = at->first + 1;
+    ask(now, session, share, holder, *index, out);
+    return Step::kAsked;
+  }
+  return Step::kNothing;
+}
+
+std::optional<ChunkIndex> Download::choose(TimePoint now, PeerSession& session, ShareSwarm& share,
+                                           Holder& holder) {
+  RequestQueue& requests = session.ask.requests;
+  while (auto index = share.picker().pick(holder.bits, holder.cursor, core_.rng)) {
+    Want* pending = requests.find({holder.handle, *index});
+    if (pending == nullptr) return index;
+    // Taken back here and not ended yet: it cannot be asked for again before.
+    pending->restore = true;
+    share.clear_bit(holder, *index);
+  }
+  holder.exhausted = true;
+  if (requests.slack()) return std::nullopt;
+  const Duration patience = std::max<Duration>(kHedgeTick, requests.service_time());
+  const auto hedge = share.picker().pick_hedge(holder.bits, session.conn, now, patience);
+  if (hedge && requests.find({holder.handle, *hedge}) == nullptr) return hedge;
+  if (share.picker().may_hedge()) hedges_.set(share.id, now + kHedgeTick);
+  return std::nullopt;
+}
+
+std::uint64_t Download::cap(const PeerSession& session, const ShareSwarm& share) const {
+  // Its part of the memory, and of what is left of the share: a source that takes more than its
+  // part near the end makes the others wait for it.
+  const std::size_t askers = asking_.size() + (asking_.contains(session.conn) ? 0 : 1);
+  const std::uint64_t memory = core_.config.receive_budget_bytes / askers;
+  const std::uint32_t sources = share.picker().holders(0);  // who holds anything holds the root
+  if (sources < 2) return memory;
+  return std::min<std::uint64_t>(memory, share.picker().open_bytes() / sources);
+}
+
+bool Download::fits(const PeerSession& session, std::uint32_t bytes) const {
+  if (reserved_ == 0) return true;
+  const std::size_t budget = core_.config.receive_budget_bytes;
+  // The last quarter is for fast connections, or many slow ones would hold all memory.
+  const std::size_t mine = session.ask.requests.is_slow() ? budget - budget / 4 : budget;
+  return reserved_ + bytes <= mine;
+}
+
+void Download::ask(TimePoint now, PeerSession& session, ShareSwarm& share, Holder& holder,
+                   ChunkIndex index, Outbox& out) {
+  ChunkPicker& picker = share.picker();
+  const std::uint32_t bytes = picker.reservation(index);
+  picker.start(index, session.conn, now);
+  reserved_ += bytes;
+  limit_.spend(bytes);
+  const Want& want =
+      session.ask.requests.add(now, {holder.handle, index}, share.id, picker.length(index), bytes);
+  asking_.insert(session.conn);
+  deadlines_.set(session.conn, want.deadline);
+  send(out, session.conn, WantFrame{holder.handle, index});
+}
+
+void Download::take_back(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
+  Want& want = *session.ask.requests.find(key);
+  KITH_ASSERT(!want.is_void);
+  want.is_void = true;
+  want.deadline = now + limits::kCancelAnswer;
+  want.assembly.discard();
+  deadlines_.set(session.conn, want.deadline);
+  send(out, session.conn, CancelFrame{key.first, key.second});
+}
+
+void Download::take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
+                             std::span<const ConnId> conns, Outbox& out) {
+  for (const ConnId conn : conns) {
+    const Holder* holder = share.holder(conn);
+    KITH_ASSERT(holder != nullptr);
+    take_back(now, core_.sessions.at(conn), {holder->handle, index}, out);
+  }
+}
+
+void Download::end_want(TimePoint now, PeerSession& session, const WantKey& key) {
+  RequestQueue& requests = session.ask.requests;
+  reserved_ -= requests.find(key)->reserved;
+  requests.erase(now, key);
+  if (requests.size() == 0) asking_.erase(session.conn);
+  hungry_.insert(session.conn);
+}
+
+void Download::requeue(ShareSwarm& share, ChunkIndex index, ConnId conn) {
+  if (share.picker().give_back(index, conn)) wanted_again(share, index);
+}
+
+void Download::on_timeout(TimePoint now, Outbox& out) {
+  while (const auto conn = deadlines_.pop_due(now)) {
+    check_deadlines(now, core_.sessions.at(*conn), out);
+  }
+  while (const auto id = hedges_.pop_due(now)) {
+    if (ShareSwarm* share = core_.share(*id); share != nullptr && share->fetching()) {
+      retry_hedges(*share);
+    }
+  }
+}
+
+void Download::check_deadlines(TimePoint now, PeerSession& session, Outbox& out) {
+  std::vector<WantKey> due;
+  for (const auto& [key, want] : session.ask.requests.wants()) {
+    if (want.deadline <= now) due.push_back(key);
+  }
+  for (const WantKey& key : due) overdue(now, session, key, out);
+  if (const auto next = session.ask.requests.next_deadline()) {
+    deadlines_.set(session.conn, *next);
+  }
+}
+
+void Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
+  Want& want = *session.ask.requests.find(key);
+  if (want.is_void) {
+    want.deadline = now + limits::kCancelAnswer;
+    core_.close(session.conn, network_error(Errc::kTimeout, "a cancel was not answered"));
+    return;
+  }
+  ShareSwarm& share = *core_.share(want.share);
+  if (share.picker().holders(key.second) < 2) {
+    // Nobody else has it: waiting is all there is.
+    want.deadline = now + 2 * session.ask.requests.allowance();
+    return;
+  }
+  session.ask.requests.on_missed();
+  want.restore = true;
+  take_back(now, session, key, out);
+  share.clear_bit(*share.holder(session.conn), key.second);
+  requeue(share, key.second, session.conn);
+}
+
+void Download::retry_hedges(ShareSwarm& share) {
+  if (!share.picker().may_hedge()) return;
+  for (auto& [conn, holder] : share.holders()) wake(conn, holder);
+}
+
+std::optional<TimePoint> Download::next_timeout() const {
+  return earliest(limited_until_, earliest(deadlines_.next(), hedges_.next()));
+}
+
+void Download::check_invariants() const {
+  std::size_t reserved = 0;
+  for (const auto& [key, job] : storing_) reserved += job.size;
+  for (const auto& [conn, session] : core_.sessions) {
+    const RequestQueue& requests = session.ask.requests;
+    KITH_ASSERT(requests.size() <= limits::kQueuedWantsPerPeer);
+    KITH_ASSERT(asking_.contains(conn) == (requests.size() > 0));
+    std::uint64_t outstanding = 0;
+    for (const auto& [key, want] : requests.wants()) {
+      reserved += want.reserved;
+      outstanding += want.reserved - want.assembly.received();
+      if (want.is_void) continue;
+      const auto asked = core_.share(want.share)->picker().requesters(key.second);
+      KITH_ASSERT(std::find(asked.begin(), asked.end(), conn) != asked.end());
+    }
+    KITH_ASSERT(outstanding == requests.outstanding());
+  }
+  KITH_ASSERT(reserved == reserved_);
+  for (const ConnId conn : hungry_) KITH_ASSERT(core_.sessions.contains(conn));
+}
+
+}  // namespace kith::transfer

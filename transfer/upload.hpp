@@ -1,0 +1,97 @@
+// The serving half: answers watches with have-sets, tells watchers what came, queues the wants of
+// peers and decides which section job may start next.
+//
+// A section job of a connection may start while the connection has less than its *ahead* at jobs
+// and unsent: rate × 200 ms, at least two sections, at most its part of the budget. A section is
+// what the connection carries in 100 ms, in whole records, up to the whole chunk. Of one chunk one
+// section is at a job at a time, so sections of a chunk are announced in order; other chunks of the
+// connection keep the pool busy meanwhile.
+//
+// Sole source: chunks that were sent to nobody yet go before copies of others, on every connection
+// together, so that a source sends everything once before anything twice and the fetchers pass the
+// rest among themselves. One start in kRepeatEvery goes to the copies first: nobody starves.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "transfer/core.hpp"
+#include "transfer/send_scheduler.hpp"
+#include "transfer/timers.hpp"
+
+namespace kith::transfer {
+
+class Upload {
+ public:
+  explicit Upload(Core& core);
+
+  // --- shares ---
+  /// The share can be served from now on, or its have-set changed as a whole: tells its watchers.
+  void offer(ShareSwarm& share, Outbox& out);
+  /// An index came: watchers are told with the next batch.
+  void announce(TimePoint now, ShareSwarm& share, ChunkIndex index, Outbox& out);
+  /// An index is not held any more: watchers are told, its wants refused.
+  void withdraw(ShareSwarm& share, ChunkIndex index, Outbox& out);
+  /// The share goes: its watchers see an empty one, its wants are refused.
+  void remove(ShareSwarm& share, Outbox& out);
+
+  // --- connections ---
+  void forget(PeerSession& session);
+  [[nodiscard]] Result<void> on_watch(PeerSession& session, const WatchFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_want(PeerSession& session, const WantFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_cancel(PeerSession& session, const CancelFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_bad(TimePoint now, PeerSession& session, const BadFrame& frame,
+                                    Outbox& out);
+  void on_wrote(TimePoint now, PeerSession& session, std::size_t wrote, std::size_t unsent,
+                Outbox& out);
+
+  // --- results of jobs ---
+  void on_sealed(TimePoint now, const SealRequest& request, Section section, std::uint32_t size,
+                 SlabChain sealed, Outbox& out);
+  void on_seal_failed(const SealRequest& request, Outbox& out);
+
+  /// Starts the section jobs that may start now.
+  void schedule(TimePoint now, Outbox& out);
+  void on_timeout(TimePoint now, Outbox& out);
+  [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+
+  void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
+  /// Bytes at section jobs or in send queues now.
+  [[nodiscard]] std::size_t in_use() const { return sealing_ + unsent_; }
+  void check_invariants() const;
+
+ private:
+  void send_have_set(PeerSession& session, Handle handle, ShareSwarm* share, Outbox& out);
+  void pump_have_sets(PeerSession& session, Outbox& out);
+  void flush_announcements(ShareSwarm& share, Outbox& out);
+  void refuse_wants(PeerSession& session, Handle handle, std::optional<ChunkIndex> index,
+                    Outbox& out);
+  void wake(const PeerSession& session);
+
+  [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
+  [[nodiscard]] QueuedWant* startable(PeerSession& session, bool repeats);
+  [[nodiscard]] std::optional<std::uint32_t> cost(ConnId conn, bool repeats);
+  [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
+  [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
+  bool start_next(bool repeats, Outbox& out);
+  void start_section(PeerSession& session, QueuedWant& want, std::uint32_t length, Outbox& out);
+  void emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame, SlabChain sealed,
+                    Outbox& out);
+  void refuse(PeerSession& session, Handle handle, ChunkIndex index, Outbox& out);
+
+  Core& core_;
+  RateLimit limit_;
+  SendScheduler fresh_;    // connections that may have a chunk which nobody was sent
+  SendScheduler repeats_;  // connections that may have any other
+  std::uint64_t starts_ = 0;
+  std::size_t sealing_ = 0;  // also of connections that are gone
+  std::size_t unsent_ = 0;
+  std::set<ConnId> sending_;  // connections with wants: the budget is theirs in equal parts
+  std::map<ShareId, std::map<ConnId, Handle>> watchers_;
+  Timers<ShareId> announcements_;
+  Timers<ConnId> stalls_;
+  std::optional<TimePoint> limited_until_;
+};
+
+}  // namespace kith::transfer

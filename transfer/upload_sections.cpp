@@ -1,0 +1,231 @@
+// Which section is sealed next, and what becomes of it.
+#include <algorithm>
+
+#include "proto/assert.hpp"
+#include "proto/crypto/bulk.hpp"
+#include "transfer/upload.hpp"
+
+namespace kith::transfer {
+
+namespace {
+
+/// The longest section: a whole chunk of the greatest length, in whole records.
+constexpr std::size_t kSectionMax = slabs_for(limits::kChunkMaxAllowed) * kRecordBytes;
+/// Before a connection's rate is known: quickly more for a fast one, no long queue for a slow one.
+constexpr std::size_t kFirstSection = 4 * kRecordBytes;
+constexpr std::size_t kFirstAhead = 1 * limits::kMiB;
+/// A connection that carried a whole chunk within 100 ms gets at least this ahead: enough to keep
+/// two workers and the socket busy at the same time.
+constexpr std::size_t kFastAhead = 2 * limits::kChunkMaxAllowed;
+/// One start in this many goes to copies before first copies.
+constexpr std::uint64_t kRepeatEvery = 16;
+
+}  // namespace
+
+void Upload::wake(const PeerSession& session) {
+  fresh_.activate(session.conn);
+  repeats_.activate(session.conn);
+}
+
+QueuedWant* Upload::find(PeerSession& session, Handle handle, ChunkIndex index) {
+  auto& wants = session.serve.wants;
+  const auto it = std::find_if(wants.begin(), wants.end(), [&](const QueuedWant& want) {
+    return want.handle == handle && want.index == index;
+  });
+  return it == wants.end() ? nullptr : &*it;
+}
+
+QueuedWant* Upload::startable(PeerSession& session, bool repeats) {
+  QueuedWant* first = nullptr;
+  for (QueuedWant& want : session.serve.wants) {
+    if (want.sealing) continue;
+    const ShareSwarm* share = core_.share(want.share);
+    KITH_ASSERT(share != nullptr);
+    const bool fresh = want.offset > 0 ? want.first_copy : !share->sent(want.index);
+    if (fresh == repeats) continue;
+    if (want.offset > 0) return &want;  // what is begun is ended first
+    if (first == nullptr) first = &want;
+  }
+  return first;
+}
+
+std::uint32_t Upload::section_length(const PeerSession& session) const {
+  const RateMeter& meter = session.serve.meter;
+  std::uint64_t rate = meter.measured() ? meter.rate() : 10 * kFirstSection;
+  if (limit_.rate() > 0) rate = std::min(rate, limit_.rate());
+  const std::size_t records = slabs_for(std::min<std::uint64_t>(rate / 10, kSectionMax));
+  return static_cast<std::uint32_t>(std::clamp<std::size_t>(records, 1, slabs_for(kSectionMax)) *
+                                    kRecordBytes);
+}
+
+std::size_t Upload::ahead(const PeerSession& session) const {
+  const RateMeter& meter = session.serve.meter;
+  if (!meter.measured()) return kFirstAhead;
+  const std::uint64_t section = section_length(session);
+  std::uint64_t ahead = std::max(meter.rate() / 5, 2 * section);
+  if (section == kSectionMax) ahead = std::max<std::uint64_t>(ahead, kFastAhead);
+  const std::size_t part =
+      core_.config.send_budget_bytes / std::max<std::size_t>(sending_.size(), 1);
+  return std::min<std::uint64_t>(ahead, std::max<std::uint64_t>(part, 2 * section));
+}
+
+std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
+  PeerSession& session = core_.sessions.at(conn);
+  if (session.serve.unsent + session.serve.sealing >= ahead(session)) return std::nullopt;
+  const QueuedWant* want = startable(session, repeats);
+  if (want == nullptr) return std::nullopt;
+  const std::uint32_t length = section_length(session);
+  if (want->size == 0) return length;
+  const auto rest = static_cast<std::uint32_t>(slabs_for(want->size - want->offset) * kRecordBytes);
+  return std::min(length, rest);
+}
+
+void Upload::schedule(TimePoint now, Outbox& out) {
+  limited_until_.reset();
+  while (!fresh_.empty() || !repeats_.empty()) {
+    if (in_use() > 0 && in_use() + kSectionMax > core_.config.send_budget_bytes) return;
+    if (!limit_.allows(now)) {
+      limited_until_ = limit_.ready_at();
+      return;
+    }
+    const bool repeats_first = starts_ % kRepeatEvery == kRepeatEvery - 1;
+    if (!start_next(repeats_first, out) && !start_next(!repeats_first, out)) return;
+    ++starts_;
+  }
+}
+
+bool Upload::start_next(bool repeats, Outbox& out) {
+  SendScheduler& scheduler = repeats ? repeats_ : fresh_;
+  const auto turn = scheduler.next([&](ConnId conn) { return cost(conn, repeats); });
+  if (!turn) return false;
+  PeerSession& session = core_.sessions.at(turn->first);
+  start_section(session, *startable(session, repeats), turn->second, out);
+  return true;
+}
+
+void Upload::start_section(PeerSession& session, QueuedWant& want, std::uint32_t length,
+                           Outbox& out) {
+  ShareSwarm& share = *core_.share(want.share);
+  if (want.offset == 0) {
+    want.first_copy = !share.sent(want.index);
+    // After a whole round everything counts as not sent: connections that had only copies to
+    // offer now have first ones.
+    if (share.mark_sent(want.index)) {
+      for (const ConnId conn : sending_) wake(core_.sessions.at(conn));
+    } else {
+      for (const auto& [conn, handle] : watchers_.at(share.id)) {
+        if (sending_.contains(conn)) repeats_.activate(conn);
+      }
+    }
+  }
+  want.sealing = true;
+  session.serve.sealing += length;
+  sealing_ += length;
+  limit_.spend(length);
+  out.seals.push_back({session.conn, want.share, want.handle, want.index, want.offset, length});
+}
+
+void Upload::on_sealed(TimePoint now, const SealRequest& request, Section section,
+                       std::uint32_t size, SlabChain sealed, Outbox& out) {
+  sealing_ -= request.length;
+  PeerSession* session = core_.session(request.to);
+  if (session == nullptr) return;
+  session->serve.sealing -= request.length;
+  wake(*session);
+  QueuedWant* want = find(*session, request.handle, request.index);
+  // A want that was cancelled meanwhile, and perhaps asked for anew, has no use for this section.
+  if (want == nullptr || !want->sealing || want->offset != request.offset) return;
+  want->sealing = false;
+  const auto length = static_cast<std::uint32_t>(sealed.size());
+  const bool sound = length > 0 && length <= request.length && request.offset + length <= size &&
+                     (request.offset + length == size || length == request.length) &&
+                     (want->size == 0 || want->size == size);
+  if (!sound) return refuse_wants(*session, request.handle, request.index, out);
+  const std::uint32_t unused = request.length - length;
+  limit_.refund(unused);
+  (want->first_copy ? fresh_ : repeats_).refund(request.to, unused);
+  want->size = size;
+  want->offset += length;
+  emit_section(now, *session,
+               {request.handle, request.index, request.offset, length, size, section},
+               std::move(sealed), out);
+  if (want->offset < size) return;
+  session->serve.wants.erase(session->serve.wants.begin() + (want - session->serve.wants.data()));
+  if (session->serve.wants.empty()) sending_.erase(request.to);
+}
+
+void Upload::emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame,
+                          SlabChain sealed, Outbox& out) {
+  ServeSide& serve = session.serve;
+  if (serve.unsent == 0) serve.last_write = now;
+  const std::size_t bytes = section_wire_bytes(frame.length);
+  serve.unsent += bytes;
+  unsent_ += bytes;
+  serve.meter.busy(now);
+  stalls_.set(session.conn, serve.last_write + limits::kWriteStall);
+  out.sections.push_back({session.conn, frame, std::move(sealed)});
+}
+
+void Upload::on_seal_failed(const SealRequest& request, Outbox& out) {
+  sealing_ -= request.length;
+  PeerSession* session = core_.session(request.to);
+  if (session == nullptr) return;
+  session->serve.sealing -= request.length;
+  limit_.refund(request.length);
+  wake(*session);
+  const QueuedWant* want = find(*session, request.handle, request.index);
+  if (want == nullptr || !want->sealing || want->offset != request.offset) return;
+  refuse_wants(*session, request.handle, request.index, out);
+}
+
+void Upload::on_wrote(TimePoint now, PeerSession& session, std::size_t wrote, std::size_t unsent,
+                      Outbox& out) {
+  ServeSide& serve = session.serve;
+  unsent_ = unsent_ - serve.unsent + unsent;
+  serve.unsent = unsent;
+  if (wrote > 0) serve.last_write = now;
+  serve.meter.add(now, wrote);
+  if (unsent == 0) serve.meter.idle(now);
+  if (unsent > 0) serve.meter.busy(now);
+  pump_have_sets(session, out);
+  wake(session);
+}
+
+void Upload::on_timeout(TimePoint now, Outbox& out) {
+  while (const auto id = announcements_.pop_due(now)) {
+    if (ShareSwarm* share = core_.share(*id)) flush_announcements(*share, out);
+  }
+  while (const auto conn = stalls_.pop_due(now)) {
+    const ServeSide& serve = core_.sessions.at(*conn).serve;
+    if (serve.unsent == 0) continue;
+    if (now - serve.last_write >= limits::kWriteStall) {
+      core_.close(*conn, network_error(Errc::kTimeout, "the peer does not read"));
+    } else {
+      stalls_.set(*conn, serve.last_write + limits::kWriteStall);
+    }
+  }
+}
+
+std::optional<TimePoint> Upload::next_timeout() const {
+  return earliest(limited_until_, earliest(announcements_.next(), stalls_.next()));
+}
+
+void Upload::check_invariants() const {
+  std::size_t unsent = 0;
+  std::size_t sealing = 0;
+  for (const auto& [conn, session] : core_.sessions) {
+    const ServeSide& serve = session.serve;
+    unsent += serve.unsent;
+    sealing += serve.sealing;
+    KITH_ASSERT(serve.wants.size() <= limits::kQueuedWantsPerPeer);
+    KITH_ASSERT(serve.watched.size() <= limits::kHandlesPerConnection);
+    KITH_ASSERT(serve.have_sets.size() <= serve.watched.size());
+    KITH_ASSERT(sending_.contains(conn) == !serve.wants.empty());
+    for (const QueuedWant& want : serve.wants) {
+      KITH_ASSERT(serve.watched.contains(want.handle) && core_.shares.contains(want.share));
+    }
+  }
+  KITH_ASSERT(unsent == unsent_ && sealing <= sealing_);
+}
+
+}  // namespace kith::transfer
