@@ -373,7 +373,7 @@ Result<std::optional<Buffer>> Catalog::file_stats(CopyId copy, std::uint32_t pag
   return std::optional(to_buffer(get->blob(0)));
 }
 
-Result<void> Catalog::index_chunks(const ShareId& share, ChunkIndex first,
+Result<void> Catalog::index_chunks(const ShareId& share, std::uint32_t first,
                                    std::span<const ChunkId> ids) {
   KITH_TRY(const std::int64_t owner, share_number(share));
   for (const ChunkId& id : ids) {
@@ -384,7 +384,7 @@ Result<void> Catalog::index_chunks(const ShareId& share, ChunkIndex first,
   return {};
 }
 
-Result<void> Catalog::index_plain(const ShareId& share, ChunkIndex first,
+Result<void> Catalog::index_plain(const ShareId& share, std::uint32_t first,
                                   std::span<const PlainHash> hashes) {
   KITH_TRY(const std::int64_t owner, share_number(share));
   for (const PlainHash& hash : hashes) {
@@ -402,7 +402,7 @@ Result<std::vector<ChunkPlace>> Catalog::find_places(const char* sql, std::int64
   while (true) {
     KITH_TRY(const bool row, get->step());
     if (!row) return out;
-    out.push_back({get->fixed<ShareId>(0), static_cast<ChunkIndex>(get->integer(1))});
+    out.push_back({get->fixed<ShareId>(0), static_cast<std::uint32_t>(get->integer(1))});
   }
 }
 

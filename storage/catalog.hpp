@@ -74,10 +74,10 @@ struct PeerRecord {
   bool operator==(const PeerRecord&) const = default;
 };
 
-/// Where a chunk is known to be described.
+/// Where a chunk is known to be described: `chunk` counts the content chunks of the share from 0.
 struct ChunkPlace {
   ShareId share;
-  ChunkIndex index = 0;
+  std::uint32_t chunk = 0;
   bool operator==(const ChunkPlace&) const = default;
 };
 
@@ -141,11 +141,11 @@ class Catalog {
   [[nodiscard]] Result<std::optional<Buffer>> file_stats(CopyId copy, std::uint32_t page);
 
   // --- reuse ---
-  /// Notes that chunks `ids` stand at [first, first + ids.size()) of the share.
-  [[nodiscard]] Result<void> index_chunks(const ShareId& share, ChunkIndex first,
+  /// Notes that `ids` are the content chunks [first, first + ids.size()) of the share.
+  [[nodiscard]] Result<void> index_chunks(const ShareId& share, std::uint32_t first,
                                           std::span<const ChunkId> ids);
   /// The same by hash of the plaintext, so that a later import finds content that it has.
-  [[nodiscard]] Result<void> index_plain(const ShareId& share, ChunkIndex first,
+  [[nodiscard]] Result<void> index_plain(const ShareId& share, std::uint32_t first,
                                          std::span<const PlainHash> hashes);
   /// Places where the first 8 bytes agree, at most 8. The caller compares the whole id.
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_chunk(const ChunkId& id);

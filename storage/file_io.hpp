@@ -147,6 +147,10 @@ class FileIo {
   [[nodiscard]] virtual Result<void> remove_file(const Dir& at, std::string_view name) = 0;
   [[nodiscard]] virtual Result<void> remove_dir(const Dir& at, std::string_view name) = 0;
 
+  /// Locks for other descriptors and processes until the handle closes. False: somebody else has
+  /// it.
+  [[nodiscard]] virtual Result<bool> try_lock(const Handle& handle) = 0;
+
   [[nodiscard]] virtual Result<void> sync_data(const File& file) = 0;
   [[nodiscard]] virtual Result<void> sync(const Handle& handle) = 0;
   /// The whole file system that `dir` lies on.

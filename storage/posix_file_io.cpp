@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -329,6 +330,12 @@ Result<void> PosixFileIo::remove_file(const Dir& at, std::string_view name) {
 Result<void> PosixFileIo::remove_dir(const Dir& at, std::string_view name) {
   KITH_NAME(text, name);
   return checked(::unlinkat(at.fd(), text.get(), AT_REMOVEDIR), "removing", name);
+}
+
+Result<bool> PosixFileIo::try_lock(const Handle& handle) {
+  if (::flock(handle.fd(), LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return io_error(errno, "locking");
 }
 
 Result<void> PosixFileIo::sync_data(const File& file) {

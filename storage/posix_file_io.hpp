@@ -37,6 +37,7 @@ class PosixFileIo final : public FileIo {
                       std::string_view to, RenameMode mode) override;
   Result<void> remove_file(const Dir& at, std::string_view name) override;
   Result<void> remove_dir(const Dir& at, std::string_view name) override;
+  Result<bool> try_lock(const Handle& handle) override;
   Result<void> sync_data(const File& file) override;
   Result<void> sync(const Handle& handle) override;
   Result<void> sync_all(const Dir& dir) override;

@@ -1,0 +1,101 @@
+#include "storage/chunk_reader.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proto/assert.hpp"
+
+namespace kith::storage {
+namespace {
+
+Error missing(const std::string& path) {
+  return local_error(Errc::kNotFound, "a file of the share is missing", path);
+}
+
+Error named(Error error, const std::string& path) {
+  error.subject = path;
+  const bool gone = error.code == Errc::kNotFound || error.code == Errc::kRefused;
+  return gone ? missing(path) : error;
+}
+
+// Whole small files are read once and closed; large ones come again for their next chunk.
+Result<std::shared_ptr<File>> open_source(CopyFiles& files, const Stretch& stretch) {
+  if (auto open = files.files().find(stretch.path)) return open;
+  const SplitPath place = files.place(stretch.path);
+  KITH_TRY(const auto dir, files.dir(place.parent));
+  KITH_TRY(File file, files.io().open_file(*dir, place.name, OpenMode::kRead));
+  if (stretch.length < stretch.file_size) return files.files().put(stretch.path, std::move(file));
+  return std::make_shared<File>(std::move(file));
+}
+
+bool is_trusted(const Stretch& stretch, const FileInfo& info) {
+  return stretch.recorded &&
+         trust(*stretch.recorded, stretch.recorded_at, FileStat::of(info)) == FileTrust::kUnchanged;
+}
+
+// Reads the part of `stretch` in [from, to) of the chunk to its place in `out`. Returns whether the
+// file is as it was recorded.
+Result<bool> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_t from,
+                          std::uint32_t to, std::uint32_t origin, SlabChain& out) {
+  KITH_TRY(const auto file, open_source(files, stretch));
+  KITH_TRY(const FileInfo before, files.io().stat(*file));
+  if (before.kind != NodeKind::kFile) return missing(stretch.path);
+  std::vector<iovec> parts;
+  out.for_each_run(from - origin, to - from, [&](MutableBytes run) {
+    parts.push_back({run.data(), run.size()});
+  });
+  const std::uint64_t at = stretch.file_offset + (from - stretch.chunk_offset);
+  KITH_TRY(const std::size_t got, files.io().read(*file, at, parts));
+  if (got != to - from) {
+    return local_error(Errc::kChanged, "a file of the share became shorter", stretch.path);
+  }
+  KITH_TRY(const FileInfo after, files.io().stat(*file));
+  return is_trusted(stretch, before) && is_trusted(stretch, after);
+}
+
+}  // namespace
+
+void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t row,
+                      const PageStats* stats, std::vector<Stretch>& out) {
+  // Counts files only as far as the chunk's last entry.
+  std::uint32_t entry = 0;
+  std::size_t files = 0;
+  for (const Extent& extent : layout.extents(page, row)) {
+    for (; entry < extent.entry; ++entry) {
+      if (page.entries[entry].kind == EntryKind::kFile) ++files;
+    }
+    const Entry& file = page.entries[extent.entry];
+    Stretch stretch{file.path,     extent.file_offset, file.size,   extent.chunk_offset,
+                    extent.length, std::nullopt,       UnixMillis{}};
+    if (stats != nullptr && files < stats->files.size()) {
+      stretch.recorded = stats->files[files];
+      stretch.recorded_at = stats->recorded_at;
+    }
+    out.push_back(std::move(stretch));
+  }
+}
+
+Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const Stretch> stretches,
+                             std::uint32_t offset, std::uint32_t length) {
+  ReadChunk out{SlabChain(pool, length), false};
+  const std::uint32_t end = offset + length;
+  std::uint32_t covered = 0;
+  for (const Stretch& stretch : stretches) {
+    KITH_ASSERT(stretch.chunk_offset == covered);  // all parts, in order, without gaps
+    covered += stretch.length;
+    const std::uint32_t from = std::max(offset, stretch.chunk_offset);
+    const std::uint32_t to = std::min(end, covered);
+    if (from >= to) continue;
+    auto trusted = read_stretch(files, stretch, from, to, offset, out.data);
+    if (!trusted) return named(std::move(trusted).error(), stretch.path);
+    out.must_verify |= !*trusted;
+  }
+  const std::uint32_t padding = std::max(offset, covered);
+  if (padding < end) {
+    out.data.for_each_run(padding - offset, end - padding,
+                          [](MutableBytes run) { std::memset(run.data(), 0, run.size()); });
+  }
+  return out;
+}
+
+}  // namespace kith::storage

@@ -1,0 +1,63 @@
+#include "storage/file_stat.hpp"
+
+namespace kith::storage {
+namespace {
+
+constexpr std::uint8_t kVersion = 1;
+constexpr std::size_t kHeaderBytes = 1 + 8;
+constexpr std::size_t kFileBytes = 5 * 8;
+constexpr std::int64_t kNanosPerMilli = 1'000'000;
+
+}  // namespace
+
+FileTrust trust(const FileStat& recorded, UnixMillis recorded_at, const FileStat& now) {
+  if (recorded != now) return FileTrust::kChanged;
+  const bool racy = recorded.ctime_ns / kNanosPerMilli + kRacyMillis > count(recorded_at);
+  return racy ? FileTrust::kRacy : FileTrust::kUnchanged;
+}
+
+Buffer PageStats::encode() const {
+  Buffer out;
+  out.reserve(kHeaderBytes + files.size() * kFileBytes);
+  out.push_back(kVersion);
+  append_be(out, static_cast<std::uint64_t>(count(recorded_at)));
+  for (const FileStat& file : files) {
+    append_be(out, file.dev);
+    append_be(out, file.inode);
+    append_be(out, file.size);
+    append_be(out, static_cast<std::uint64_t>(file.mtime_ns));
+    append_be(out, static_cast<std::uint64_t>(file.ctime_ns));
+  }
+  return out;
+}
+
+Result<PageStats> PageStats::decode(Bytes blob) {
+  const bool whole = blob.size() >= kHeaderBytes && (blob.size() - kHeaderBytes) % kFileBytes == 0;
+  if (!whole || blob[0] != kVersion) {
+    return local_error(Errc::kMalformed, "the recorded state of files has the wrong form");
+  }
+  PageStats out;
+  out.recorded_at = UnixMillis(load_be<std::int64_t>(blob.subspan(1)));
+  blob = blob.subspan(kHeaderBytes);
+  out.files.reserve(blob.size() / kFileBytes);
+  for (; !blob.empty(); blob = blob.subspan(kFileBytes)) {
+    out.files.push_back({load_be<std::uint64_t>(blob), load_be<std::uint64_t>(blob.subspan(8)),
+                         load_be<std::uint64_t>(blob.subspan(16)),
+                         load_be<std::int64_t>(blob.subspan(24)),
+                         load_be<std::int64_t>(blob.subspan(32))});
+  }
+  return out;
+}
+
+std::vector<std::uint32_t> stat_positions(const Page& page) {
+  std::vector<std::uint32_t> out;
+  out.reserve(page.entries.size());
+  std::uint32_t files = 0;
+  for (const Entry& entry : page.entries) {
+    out.push_back(files);
+    if (entry.kind == EntryKind::kFile) ++files;
+  }
+  return out;
+}
+
+}  // namespace kith::storage

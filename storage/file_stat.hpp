@@ -1,0 +1,60 @@
+// What is recorded of a file when its content was last known, so that serving in place can tell
+// whether it may have changed since without reading it.
+//
+// Blob, one per manifest page: u8 1 ‖ i64 time of recording in ms ‖ per file of the page, in order
+// of its entries: dev u64 ‖ inode u64 ‖ size u64 ‖ mtime i64 ‖ ctime i64 (ns). Big-endian.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "proto/bytes.hpp"
+#include "proto/content/manifest.hpp"
+#include "proto/result.hpp"
+#include "proto/time.hpp"
+#include "storage/file_io.hpp"
+
+namespace kith::storage {
+
+struct FileStat {
+  std::uint64_t dev = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  std::int64_t mtime_ns = 0;
+  std::int64_t ctime_ns = 0;
+  bool operator==(const FileStat&) const = default;
+
+  [[nodiscard]] static FileStat of(const FileInfo& info) {
+    return {info.dev, info.inode, info.size, info.mtime_ns, info.ctime_ns};
+  }
+};
+
+enum class FileTrust : std::uint8_t {
+  kUnchanged,
+  /// Nothing differs, but the last change came so short before the recording that a later one may
+  /// have left the same time behind: hash before believing.
+  kRacy,
+  kChanged,
+};
+
+/// The granularity of file times, with much room: some file systems count in 2 s.
+inline constexpr std::int64_t kRacyMillis = 2'000;
+
+[[nodiscard]] FileTrust trust(const FileStat& recorded, UnixMillis recorded_at,
+                              const FileStat& now);
+
+/// The files of one page.
+struct PageStats {
+  UnixMillis recorded_at{};
+  std::vector<FileStat> files;  // one per entry that is a file, in order
+  bool operator==(const PageStats&) const = default;
+
+  [[nodiscard]] Buffer encode() const;
+  /// kMalformed, blame local.
+  [[nodiscard]] static Result<PageStats> decode(Bytes blob);
+};
+
+/// For each entry of a page its place in PageStats::files; meaningless for what is not a file.
+[[nodiscard]] std::vector<std::uint32_t> stat_positions(const Page& page);
+
+}  // namespace kith::storage

@@ -1,0 +1,372 @@
+#include "storage/importer.hpp"
+
+#include <algorithm>
+
+#include "proto/assert.hpp"
+#include "proto/text.hpp"
+#include "storage/path_policy.hpp"
+
+namespace kith::storage {
+namespace {
+
+// One read of a large file: few system calls, and little to copy behind a cut.
+constexpr std::size_t kReadBytes = 4 * kRecordBytes;
+// What one call of step() does at most before it returns without a chunk.
+constexpr int kStepTurns = 1'024;
+constexpr std::size_t kNotesInMessage = 10;
+
+std::string share_name(const ImportOptions& options, const std::string& source) {
+  return options.name.empty() ? std::string(split_native(source).name) : options.name;
+}
+
+Buffer private_conv(const ImportOptions& options) {
+  return options.is_private ? to_buffer(options.conv.view()) : Buffer();
+}
+
+void note(std::vector<ImportNote>& notes, const std::string& path, std::string reason) {
+  if (notes.size() < kNotesMax) notes.push_back({path, std::move(reason)});
+}
+
+}  // namespace
+
+ImportScan::ImportScan(FileIo& io, SlabPool& pool, std::string source, ImportOptions options,
+                       bool single)
+    : io_(&io),
+      source_(std::move(source)),
+      options_(std::move(options)),
+      single_(single),
+      buffer_(pool),
+      cdc_(options_.chunking),
+      packer_(options_.chunking),
+      builder_(options_.name, single, options_.chunking, private_conv(options_)) {}
+
+Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::string& source,
+                                    ImportOptions options) {
+  KITH_CHECK(options.chunking.check());
+  options.name = share_name(options, source);
+  if (auto name = check_name(options.name); !name) {
+    return local_error(Errc::kUsage, "a share cannot have this name (" + name.error().what + ")",
+                       options.name, "choose one with --name");
+  }
+  const SplitPath place = split_native(source);
+  KITH_TRY(Dir parent, io.open_root(std::string(place.parent)));
+  NodeKind kind = NodeKind::kDirectory;
+  if (!place.name.empty()) {
+    auto info = io.stat_at(parent, place.name);
+    if (!info) {
+      Error error = std::move(info).error();
+      error.subject = source;
+      return error;
+    }
+    kind = info->kind;
+  }
+  if (kind == NodeKind::kOther) {
+    return local_error(Errc::kRefused, "only files and directories can be shared", source);
+  }
+  ImportScan scan(io, pool, source, std::move(options), kind == NodeKind::kFile);
+  if (scan.single_) {
+    scan.single_parent_ = std::move(parent);
+    return scan;
+  }
+  auto top = io.open_root(source);
+  if (!top && kind == NodeKind::kSymlink) {
+    return local_error(Errc::kRefused, "a symbolic link that leads to no directory", source,
+                       "share what it points to");
+  }
+  if (!top) return std::move(top).error();
+  scan.tree_.emplace(io, std::move(*top), Exclude(std::move(scan.options_.exclude)));
+  return scan;
+}
+
+Result<std::optional<ScannedChunk>> ImportScan::step() {
+  KITH_ASSERT(may_step());
+  for (int turn = 0; turn < kStepTurns && !scanned(); ++turn) {
+    KITH_TRY(Chunk chunk, advance());
+    if (chunk) return std::optional(ScannedChunk{next_ordinal_++, std::move(*chunk)});
+  }
+  return std::optional<ScannedChunk>();
+}
+
+Result<ImportScan::Chunk> ImportScan::advance() {
+  switch (phase_) {
+    case Phase::kTop:
+      if (single_) {
+        phase_ = Phase::kTail;
+        return begin_file(single_parent_, split_native(source_).name, options_.name);
+      }
+      return enter_top();
+    case Phase::kItems:
+      return next_item();
+    case Phase::kFile:
+      return read_on();
+    case Phase::kTail:
+      return end_stream();
+    case Phase::kEnd:
+      break;
+  }
+  return Chunk();
+}
+
+Result<ImportScan::Chunk> ImportScan::enter_top() {
+  auto info = tree_->enter_top();
+  if (!info) {
+    Error error = std::move(info).error();
+    error.subject = source_;
+    return error;
+  }
+  phase_ = Phase::kItems;
+  return place({.kind = EntryKind::kDirectory,
+                .path = "",
+                .target = {},
+                .mode = info->mode & 0777,
+                .mtime_ns = info->mtime_ns});
+}
+
+Result<ImportScan::Chunk> ImportScan::next_item() {
+  KITH_TRY(const auto item, tree_->next());
+  if (!item) {
+    phase_ = Phase::kTail;
+    return Chunk();
+  }
+  ++entries_seen_;
+  if (auto checked = check_path(item->path); !checked) {
+    skip(item->path, checked.error());
+    return Chunk();
+  }
+  switch (item->kind) {
+    case NodeKind::kFile:
+      return begin_file(tree_->dir(), item->name(), item->path);
+    case NodeKind::kDirectory:
+      return add_directory(*item);
+    case NodeKind::kSymlink:
+      return add_symlink(*item);
+    case NodeKind::kOther:
+      break;
+  }
+  skip(item->path, local_error(Errc::kRefused, "neither a file, a directory nor a link"));
+  return Chunk();
+}
+
+Result<ImportScan::Chunk> ImportScan::add_directory(const ScanItem& item) {
+  const auto info = tree_->enter(item);
+  if (!info && info.error().code == Errc::kNotFound) return changed(item.path);
+  if (!info) {
+    skip(item.path, info.error());
+    return Chunk();
+  }
+  return place({.kind = EntryKind::kDirectory,
+                .path = item.path,
+                .target = {},
+                .mode = info->mode & 0777,
+                .mtime_ns = info->mtime_ns});
+}
+
+Result<ImportScan::Chunk> ImportScan::add_symlink(const ScanItem& item) {
+  const auto info = io_->stat_at(tree_->dir(), item.name());
+  auto target = io_->read_link(tree_->dir(), item.name());
+  if (!info || !target) return changed(item.path);
+  if (auto checked = check_symlink_target(*target); !checked) {
+    skip(item.path, checked.error());
+    return Chunk();
+  }
+  if (!symlink_stays_inside(item.path, *target)) {
+    note(result_.links_outside, item.path, *target);
+    ++result_.links_outside_count;
+  }
+  return place({.kind = EntryKind::kSymlink,
+                .path = item.path,
+                .target = std::move(*target),
+                .mode = 0,
+                .mtime_ns = info->mtime_ns});
+}
+
+Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_view name,
+                                                 const std::string& path) {
+  auto file = io_->open_file(dir, name, OpenMode::kRead);
+  if (!file && file.error().code == Errc::kNotFound) return changed(path);
+  if (!file) {
+    skip(path, file.error());
+    return Chunk();
+  }
+  KITH_TRY(const FileInfo info, io_->stat(*file));
+  if (info.kind != NodeKind::kFile) return changed(path);
+  if (refusing()) return Chunk();
+  Entry entry{.kind = EntryKind::kFile,
+              .path = path,
+              .target = {},
+              .mode = info.mode & 0777,
+              .mtime_ns = info.mtime_ns,
+              .size = info.size};
+  OpenFile open{std::move(*file), path, FileStat::of(info)};
+  open.large = !is_fixed() && info.size >= options_.chunking.large_file;
+  open.entry_bytes = encoded_size(entry);
+  stats_.push_back(open.before);
+  KITH_CHECK(builder_.add(std::move(entry)));
+  if (open.large) io_->advise_sequential(open.file);
+  file_ = std::move(open);
+  phase_ = Phase::kFile;
+  if (!file_->large || buffer_.size() == 0) return Chunk();
+  packer_.reset();  // a large file begins on a chunk boundary
+  return cut_all();
+}
+
+Result<ImportScan::Chunk> ImportScan::read_on() {
+  if (file_->large) {
+    if (Chunk chunk = scan_for_cut()) return chunk;
+  }
+  if (is_fixed() && buffer_.size() == options_.chunking.fixed) return cut_all();
+  if (file_->read == file_->before.size) return end_file();
+  KITH_CHECK(read_stretch());
+  return Chunk();
+}
+
+Result<void> ImportScan::read_stretch() {
+  std::uint64_t wanted = std::min<std::uint64_t>(file_->before.size - file_->read, kReadBytes);
+  if (is_fixed())
+    wanted = std::min<std::uint64_t>(wanted, options_.chunking.fixed - buffer_.size());
+  const auto bytes = static_cast<std::size_t>(wanted);
+  auto got = io_->read(file_->file, file_->read, buffer_.room(bytes));
+  if (!got) {
+    Error error = std::move(got).error();
+    error.subject = full_path(file_->path);
+    return error;
+  }
+  if (*got != bytes) return changed(file_->path);
+  buffer_.fill(bytes);
+  file_->read += bytes;
+  bytes_read_ += bytes;
+  return {};
+}
+
+Result<ImportScan::Chunk> ImportScan::end_file() {
+  KITH_TRY(const FileInfo after, io_->stat(file_->file));
+  if (FileStat::of(after) != file_->before) return changed(file_->path);
+  const OpenFile file = std::move(*file_);
+  file_.reset();
+  phase_ = single_ ? Phase::kTail : Phase::kItems;
+  if (is_fixed()) return Chunk();
+  if (file.large) {
+    cdc_.reset();
+    return cut_all();
+  }
+  return packer_.add(file.path, file.before.size, file.entry_bytes) ? cut_all() : Chunk();
+}
+
+Result<ImportScan::Chunk> ImportScan::end_stream() {
+  phase_ = Phase::kEnd;
+  if (buffer_.size() == 0 || refusing()) return Chunk();
+  if (is_fixed()) buffer_.fill_zeros(options_.chunking.fixed - buffer_.size());
+  return cut_all();
+}
+
+ImportScan::Chunk ImportScan::scan_for_cut() {
+  while (scanned_to_ < buffer_.size()) {
+    const Bytes run = buffer_.run(scanned_to_);
+    const std::size_t cut = cdc_.next_cut(run);
+    if (cut > 0) {
+      SlabChain chunk = buffer_.cut(scanned_to_ + cut);
+      scanned_to_ = 0;
+      return chunk;
+    }
+    scanned_to_ += run.size();
+  }
+  return std::nullopt;
+}
+
+ImportScan::Chunk ImportScan::cut_all() {
+  scanned_to_ = 0;
+  if (buffer_.size() == 0) return std::nullopt;
+  return buffer_.cut(buffer_.size());
+}
+
+// An entry without content. It counts for the pack all the same: it takes its part of the manifest.
+Result<ImportScan::Chunk> ImportScan::place(Entry entry) {
+  if (refusing()) return Chunk();
+  const bool ends_pack = !is_fixed() && packer_.add(entry.path, 0, encoded_size(entry));
+  KITH_CHECK(builder_.add(std::move(entry)));
+  return ends_pack ? cut_all() : Chunk();
+}
+
+Result<void> ImportScan::add_result(std::uint64_t ordinal, const HashedChunk& chunk) {
+  KITH_ASSERT(ordinal >= next_row_ && ordinal < next_ordinal_);
+  KITH_ASSERT(rows_.emplace(ordinal, chunk).second);
+  for (auto it = rows_.find(next_row_); it != rows_.end(); it = rows_.find(next_row_)) {
+    if (!refusing()) KITH_CHECK(builder_.add(it->second.row));
+    result_.chunks.push_back(it->second.row.id);
+    result_.plain.push_back(it->second.plain);
+    rows_.erase(it);
+    ++next_row_;
+  }
+  drain_pages();
+  return {};
+}
+
+void ImportScan::drain_pages() {
+  for (const Page& page : builder_.take_pages()) {
+    PageStats stats{options_.recorded_at, {}};
+    for (const Entry& entry : page.entries) {
+      if (entry.kind != EntryKind::kFile) continue;
+      if (entry.offset == 0) {
+        last_stat_ = stats_.front();
+        stats_.pop_front();
+      }
+      stats.files.push_back(last_stat_);
+    }
+    EncipheredPage sealed = encipher_page(options_.conv, page.encode());
+    builder_.add_page_ref(page, sealed.id, sealed.key,
+                          static_cast<std::uint32_t>(sealed.ciphertext.size()));
+    result_.pages.push_back({std::move(sealed.ciphertext), stats.encode()});
+  }
+}
+
+Result<ImportResult> ImportScan::finish() {
+  KITH_ASSERT(scanned() && next_row_ == next_ordinal_);
+  if (refusing()) return refusal();
+  builder_.finish_pages();
+  drain_pages();
+  KITH_TRY(result_.root, builder_.finish());
+  EncipheredPage sealed = encipher_page(options_.conv, result_.root.encode());
+  result_.share = sealed.id;
+  result_.key = sealed.key;
+  result_.root_ciphertext = std::move(sealed.ciphertext);
+  result_.skipped_count = skipped_count_;
+  return std::move(result_);
+}
+
+void ImportScan::skip(const std::string& path, const Error& why) {
+  note(result_.skipped, full_path(path), why.what);
+  ++skipped_count_;
+}
+
+Error ImportScan::refusal() const {
+  std::string what = std::to_string(skipped_count_) + " entries cannot be shared";
+  for (std::size_t i = 0; i < std::min(result_.skipped.size(), kNotesInMessage); ++i) {
+    what += "\n  " + escape(result_.skipped[i].path) + ": " + result_.skipped[i].reason;
+  }
+  if (skipped_count_ > kNotesInMessage) what += "\n  …";
+  return local_error(Errc::kRefused, std::move(what), source_,
+                     "leave them out with --skip-bad or --exclude");
+}
+
+Error ImportScan::changed(const std::string& path) const {
+  return local_error(Errc::kChanged, "changed while it was read", full_path(path),
+                     "share it again when nothing writes to it");
+}
+
+std::string ImportScan::full_path(const std::string& path) const {
+  return single_ || path.empty() ? source_ : join_native(source_, path);
+}
+
+Result<ImportResult> import_tree(FileIo& io, SlabPool& pool, const std::string& source,
+                                 ImportOptions options, const KnownLookup& lookup) {
+  const Secret conv = options.conv;
+  KITH_TRY(ImportScan scan, ImportScan::open(io, pool, source, std::move(options)));
+  while (!scan.scanned()) {
+    KITH_TRY(auto chunk, scan.step());
+    if (!chunk) continue;
+    KITH_CHECK(scan.add_result(chunk->ordinal, hash_chunk(conv, chunk->plaintext, lookup)));
+  }
+  return scan.finish();
+}
+
+}  // namespace kith::storage

@@ -1,0 +1,74 @@
+#include "storage/tree_scan.hpp"
+
+#include <algorithm>
+#include <fnmatch.h>
+
+#include "storage/path_policy.hpp"
+
+namespace kith::storage {
+
+Exclude::Exclude(std::vector<std::string> patterns) {
+  for (std::string& glob : patterns) {
+    const bool directories_only = glob.size() > 1 && glob.back() == '/';
+    if (directories_only) glob.pop_back();
+    const bool whole_path = glob.find('/') != std::string::npos;
+    if (glob.starts_with('/')) glob.erase(0, 1);
+    patterns_.push_back({std::move(glob), whole_path, directories_only});
+  }
+}
+
+bool Exclude::matches(std::string_view path, NodeKind kind) const {
+  if (patterns_.empty()) return false;
+  const std::string whole(path);
+  const std::string name(split(path).name);
+  return std::ranges::any_of(patterns_, [&](const Pattern& pattern) {
+    if (pattern.directories_only && kind != NodeKind::kDirectory) return false;
+    const std::string& subject = pattern.whole_path ? whole : name;
+    return ::fnmatch(pattern.glob.c_str(), subject.c_str(), FNM_PATHNAME) == 0;
+  });
+}
+
+std::string_view ScanItem::name() const { return split(path).name; }
+
+Result<FileInfo> TreeScan::push(Dir dir, std::string path) {
+  KITH_TRY(const FileInfo info, io_->stat(dir));
+  KITH_TRY(auto names, io_->list(dir));
+  std::ranges::sort(names, std::ranges::greater(), &DirItem::name);
+  levels_.push_back({std::move(path), std::move(names)});
+  dir_ = std::move(dir);
+  return info;
+}
+
+Result<FileInfo> TreeScan::enter_top() {
+  KITH_TRY(Dir dir, io_->open_dir(top_, ""));
+  return push(std::move(dir), "");
+}
+
+Result<FileInfo> TreeScan::enter(const ScanItem& item) {
+  KITH_TRY(Dir dir, io_->open_dir(dir_, item.name()));
+  return push(std::move(dir), item.path);
+}
+
+Result<std::optional<ScanItem>> TreeScan::next() {
+  while (!levels_.empty()) {
+    Level& level = levels_.back();
+    if (level.names.empty()) {
+      levels_.pop_back();
+      dir_ = Dir();
+      continue;
+    }
+    if (!dir_) {
+      auto dir = io_->open_dir(top_, level.path);
+      if (!dir) return local_error(Errc::kChanged, "changed while it was read", level.path);
+      dir_ = std::move(*dir);
+    }
+    ScanItem item{
+        level.path.empty() ? level.names.back().name : level.path + "/" + level.names.back().name,
+        level.names.back().kind};
+    level.names.pop_back();
+    if (!exclude_.matches(item.path, item.kind)) return std::optional(std::move(item));
+  }
+  return std::optional<ScanItem>();
+}
+
+}  // namespace kith::storage

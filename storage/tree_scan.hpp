@@ -1,0 +1,67 @@
+// Walks a directory tree of this machine in the order of a manifest (compare_paths: a directory,
+// then what it holds, names bytewise), without recursion. Memory: the names of one directory per
+// level. One directory is open at a time, however deep the tree.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "proto/result.hpp"
+#include "storage/file_io.hpp"
+
+namespace kith::storage {
+
+/// Patterns of `--exclude`, as a shell's: * ? [a-z]. One without a slash is compared with each
+/// name, one with a slash with the path from the top; a slash at its end means directories only.
+class Exclude {
+ public:
+  Exclude() = default;
+  explicit Exclude(std::vector<std::string> patterns);
+  [[nodiscard]] bool matches(std::string_view path, NodeKind kind) const;
+
+ private:
+  struct Pattern {
+    std::string glob;
+    bool whole_path;
+    bool directories_only;
+  };
+  std::vector<Pattern> patterns_;
+};
+
+struct ScanItem {
+  std::string path;  // from the top, any bytes
+  NodeKind kind = NodeKind::kOther;
+  [[nodiscard]] std::string_view name() const;
+};
+
+class TreeScan {
+ public:
+  TreeScan(FileIo& io, Dir top, Exclude exclude)
+      : io_(&io), top_(std::move(top)), exclude_(std::move(exclude)) {}
+
+  /// Goes into the top. Returns its attributes.
+  [[nodiscard]] Result<FileInfo> enter_top();
+  /// The next item, or nothing at the end. kChanged if a directory on the way vanished.
+  [[nodiscard]] Result<std::optional<ScanItem>> next();
+  /// Goes into the directory that next() returned last, and returns its attributes. Where it is not
+  /// called, what that directory holds is left out.
+  [[nodiscard]] Result<FileInfo> enter(const ScanItem& item);
+  /// The directory in which the item lies that next() returned last.
+  [[nodiscard]] const Dir& dir() const { return dir_; }
+
+ private:
+  struct Level {
+    std::string path;
+    std::vector<DirItem> names;  // still to come, the next one last
+  };
+  [[nodiscard]] Result<FileInfo> push(Dir dir, std::string path);
+
+  FileIo* io_;
+  Dir top_;
+  Exclude exclude_;
+  std::vector<Level> levels_;
+  Dir dir_;  // of levels_.back(), or closed
+};
+
+}  // namespace kith::storage
