@@ -1,7 +1,8 @@
-"""The tidy checks. Each takes a Source, or all of them, and returns messages "file:line: what is wrong".
+"""The tidy checks. Each takes a Source, or all of them, and returns messages
+"file:line: what is wrong".
 
-What may include what is the diagram of docs/architecture.md ("The idea"); the reasons of the other rules
-stand beside them.
+What may include what is the diagram of docs/architecture.md ("The idea"); the reasons of the
+other rules stand beside them.
 """
 import re
 from collections import defaultdict
@@ -13,8 +14,8 @@ MAX_FUNCTION_LINES = 70
 MAX_COLUMNS = 100
 MAX_BEAST_FILES = 3
 
-# A box of the diagram → what of ours it may include. The longest matching prefix decides; what stands
-# in no box (tests) may include anything.
+# A box of the diagram → what of ours it may include. The longest matching prefix decides; what
+# stands in no box (tests) may include anything.
 BOXES = {
     "proto/": ("proto/",),
     "dht/": ("dht/", "proto/"),
@@ -25,7 +26,7 @@ BOXES = {
     "node/": ("node/", "dht/", "transfer/", "storage/", "proto/"),
     "tools/kith/": ("tools/kith/", "node/", "proto/"),
 }
-# The command line is a client of the API that may also run a node; it never reaches past the runtime.
+# The command line is a client of the API that may also run a node; it never reaches past that.
 FORBIDDEN = {"tools/kith/": ("node/engine/", "node/jobs/")}
 
 PURE = ("proto/", "dht/", "transfer/", "node/engine/")  # state machines: no I/O of any kind
@@ -70,7 +71,7 @@ _MUTEX = re.compile(r"\bstd\s*::\s*(?:\w*mutex|lock_guard|unique_lock|scoped_loc
 # The pool of slabs is shared by the network thread and the jobs.
 _MUTEX_ALLOWED = ("proto/slab.hpp", "proto/slab.cpp")
 
-_UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX)\b")
+_UNFINISHED = re.compile(r"\b(TODO|FIXME)\b|(?://|#|\*)\s*XXX\b")
 _PIECE = re.compile(r"\b\w*(?:Piece|piece_)\w*")
 _WAITING = re.compile(r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\s*\(")
 
@@ -162,17 +163,19 @@ def coroutine_places(source):
     """Coroutines live in node alone, outside of engine and jobs."""
     if _in(source, "tests/") or _in(source, "node/") and not _in(source, CORES):
         return []
-    return _find(source, re.compile(r"\bco_(?:await|return|yield)\b"), "{} outside of node's drivers")
+    keywords = re.compile(r"\bco_(?:await|return|yield)\b")
+    return _find(source, keywords, "{} outside of node's drivers")
 
 
 def co_await_operands(source):
-    """GCC 12 destroys temporaries twice in an expression that contains co_await: from there to the end
-    of the expression, no braced initialiser and no lambda may stand."""
+    """GCC 12 destroys temporaries twice in an expression that contains co_await: from there to the
+    end of the expression, no braced initialiser and no lambda may stand."""
     found = []
     for match in re.finditer(r"\bco_await\b", source.code):
         for what, position in _operand_faults(source.code, match.end()):
             line = line_of(source.code, position)
-            found.append(_at(source, line, f"{what} in the operand of co_await: make a local first"))
+            message = f"{what} in the operand of co_await: make a local first"
+            found.append(_at(source, line, message))
     return found
 
 
@@ -196,25 +199,29 @@ def _operand_faults(code, position):
             before = c
 
 
+def columns(source):
+    """Lines that fit beside another file."""
+    return [_at(source, number, f"{len(line)} columns; {MAX_COLUMNS} at most")
+            for number, line in enumerate(source.text.split("\n"), 1) if len(line) > MAX_COLUMNS]
+
+
 def sizes(source):
-    """Small files, small functions, lines that fit beside another file."""
+    """Small files, small functions, and columns()."""
     lines = source.text.split("\n")
-    found = []
+    found = columns(source)
     if len(lines) - 1 > MAX_FILE_LINES:
         found.append(_at(source, 1, f"{len(lines) - 1} lines; {MAX_FILE_LINES} at most"))
-    for number, line in enumerate(lines, 1):
-        if len(line) > MAX_COLUMNS:
-            found.append(_at(source, number, f"{len(line)} columns; {MAX_COLUMNS} at most"))
     for first, last in functions(source.code):
-        if last - first + 1 > MAX_FUNCTION_LINES:
-            found.append(_at(source, first,
-                             f"a function of {last - first + 1} lines; {MAX_FUNCTION_LINES} at most"))
+        length = last - first + 1
+        if length > MAX_FUNCTION_LINES:
+            message = f"a function of {length} lines; {MAX_FUNCTION_LINES} at most"
+            found.append(_at(source, first, message))
     return found
 
 
 def functions(code):
-    """(first line, last line) of each function with a body, by counting braces: a '{' that stands at
-    the level of a namespace or class, behind a ')' of its own declaration, opens one."""
+    """(first line, last line) of each function with a body, by counting braces: a '{' that stands
+    at the level of a namespace or class, behind a ')' of its own declaration, opens one."""
     found, head, start = [], 0, None
     opened = []  # kinds of the braces that are open
     for match in re.finditer(r"[{};]", code):

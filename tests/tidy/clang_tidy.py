@@ -2,9 +2,9 @@
 
 Usage: clang_tidy.py BUILD_DIR [--budget SECONDS]
 
-A file that was clean, and has not changed since with anything of ours that it includes, is not looked at
-again (build/tidy/clang-tidy.json). When the budget is spent, the files left are counted as skipped, and
-come first in the next run. The last line is "N passed, N failed, N skipped".
+A file that was clean, and has not changed since with anything of ours that it includes, is not
+looked at again (build/tidy/clang-tidy.json). When the budget is spent, the files left are counted
+as skipped; the next run goes on with them. The last line is "N passed, N failed, N skipped".
 """
 import argparse
 import concurrent.futures

@@ -1,5 +1,5 @@
-"""Compiles every header alone. A header that was fine, and has not changed since with anything of ours
-that it includes, is not compiled again: build/tidy/headers.json remembers the digests."""
+"""Compiles every header alone. A header that was fine, and has not changed since with anything of
+ours that it includes, is not compiled again: build/tidy/headers.json remembers the digests."""
 import concurrent.futures
 import hashlib
 import json
@@ -30,10 +30,10 @@ def load(cache=CACHE):
 
 
 def store(known, cache=CACHE):
-    """Nobody may be able to write there (a test run as another user): then the next run is slower."""
+    """Where the folder cannot be written, the next run is slower, and that is all."""
     try:
         cache.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False, encoding="utf-8") as out:
+        with tempfile.NamedTemporaryFile("w", dir=cache.parent, delete=False) as out:
             json.dump(known, out, indent=0, sort_keys=True)
         os.replace(out.name, cache)
     except OSError:

@@ -1,5 +1,5 @@
-"""Reads C++ sources for the tidy checks: files, their #include lines, and their text with comments and
-literals blanked, so that a check never trips over prose. Line numbers stay what they are in the file."""
+"""Reads C++ sources for the tidy checks: files, their #include lines, and their text with comments
+and literals blanked, so that a check never trips over prose. Line numbers stay as in the file."""
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,8 +8,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("proto", "dht", "transfer", "storage", "node", "tools", "tests")
 
-# One alternative per thing in which code-like text means nothing. Raw strings come first: they may hold
-# quotes and comments. A character literal needs a non-digit before it, or 1'000 would begin one.
+# One alternative per thing in which code-like text means nothing. Raw strings come first: they may
+# hold quotes and comments. A character literal has no digit before it, or 1'000 would begin one.
 _OPAQUE = re.compile(
     r'R"(?P<tag>[^()\s\\"]{0,16})\((?s:.*?)\)(?P=tag)"'
     r"|//[^\n]*|/\*(?s:.*?)\*/"

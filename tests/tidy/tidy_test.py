@@ -42,6 +42,10 @@ class Tree(unittest.TestCase):
     def test_sizes(self):
         self.per_file(checks.sizes)
 
+    def test_scripts_fit_too(self):
+        self.report([message for item in source.read_tree((".py", ".sh"))
+                     for message in checks.columns(item)])
+
     def test_nothing_unfinished(self):
         self.per_file(checks.unfinished)
 
