@@ -3,8 +3,8 @@
 
 say() { printf '%s\n' "$*" >&2; }
 
-# As many compilers as there are cores, and no more than the free memory carries: a file that includes
-# Beast takes up to 1.5 GB.
+# As many compilers as there are cores, and no more than the free memory carries: a file that
+# includes Beast takes up to 1.5 GB.
 build_jobs() {
   local cores free_kib by_memory
   cores=$(nproc)

@@ -3,8 +3,8 @@
 #
 #   tools/lib/install.sh build|tests|checks|interop|fresh …
 #
-# Quiet and quick: if everything is there, one dpkg-query and no apt. What is missing is said before it
-# is installed. Never removes a package. Exit 1 if something stays missing, with the line to run.
+# Quiet and quick: if everything is there, one dpkg-query and no apt. What is missing is said before
+# it is installed. Never removes a package. Exit 1 if something stays missing, with the line to run.
 # Needs nothing beyond a minimal Debian (bash, dpkg, apt), because it runs first of all.
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)

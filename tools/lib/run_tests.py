@@ -2,12 +2,14 @@
 
 Usage: run_tests.py BUILD_DIR [--suite A,B] [--only-built] [--jobs N]
 
-A CTest name is SUITE.THING; the suites unit, fuzz and tidy run side by side, the others one by one, since
-they measure time or use the whole machine. GoogleTest binaries report each case by GTEST_OUTPUT, Python
-suites by KITH_RESULTS (see unittest_json.py); anything else counts as one test, exit code 77 as a skip.
-`functional` runs as uid 65534 when started by root, unless a test's CTest label is `root`.
+A CTest name is SUITE.THING; the suites unit, fuzz and tidy run side by side, the others one by one,
+since they measure time or use the whole machine. GoogleTest binaries report each case by
+GTEST_OUTPUT, Python suites by KITH_RESULTS (see unittest_json.py); anything else counts as one
+test, exit code 77 as a skip. `functional` runs as uid 65534 when started by root, unless a test's
+CTest label is `root`.
 
-The last line is "N passed, N failed, N skipped"; the exit code is 0 if something passed and nothing failed.
+The last line is "N passed, N failed, N skipped"; the exit code is 0 if something passed and nothing
+failed.
 """
 import argparse
 import concurrent.futures
@@ -86,8 +88,8 @@ def discover(build_dir):
 
 
 class Unprivileged:
-    """Lets a job run as nobody: with a scratch folder of its own, and with a copy of the tests and of the
-    program where nobody cannot reach the checkout (in /root, or below a `mktemp -d`)."""
+    """Lets a job run as nobody: with a scratch folder of its own, and with a copy of the tests and
+    of the program where nobody cannot reach the checkout (in /root, or below a `mktemp -d`)."""
 
     def __init__(self, build_dir):
         self.build_dir = build_dir
@@ -95,7 +97,7 @@ class Unprivileged:
         self.prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         os.chown(self.scratch, NOBODY, NOBODY)
         self.moved = {}
-        if subprocess.run([*self.prefix, "test", "-r", str(ROOT / "tools/lib/run_tests.py")]).returncode:
+        if subprocess.run([*self.prefix, "test", "-r", str(ROOT / "tools/test")]).returncode != 0:
             self._copy_checkout()
 
     def _copy_checkout(self):
@@ -191,8 +193,8 @@ def read_gtest(data, name, output):
 
 def gtest_skip_reason(case, output):
     """The report does not hold it; the printed output does."""
-    found = re.search(r"\[ RUN +\] " + re.escape(case) + r"\n.*?: Skipped\n(.*?)\n?\[ +SKIPPED", output,
-                      re.S)
+    pattern = r"\[ RUN +\] " + re.escape(case) + r"\n.*?: Skipped\n(.*?)\n?\[ +SKIPPED"
+    found = re.search(pattern, output, re.S)
     return found.group(1).strip() if found else "disabled"
 
 

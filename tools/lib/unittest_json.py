@@ -1,5 +1,5 @@
-"""Runs Python unittest modules: like `python3 -m unittest -v`, and writes what happened to each test to
-the file named by KITH_RESULTS (for run_tests.py), as {"passed": [name], "failed": [[name, why]],
+"""Runs Python unittest modules like `python3 -m unittest -v`, and writes what happened to each test
+to the file named by KITH_RESULTS (for run_tests.py), as {"passed": [name], "failed": [[name, why]],
 "skipped": [[name, why]]}.
 
 Usage: unittest_json.py MODULE…   (modules are looked up in the current folder)
