@@ -10,6 +10,7 @@ namespace {
 
 constexpr Duration kTick = 5s;
 constexpr Duration kTickWhileFilling = 500ms;
+constexpr Duration kFillFor = 1min;
 constexpr Duration kKnockMost = 5min;
 constexpr Duration kSelfLookEvery = 15min;
 constexpr Duration kSweepEvery = 1min;
@@ -29,6 +30,7 @@ void Maintenance::remember(TimePoint now, const Endpoint& endpoint, std::optiona
 
 void Maintenance::on_first_contact(TimePoint now) {
   self_look_ = now;
+  fill_until_ = now + kFillFor;
   next_ = now;
 }
 
@@ -42,7 +44,7 @@ Maintenance::Work Maintenance::run(TimePoint now, RoutingTable& table) {
   plan_lookups(now, table, work);
   work.expire_records = now - swept_ >= kSweepEvery;
   if (work.expire_records) swept_ = now;
-  next_ = now + (table.has_untouched_bucket() ? kTickWhileFilling : kTick);
+  next_ = now + (is_filling(now) ? kTickWhileFilling : kTick);
   return work;
 }
 
@@ -75,7 +77,8 @@ void Maintenance::plan_lookups(TimePoint now, RoutingTable& table, Work& work) {
     self_look_ = now + kSelfLookEvery;
     return;
   }
-  const auto bucket = table.stale_bucket(now);
+  auto bucket = table.stale_bucket(now);
+  if (!bucket && is_filling(now)) bucket = table.growing_bucket();
   if (!bucket) return;
   const NodeId target = random_with_prefix(table.self(), *bucket, rng_);
   table.touch(now, target);

@@ -1,8 +1,10 @@
 // When to look after the table: ping what is questionable, refresh what no lookup has visited, look
 // for the own neighbourhood, and knock again where the network was entered.
 //
-// A tick every 5 s, every half second while the table is being filled for the first time. It begins
-// with the first address that is remembered: a node that knows nobody sleeps.
+// A tick every 5 s. In the first minute after the network was entered every half second: lookups go
+// to every bucket again and again until they bring nobody new, so that the members of a small swarm
+// soon know each other. It begins with the first address that is remembered: a node that knows
+// nobody sleeps.
 #pragma once
 
 #include <optional>
@@ -42,6 +44,7 @@ class Maintenance {
   static constexpr Duration kKnockFirst = std::chrono::seconds(5);
   void plan_bootstrap(TimePoint now, const RoutingTable& table, Work& work);
   void plan_lookups(TimePoint now, RoutingTable& table, Work& work);
+  [[nodiscard]] bool is_filling(TimePoint now) const { return now < fill_until_; }
 
   Rng& rng_;
   std::vector<Bootstrap> remembered_;
@@ -50,6 +53,7 @@ class Maintenance {
   Duration knock_pause_ = kKnockFirst;  // doubles while nobody answers
   bool knows_somebody_ = false;         // the table held somebody at the last tick
   std::optional<TimePoint> self_look_;  // when to look for the own id
+  TimePoint fill_until_;                // how long buckets are filled
   TimePoint swept_;                     // when records were expired last
 };
 

@@ -4,6 +4,7 @@ namespace kith::dht {
 namespace {
 
 constexpr std::size_t kPublicReplyMax = 1'024;  // BEP 32: no fragments
+constexpr std::size_t kSwarmNodes = 16;         // members get to know each other sooner
 constexpr std::size_t kValuesMax = 160;         // more do not fit a datagram anyway
 
 bool wanted(const Endpoint& endpoint, krpc::Want want) {
@@ -78,8 +79,9 @@ krpc::Want RequestHandler::families(const Request& request) const {
 void RequestHandler::add_nodes(const Request& request, const NodeId& target,
                                krpc::Response& response) const {
   const krpc::Want want = families(request);
-  for (const Contact& contact : table_.closest(target, 2 * limits::kBucketSize, 0)) {
-    if (response.nodes.size() == limits::kBucketSize) break;
+  const std::size_t count = config_.swarm_mode ? kSwarmNodes : limits::kBucketSize;
+  for (const Contact& contact : table_.closest(target, 2 * count, 0)) {
+    if (response.nodes.size() == count) break;
     if (contact.id == request.query.id || !wanted(contact.endpoint, want)) continue;
     response.nodes.push_back(contact.node());
   }

@@ -70,6 +70,7 @@ RoutingTable::Outcome RoutingTable::admit(Bucket& bucket, const Contact& contact
   }
   std::erase_if(bucket.spare, [&](const Contact& spare) { return spare.id == contact.id; });
   bucket.live.push_back(contact);
+  bucket.grown = true;
   ++size_;
   return Outcome::kAdded;
 }
@@ -145,17 +146,20 @@ bool RoutingTable::has_room(const NodeId& id) const {
 
 std::vector<Contact> RoutingTable::closest(const NodeId& target, std::size_t count,
                                            unsigned failures) const {
-  std::vector<Contact> out;
+  std::vector<const Contact*> found;
+  found.reserve(size_);
   for (const Bucket& bucket : buckets_) {
-    std::copy_if(bucket.live.begin(), bucket.live.end(), std::back_inserter(out),
-                 [&](const Contact& contact) { return contact.failures <= failures; });
+    for (const Contact& contact : bucket.live) {
+      if (contact.failures <= failures) found.push_back(&contact);
+    }
   }
-  const auto nearer = [&](const Contact& a, const Contact& b) {
-    return closer(a.id, b.id, target);
-  };
-  const auto middle = out.begin() + static_cast<std::ptrdiff_t>(std::min(count, out.size()));
-  std::partial_sort(out.begin(), middle, out.end(), nearer);
-  out.erase(middle, out.end());
+  const auto middle = found.begin() + static_cast<std::ptrdiff_t>(std::min(count, found.size()));
+  std::partial_sort(found.begin(), middle, found.end(), [&](const Contact* a, const Contact* b) {
+    return closer(a->id, b->id, target);
+  });
+  std::vector<Contact> out;
+  out.reserve(count);
+  for (auto it = found.begin(); it != middle; ++it) out.push_back(**it);
   return out;
 }
 
@@ -188,7 +192,11 @@ std::vector<Contact> RoutingTable::take_questionable(TimePoint now, std::size_t 
   return out;
 }
 
-void RoutingTable::touch(TimePoint now, const NodeId& target) { bucket_of(target).touched = now; }
+void RoutingTable::touch(TimePoint now, const NodeId& target) {
+  Bucket& bucket = bucket_of(target);
+  bucket.touched = now;
+  bucket.grown = false;
+}
 
 std::size_t RoutingTable::depth() const {
   std::size_t depth = 0;
@@ -208,9 +216,11 @@ std::optional<std::size_t> RoutingTable::stale_bucket(TimePoint now) const {
   return static_cast<std::size_t>(oldest - buckets_.begin());
 }
 
-bool RoutingTable::has_untouched_bucket() const {
-  const auto end = buckets_.begin() + static_cast<std::ptrdiff_t>(depth());
-  return std::any_of(buckets_.begin(), end, [](const Bucket& b) { return !b.touched; });
+std::optional<std::size_t> RoutingTable::growing_bucket() const {
+  for (std::size_t i = 0; i < depth(); ++i) {
+    if (buckets_[i].grown && buckets_[i].live.size() < capacity(i)) return i;
+  }
+  return std::nullopt;
 }
 
 void RoutingTable::check_invariants() const {

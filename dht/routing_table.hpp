@@ -71,8 +71,9 @@ class RoutingTable {
   /// A bucket, no deeper than the deepest that holds anybody, whose region no lookup went to within
   /// kGoodFor: the one longest untouched.
   [[nodiscard]] std::optional<std::size_t> stale_bucket(TimePoint now) const;
-  /// Whether some such bucket was never touched at all.
-  [[nodiscard]] bool has_untouched_bucket() const;
+  /// Such a bucket that has room and got a contact since a lookup went there last: where one was,
+  /// there may be more.
+  [[nodiscard]] std::optional<std::size_t> growing_bucket() const;
 
   [[nodiscard]] const NodeId& self() const { return self_; }
   void check_invariants() const;
@@ -82,6 +83,7 @@ class RoutingTable {
     std::vector<Contact> live;   // oldest first
     std::vector<Contact> spare;  // newest last
     std::optional<TimePoint> touched;
+    bool grown = false;  // since it was touched
   };
   [[nodiscard]] std::size_t index_of(const NodeId& id) const;
   [[nodiscard]] Bucket& bucket_of(const NodeId& id) { return buckets_[index_of(id)]; }
