@@ -45,9 +45,9 @@ Result<Entry> read_fields(const bencode::Value& value) {
   if (entry.kind == EntryKind::kFile) entry.size = fields.unsigned_integer<std::uint64_t>();
   if (entry.kind == EntryKind::kFile && value.size() == 6) {
     entry.offset = fields.unsigned_integer<std::uint64_t>();
-    if (entry.offset == 0) return malformed("entry has an offset of 0");
   }
   if (!fields.ok()) return malformed("entry has missing, foreign or surplus fields");
+  if (value.size() == 6 && entry.offset == 0) return malformed("entry has an offset of 0");
   return entry;
 }
 

@@ -80,7 +80,7 @@ Result<void> check_content(const Page& page) {
   }
   const std::uint64_t rows = page.row_bytes();
   const std::uint64_t end = page.skip + content;
-  if (end - page.entries.back().remaining() >= rows) {
+  if (end > rows && end - page.entries.back().remaining() >= rows) {
     return malformed("entries hold more than the chunks of their page");
   }
   if (end <= rows - page.rows.back().length) {
