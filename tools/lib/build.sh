@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Sourced by the scripts in tools/ and by .ci/run. Expects `root`, the top of the checkout.
+: "${root:?}"
 
 say() { printf '%s\n' "$*" >&2; }
 
