@@ -111,8 +111,11 @@ struct SavedCopy {
   PutCopy copy;
   SwarmId swarm;
   ChunkKey key;
-  std::vector<PutHave> rows;  // what was ever written of both sets, rows without overlap per set
-  bool same_boot = false;     // the have-set may be trusted; otherwise only the durable one
+  struct Row {
+    PutHave row;
+    bool same_boot = false;  // written since this kernel booted: its page cache still has the bytes
+  };
+  std::vector<Row> rows;     // of both sets, without overlap within each
 };
 struct SavedPeer {
   SwarmId swarm;

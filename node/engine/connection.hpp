@@ -26,6 +26,7 @@ struct Connection {
 
   ConnId id{};
   Endpoint remote;
+  Endpoint local;
   bool incoming = false;
   State state = State::kConnecting;
   ConnectionKind kind = ConnectionKind::kMember;
@@ -40,7 +41,7 @@ struct Connection {
   DeviceId device;                   // when open
   std::optional<DeviceId> expected;  // of an outgoing link
   std::optional<SignPublic> invite;  // kInvite: its key
-  bool announced = false;            // the transfer core knows of it
+  bool announced = false;            // its device stands in the roster: the transfer core knows it
 
   std::optional<ChunkFrame> section; // being received
   Section next_section = 0;          // of our direction
@@ -50,7 +51,7 @@ struct Connection {
   std::int64_t rtt_ms = -1;
   std::uint64_t sent = 0, received = 0;
   std::size_t wrote = 0;             // since the transfer core was told
-  std::string close_reason;
+  std::uint64_t join = 0;            // outgoing kInvite: which pending join it belongs to
 
   /// Seals one frame into the send queue.
   void send(Bytes frame);

@@ -51,8 +51,8 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   copy.pages_left = 0;
   // Rows are written for a held copy only when something was withdrawn from it.
   copy.have.reset(copy.shape.total(), true);
-  for (const PutHave& row : copy.saved->rows) {
-    if (!row.durable) copy.have.load(row);
+  for (const SavedCopy::Row& saved : copy.saved->rows) {
+    if (!saved.row.durable) copy.have.load(saved.row);
   }
   copy.bytes_have = copy.root->totals.bytes;
   copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
@@ -67,9 +67,13 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
     set_root(copy, std::move(result.root));
     copy.have.reset(copy.shape.total(), false);
     copy.lengths.assign(copy.shape.chunks(), 0);
-    HaveLog saved;
+    HaveLog saved, trusted;
     saved.reset(copy.shape.total(), false);
-    for (const PutHave& row : copy.saved->rows) saved.load(row);
+    trusted.reset(copy.shape.total(), false);
+    for (const SavedCopy::Row& row : copy.saved->rows) {
+      saved.load(row.row);
+      if (row.same_boot) trusted.load(row.row);
+    }
     copy.have.add(0);
     for (CopyOpened::PageLengths& page : result.pages) {
       copy.have.add(copy.shape.index_of_page(page.page));
@@ -81,7 +85,7 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
       const ChunkIndex index = copy.shape.index_of_chunk(chunk);
       // A chunk whose page is not known cannot be placed; it counts for nothing.
       if (!saved.has(index) || copy.lengths[chunk] == 0) continue;
-      if (copy.saved->same_boot || saved.is_durable(index)) {
+      if (trusted.has(index) || saved.is_durable(index)) {
         copy.have.add(index);
         copy.bytes_have += copy.lengths[chunk];
       } else {

@@ -23,7 +23,7 @@ struct OutConnect {
   ConnId conn{};
   Endpoint to;
 };
-/// After what is queued was written (`flush`), or at once.
+/// At once, and no handle_closed follows; or (`flush`) after what is queued was written, and it does.
 struct OutClose {
   ConnId conn{};
   bool flush = false;

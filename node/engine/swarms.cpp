@@ -31,8 +31,8 @@ std::string Swarm::name_of(const DeviceId& device) const {
   if (roster.empty()) return {};
   const Member* member = roster.state().find(device);
   if (member == nullptr) return {};
-  auto name = secrets.name(member->name, device);
-  return name ? std::move(*name) : std::string();
+  auto opened = secrets.name(member->name, device);
+  return opened ? std::move(*opened) : std::string();
 }
 
 std::array<std::uint8_t, 8> Swarm::link_prefix() const {

@@ -10,16 +10,10 @@
 #include <thread>
 #include <vector>
 
-#include "node/engine/catalog_write.hpp"
+#include "node/jobs/catalog_rows.hpp"
 #include "storage/catalog.hpp"
 
 namespace kith::node {
-
-/// Executes one write. Pure but for the catalog: the simulator calls it too. `boot` goes with have-rows.
-[[nodiscard]] Result<void> execute(storage::Catalog& catalog, const CatalogBody& body,
-                                   const std::string& boot);
-/// What the engine is given at start.
-[[nodiscard]] Result<SavedState> load_state(storage::Catalog& catalog, const std::string& boot);
 
 class CatalogThread {
  public:

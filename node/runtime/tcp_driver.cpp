@@ -170,7 +170,10 @@ void TcpDriver::write(ConnId conn, const LinkPtr& link) {
       planned += run.size();
     }
     if (planned == 0) {
-      if (link->closing) close(conn, false);
+      if (link->closing) {
+        close(conn, false);
+        events_.on_closed(conn, network_error(Errc::kClosed, "closed"));
+      }
       return;
     }
     msghdr message{};

@@ -38,7 +38,8 @@ class TcpDriver {
   void connect(ConnId conn, const Endpoint& to);
   /// The engine has something to write.
   void writable(ConnId conn);
-  /// No event follows. With `flush`: after what is planned was written.
+  /// At once, and no event follows; or, with `flush`, after what is planned was written, and then
+  /// on_closed follows.
   void close(ConnId conn, bool flush);
   void stop_accepting();
   void close_all();

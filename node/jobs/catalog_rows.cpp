@@ -1,7 +1,8 @@
 // Engine values to catalog rows and back.
+#include "node/jobs/catalog_rows.hpp"
+
 #include <algorithm>
 
-#include "node/runtime/catalog_thread.hpp"
 #include "proto/swarm/op.hpp"
 
 namespace kith::node {
@@ -32,9 +33,9 @@ Result<void> put(Catalog& catalog, const PutPage& w) {
   return catalog.put_page(w.share, w.page, w.ciphertext);
 }
 
-Result<void> put(Catalog& catalog, const PutCopy& w, const std::string& boot) {
+Result<void> put(Catalog& catalog, const PutCopy& w) {
   return catalog.put_copy({w.copy, w.share, to_row(w.state), w.detached, w.replace, w.safe_links,
-                           w.directory, w.name, w.path, w.device, w.inode, boot});
+                           w.directory, w.name, w.path, w.device, w.inode});
 }
 
 Result<void> put(Catalog& catalog, const SetCopyState& w) {
@@ -49,7 +50,7 @@ Result<void> put(Catalog& catalog, const PutFileStats& w) {
 }
 
 Result<void> put(Catalog& catalog, const PutHave& w, const std::string& boot) {
-  return catalog.put_have(w.copy, {w.first, w.bits, w.durable}, boot);
+  return catalog.put_have(w.copy, {w.first, w.bits, w.durable, boot});
 }
 
 Result<void> put(Catalog& catalog, const DeleteCopy& w) {
@@ -83,10 +84,10 @@ Result<void> load_copies(Catalog& catalog, const std::string& boot, SavedState& 
                  record.dev,       record.inode};
     copy.swarm = share->swarm;
     copy.key = share->key;
-    copy.same_boot = !boot.empty() && record.boot == boot;
     KITH_TRY(const auto rows, catalog.have(record.id));
     for (const storage::HaveRow& row : rows) {
-      copy.rows.push_back({record.id, row.first, row.bits, row.durable});
+      const bool same_boot = !boot.empty() && row.boot == boot;
+      copy.rows.push_back({{record.id, row.first, row.bits, row.durable}, same_boot});
     }
     state.copies.push_back(std::move(copy));
   }

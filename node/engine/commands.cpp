@@ -1,0 +1,335 @@
+// What users ask for: one function per command.
+#include <algorithm>
+
+#include "node/engine/engine.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+namespace {
+
+constexpr std::uint32_t kUsesMax = 1'000;
+
+}  // namespace
+
+void Engine::handle_command(Now now, Command command, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  const std::size_t before = out.replies.size();
+  std::visit([&](auto&& body) { on_command(turn, command.request, std::move(body)); },
+             std::move(command.body));
+  finish_turn(turn);
+  name_sources(out, before);
+}
+
+// Transfer knows devices; people want names.
+void Engine::name_sources(Outbox& out, std::size_t from) {
+  const auto name = [this](std::vector<SourceView>& sources) {
+    for (SourceView& source : sources) {
+      for (const auto& [id, swarm] : swarms_.all()) {
+        if (source.name.empty()) source.name = swarm->name_of(source.device);
+      }
+    }
+  };
+  for (std::size_t i = from; i < out.replies.size(); ++i) {
+    auto* done = std::get_if<Done>(&out.replies[i].body);
+    if (done == nullptr) continue;
+    if (auto* fetched = std::get_if<FetchResult>(done)) name(fetched->sources);
+    if (auto* share = std::get_if<ShareAnswer>(done)) name(share->providers);
+  }
+}
+
+// --- swarms ---
+
+SwarmView Engine::named_view(const Swarm& swarm) {
+  SwarmView out = swarms_.view(swarm);
+  for (const auto& [id, conn] : connections_) {
+    if (conn->announced && conn->swarm == swarm.id) ++out.connected;
+  }
+  return out;
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const CreateSwarm& command) {
+  const auto swarm = swarms_.create(turn, command.name, config_.device_name);
+  if (!swarm) return turn.fail(request, swarm.error());
+  discovery_.add_swarm(turn, **swarm);
+  turn.done(request, SwarmCreated{named_view(**swarm)});
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const ListSwarms&) {
+  SwarmsAnswer answer;
+  for (const auto& [id, swarm] : swarms_.all()) answer.swarms.push_back(named_view(*swarm));
+  turn.done(request, std::move(answer));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const ListMembers& command) {
+  const auto swarm = swarms_.resolve(command.swarm);
+  if (!swarm) return turn.fail(request, swarm.error());
+  MembersAnswer answer;
+  answer.swarm = named_view(**swarm);
+  for (const auto& [device, member] : (*swarm)->roster.state().members) {
+    MemberView view{device, (*swarm)->name_of(device), std::string(to_string(member.role)),
+                    device == swarms_.self(), false, {}};
+    if (const Connection* conn = connection_to((*swarm)->id, device)) {
+      view.connected = true;
+      view.address = conn->remote.to_string();
+    }
+    answer.members.push_back(std::move(view));
+  }
+  turn.done(request, std::move(answer));
+}
+
+std::vector<Endpoint> Engine::hints() const {
+  std::vector<Endpoint> out;
+  if (config_.advertise) out.push_back(*config_.advertise);
+  for (const Endpoint& endpoint : config_.own) {
+    if (out.size() >= limits::kInviteHints) break;
+    if (std::find(out.begin(), out.end(), endpoint) == out.end()) out.push_back(endpoint);
+  }
+  return out;
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command) {
+  const auto swarm = swarms_.resolve(command.swarm);
+  if (!swarm) return turn.fail(request, swarm.error());
+  const auto role = parse_role(command.role);
+  if (!role) {
+    return turn.fail(request, local_error(Errc::kUsage, "there is no such role", command.role,
+                                          "roles are admin, member, reader, mirror"));
+  }
+  if (command.uses == 0 || command.uses > kUsesMax || command.lifetime.count() <= 0) {
+    return turn.fail(request, local_error(Errc::kUsage, "an invite has 1 to 1000 uses, and a time to "
+                                                        "live that is not over"));
+  }
+  const UnixMillis expiry{count(turn.now.wall) + command.lifetime.count()};
+  auto made = kith::make_invite(swarms_.author(**swarm), *role, command.uses, expiry);
+  if (!made) return turn.fail(request, made.error());
+  if (const auto done = swarms_.append(turn, **swarm, made->op); !done) {
+    return turn.fail(request, done.error());
+  }
+  made->invite.hints = hints();
+  roster_changed(turn, **swarm);
+  turn.done(request, InviteMade{made->invite.to_string(), named_view(**swarm),
+                                std::string(to_string(*role)), command.uses, expiry});
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const Join& command) {
+  begin_join(turn, request, command);
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const LeaveSwarm& command) {
+  const auto resolved = swarms_.resolve(command.swarm);
+  if (!resolved) return turn.fail(request, resolved.error());
+  Swarm& swarm = **resolved;
+  const SwarmId id = swarm.id;
+  // The others are told if they can be; who is alone just goes.
+  if (swarm.role && swarm.roster.state().members.size() > 1) {
+    const auto removal = make_remove(swarms_.author(swarm), swarms_.self());
+    if (removal && swarms_.append(turn, swarm, removal->op)) {
+      RosterOpsFrame frame;
+      frame.ops.push_back(removal->op.encoded);
+      const Buffer encoded = frame.encode();
+      for (const auto& [conn_id, conn] : connections_) {
+        if (conn->announced && conn->swarm == id) send(*conn, encoded);
+      }
+    }
+  }
+  std::vector<ConnId> ids;
+  for (const auto& [conn_id, conn] : connections_) {
+    if (conn->swarm == id) ids.push_back(conn_id);
+  }
+  for (const ConnId conn : ids) close(turn, conn, "the device left the swarm");
+  copies_.leave(turn, id);
+  discovery_.remove_swarm(id);
+  swarms_.leave(turn, swarm);
+  turn.done(request, Ok{});
+}
+
+// --- shares ---
+
+void Engine::on_command(Turn& turn, RequestId request, const ResolveShareTarget& command) {
+  SwarmTarget target;
+  if (swarms_.all().empty() && command.swarm.empty()) {
+    const auto made = swarms_.create(turn, "home", config_.device_name);
+    if (!made) return turn.fail(request, made.error());
+    discovery_.add_swarm(turn, **made);
+    target.created = true;
+  }
+  const auto swarm = swarms_.resolve(command.swarm);
+  if (!swarm) return turn.fail(request, swarm.error());
+  const bool may = (*swarm)->role && *(*swarm)->role >= Role::kMember;
+  const EpochSecrets* secrets = (*swarm)->secrets.find((*swarm)->epoch);
+  if (!may || secrets == nullptr || !secrets->content) {
+    return turn.fail(request, local_error(Errc::kRefused, "this device may not share in the swarm",
+                                          (*swarm)->name, "it needs the role member or admin"));
+  }
+  target.swarm = (*swarm)->id;
+  target.name = (*swarm)->name;
+  target.conv = convergence_key(*secrets->content);
+  turn.done(request, std::move(target));
+}
+
+ShareView Engine::named(ShareView view) {
+  if (const Swarm* swarm = swarms_.find(view.swarm)) view.swarm_name = swarm->name;
+  return view;
+}
+
+void Engine::on_command(Turn& turn, RequestId request, AddShare command) {
+  copies_.add_share(turn, request, std::move(command));
+  for (Reply& reply : turn.out.replies) {
+    auto* done = std::get_if<Done>(&reply.body);
+    auto* added = done == nullptr ? nullptr : std::get_if<ShareAdded>(done);
+    if (added != nullptr) added->share = named(std::move(added->share));
+  }
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const Fetch& command) {
+  const auto swarm = swarms_.of_link(command.link);
+  if (!swarm) return turn.fail(request, swarm.error());
+  discovery_.hurry(turn);
+  copies_.fetch(turn, request, command, (*swarm)->id);
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const ListShares&) {
+  SharesAnswer answer;
+  for (ShareView& view : copies_.views()) answer.shares.push_back(named(std::move(view)));
+  turn.done(request, std::move(answer));
+}
+
+Result<CopyId> Engine::one_copy(const ShareSelector& selector) const {
+  const std::vector<CopyId> fits = copies_.select(selector);
+  if (fits.size() == 1) return fits.front();
+  if (fits.empty()) {
+    return local_error(Errc::kNotFound, "there is no such share here", selector,
+                       "'kith list' shows what there is; ids may be cut to 8 characters");
+  }
+  const bool one_share = std::all_of(fits.begin(), fits.end(), [&](CopyId copy) {
+    return copies_.view(copy).share == copies_.view(fits.front()).share;
+  });
+  if (one_share) return fits.front();
+  return local_error(Errc::kUsage, "several shares fit", selector, "give more of the id");
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const ShowShare& command) {
+  const auto copy = one_copy(command.share);
+  if (!copy) return turn.fail(request, copy.error());
+  ShareAnswer answer{named(copies_.view(*copy)), {}};
+  if (transfer_.has_share(answer.share.share)) {
+    for (const auto& source : transfer_.progress(answer.share.share).by_device) {
+      answer.providers.push_back({source.device, {}, source.bytes});
+    }
+  }
+  turn.done(request, std::move(answer));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const Unshare& command) {
+  const auto copy = one_copy(command.share);
+  if (!copy) return turn.fail(request, copy.error());
+  copies_.unshare(turn, request, *copy);
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const CancelFetch& command) {
+  const auto copy = one_copy(command.share);
+  if (!copy) return turn.fail(request, copy.error());
+  copies_.cancel(turn, request, *copy);
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const VerifyShare& command) {
+  if (!command.share.empty()) {
+    const auto copy = one_copy(command.share);
+    if (!copy) return turn.fail(request, copy.error());
+    return copies_.verify(turn, request, {*copy});
+  }
+  std::vector<CopyId> all;
+  for (const ShareView& view : copies_.views()) all.push_back(view.copy);
+  copies_.verify(turn, request, std::move(all));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const MovedShare& command) {
+  const auto copy = one_copy(command.share);
+  if (!copy) return turn.fail(request, copy.error());
+  copies_.moved(turn, request, *copy, command.path);
+}
+
+// --- the node ---
+
+void Engine::on_command(Turn& turn, RequestId request, const ListPeers&) {
+  PeersAnswer answer;
+  for (const auto& [id, conn] : connections_) {
+    if (!conn->announced) continue;
+    const Swarm* swarm = swarms_.find(conn->swarm);
+    PeerView view;
+    view.device = conn->device;
+    view.name = swarm == nullptr ? "" : swarm->name_of(conn->device);
+    view.swarm = conn->swarm;
+    view.address = conn->remote.to_string();
+    view.connected = true;
+    view.incoming = conn->incoming;
+    view.found_by = "incoming";
+    view.bytes_sent = conn->sent;
+    view.bytes_received = conn->received;
+    view.rtt_ms = conn->rtt_ms;
+    const AddressBook* book = discovery_.book(conn->swarm);
+    if (book != nullptr && book->all().contains(conn->remote)) {
+      view.found_by = to_string(book->all().at(conn->remote).found_by);
+    }
+    answer.peers.push_back(std::move(view));
+  }
+  for (const auto& [id, swarm] : swarms_.all()) {
+    for (const auto& [endpoint, address] : discovery_.book(id)->all()) {
+      const bool met = address.device && connection_to(id, *address.device) != nullptr;
+      if (met || (!address.device && address.last_failure.empty())) continue;
+      PeerView view;
+      if (address.device) {
+        view.device = *address.device;
+        view.name = swarm->name_of(*address.device);
+      }
+      view.swarm = id;
+      view.address = endpoint.to_string();
+      view.found_by = to_string(address.found_by);
+      view.why_not = address.dialling ? "being dialled" : address.last_failure;
+      answer.peers.push_back(std::move(view));
+    }
+  }
+  turn.done(request, std::move(answer));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const GetStatus&) {
+  StatusView status;
+  status.device = swarms_.self();
+  status.version = config_.version;
+  status.pid = config_.pid;
+  status.home = config_.home;
+  for (const Endpoint& endpoint : config_.listening) status.listen.push_back(endpoint.to_string());
+  for (const auto& [id, swarm] : swarms_.all()) status.swarms.push_back(named_view(*swarm));
+  status.shares = copies_.shares();
+  status.fetches = copies_.fetches();
+  for (const auto& [id, conn] : connections_) status.connections += conn->announced ? 1U : 0U;
+  status.bytes_sent = bytes_sent_;
+  status.bytes_received = bytes_received_;
+  status.uptime_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - started_).count();
+  status.longest_turn_us =
+      std::chrono::duration_cast<std::chrono::microseconds>(longest_turn_).count();
+  turn.done(request, std::move(status));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const SetLimit& command) {
+  transfer_.set_limits(command.bytes_per_second, command.bytes_per_second);
+  turn.done(request, Ok{});
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const AddBootstrap& command) {
+  config_.bootstrap.push_back(command.endpoint);
+  discovery_.add_bootstrap(turn, command.endpoint);
+  turn.done(request, Ok{});
+}
+
+void Engine::on_command(Turn& turn, RequestId, const CancelRequest& command) {
+  copies_.cancel_request(turn, command.request);
+  for (const auto& [number, join] : joins_) {
+    if (join->request != command.request) continue;
+    join_failed(turn, number, local_error(Errc::kCancelled, "the join was cancelled"));
+    return;
+  }
+}
+
+}  // namespace kith::node

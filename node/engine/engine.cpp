@@ -1,0 +1,309 @@
+#include "node/engine/engine.hpp"
+
+#include <algorithm>
+
+#include "proto/assert.hpp"
+#include "proto/crypto/beacon.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kDialsAtOnce = 16;
+// A full mesh up to here; beyond it more connections only cost.
+constexpr std::size_t kConnectionsPerSwarm = 50;
+
+transfer::Config transfer_config(const EngineConfig& config) {
+  return {limits::kReceiveBudget, limits::kSendBudget, config.limit, config.limit};
+}
+
+}  // namespace
+
+Engine::Engine(EngineConfig config, Rng& rng, SlabPool& slabs)
+    : config_(std::move(config)),
+      rng_(rng),
+      slabs_(slabs),
+      swarms_(config_.keys, rng),
+      transfer_(transfer_config(config_), rng),
+      copies_(transfer_, rng),
+      discovery_(swarms_, rng),
+      handshakes_(limits::kHandshakesPerSecond, limits::kHandshakesPerSecond) {}
+
+Engine::~Engine() = default;
+
+void Engine::start(Now now, const SavedState& saved, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  started_ = now.mono;
+  const std::uint16_t port = config_.listening.empty() ? 0 : config_.listening.front().port();
+  discovery_.configure(port, config_.lan, config_.bootstrap);
+  for (const SavedSwarm& swarm : saved.swarms) swarms_.restore(turn, swarm);
+  for (auto& [id, swarm] : swarms_.all()) discovery_.add_swarm(turn, *swarm);
+  for (const SavedPeer& peer : saved.peers) {
+    for (const Endpoint& endpoint : peer.endpoints) {
+      discovery_.add_address(turn, peer.swarm, endpoint, peer.device, FoundBy::kRemembered);
+    }
+  }
+  for (const SavedCopy& copy : saved.copies) copies_.restore(turn, copy);
+  finish_turn(turn);
+}
+
+void Engine::shutdown(Now now, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  copies_.flush_all(turn);
+  std::vector<ConnId> ids;
+  for (const auto& [id, conn] : connections_) ids.push_back(id);
+  for (const ConnId id : ids) close(turn, id, "the node ends");
+  finish_turn(turn);
+}
+
+// Everything that one input led to, until nothing is left to do.
+void Engine::finish_turn(Turn& turn) {
+  last_now_ = turn.now.mono;
+  for (;;) {
+    while (drain_transfer(turn)) {
+    }
+    if (doomed_.empty()) break;
+    for (const ConnId id : std::exchange(doomed_, {})) drop(turn, id, "it does not read");
+  }
+  for (auto& [id, swarm] : swarms_.all()) {
+    if (swarm->role) {
+      discovery_.set_shares(turn, *swarm, copies_.announced(id), copies_.looked_for(id));
+    }
+  }
+  dial_more(turn);
+  turn.out.writable.insert(turn.out.writable.end(), writable_.begin(), writable_.end());
+  writable_.clear();
+}
+
+bool Engine::drain_transfer(Turn& turn) {
+  transfer::Outbox batch = std::exchange(transfer_out_, {});
+  for (transfer::SendFrame& frame : batch.frames) {
+    if (Connection* conn = find(frame.to)) send(*conn, frame.frame);
+  }
+  for (transfer::SendSection& section : batch.sections) {
+    Connection* conn = find(section.to);
+    if (conn == nullptr || conn->state != Connection::State::kOpen) continue;
+    conn->send(section.frame, std::move(section.sealed));
+    mark_writable(section.to);
+  }
+  for (transfer::SealRequest& request : batch.seals) seal(turn, request);
+  for (transfer::StoreRequest& request : batch.stores) store(turn, std::move(request));
+  const bool any_event = !batch.events.empty();
+  for (const transfer::Event& event : batch.events) {
+    std::visit([&](const auto& e) { on_event(turn, e); }, event);
+  }
+  const bool more = !transfer_out_.frames.empty() || !transfer_out_.sections.empty() ||
+                    !transfer_out_.seals.empty() || !transfer_out_.stores.empty() ||
+                    !transfer_out_.events.empty();
+  return any_event || more;
+}
+
+void Engine::seal(Turn& turn, transfer::SealRequest request) {
+  Connection* conn = find(request.to);
+  const auto copy = copies_.source(request.share, request.index);
+  if (conn == nullptr || !conn->channel || !copy) {
+    return transfer_.on_seal_failed(turn.now.mono, request, turn.transfer);
+  }
+  turn.out.jobs.push_back(SealSectionJob{*copy, request, conn->channel->send_bulk_key(),
+                                         conn->next_section++});
+}
+
+void Engine::store(Turn& turn, transfer::StoreRequest request) {
+  const Connection* conn = find(request.from);
+  const ShareId share = request.share;
+  const ChunkIndex index = request.index;
+  const ConnId from = request.from;
+  std::optional<Job> job;
+  if (conn != nullptr && conn->channel) {
+    job = copies_.store_job(std::move(request), conn->channel->receive_bulk_key());
+  }
+  if (job) {
+    turn.out.jobs.push_back(std::move(*job));
+    return;
+  }
+  // Nobody fetches it any more, or its connection ended with it half-way in this very turn.
+  if (!transfer_.has_share(share)) return;
+  transfer_.on_stored(turn.now.mono, share, index, from, transfer::StoreOutcome::kBadRecord, {},
+                      turn.transfer);
+}
+
+void Engine::on_event(Turn& turn, const transfer::CloseConnection& event) {
+  close(turn, event.conn, event.why.what);
+}
+
+void Engine::on_event(Turn& turn, const transfer::DeviceBanned& event) {
+  turn.log(LogLevel::kWarning, "banned " + event.device.hex().substr(0, 8) + ": " + event.why);
+  turn.event("device-banned", event.why, event.device.hex());
+}
+
+// --- results ---
+
+void Engine::on_result(Turn& turn, SectionSealed result) {
+  if (result.error) {
+    const Errc code = result.error->code;
+    const bool gone = code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged;
+    if (gone) {
+      copies_.withdraw(turn, result.copy, result.request.share, result.request.index, *result.error,
+                       result.path);
+    } else {
+      turn.log(LogLevel::kWarning, "cannot read a chunk: " + to_string(*result.error));
+    }
+    return transfer_.on_seal_failed(turn.now.mono, result.request, turn.transfer);
+  }
+  transfer_.on_sealed(turn.now.mono, result.request, result.section, result.size,
+                      std::move(result.sealed), turn.transfer);
+}
+
+void Engine::handle_job(Now now, JobResult result, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  struct Handler {
+    Engine& engine;
+    Turn& turn;
+    void operator()(RootOpened&& r) { engine.copies_.on_root(turn, std::move(r)); }
+    void operator()(PageOpened&& r) { engine.copies_.on_page(turn, std::move(r)); }
+    void operator()(ChunkWritten&& r) { engine.copies_.on_chunk(turn, r); }
+    void operator()(SectionSealed&& r) { engine.on_result(turn, std::move(r)); }
+    void operator()(FetchPrepared&& r) { engine.copies_.on_prepared(turn, r); }
+    void operator()(DestinationCompared&& r) { engine.copies_.on_compared(turn, r); }
+    void operator()(FetchFinished&& r) { engine.copies_.on_finished(turn, std::move(r)); }
+    void operator()(FetchRenamed&& r) { engine.copies_.on_renamed(turn, std::move(r)); }
+    void operator()(FetchDiscarded&&) {}
+    void operator()(CopySynced&& r) { engine.copies_.on_synced(turn, r); }
+    void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
+    void operator()(ChunkCopied&& r) { engine.copies_.on_copied(turn, r); }
+    void operator()(CopyOpened&& r) { engine.copies_.on_opened(turn, std::move(r)); }
+    void operator()(CopyMoved&& r) { engine.copies_.on_moved(turn, r); }
+  };
+  std::visit(Handler{*this, turn}, std::move(result));
+  finish_turn(turn);
+}
+
+void Engine::handle_catalog(Now now, const CatalogDone& done, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  if (done.error) {
+    turn.log(LogLevel::kError, "the catalog could not be written: " + to_string(*done.error));
+    turn.event("catalog-failed", done.error->what, done.error->subject);
+  }
+  if (const auto it = promised_.find(done.ack); it != promised_.end()) {
+    const PromisedAnswer promised = std::move(it->second);
+    promised_.erase(it);
+    Connection* conn = find(promised.conn);
+    if (conn != nullptr && conn->state == Connection::State::kOpen && !done.error) {
+      send(*conn, promised.answer.encode());
+      send_roster(*conn, {});
+    }
+  } else {
+    copies_.on_catalog(turn, done);
+  }
+  finish_turn(turn);
+}
+
+// --- datagrams ---
+
+void Engine::handle_datagram(Now now, const Endpoint& from, Bytes bytes, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  discovery_.handle_datagram(turn, from, bytes);
+  finish_turn(turn);
+}
+
+void Engine::handle_beacon(Now now, const Endpoint& from, Bytes bytes, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  for (auto& [number, join] : joins_) {
+    const auto beacon = open_beacon(invite_beacon(invite_j(join->invite.seed)), bytes, now.wall);
+    if (beacon && beacon->device != swarms_.self()) {
+      join->add_address(now.mono, from.with_port(beacon->port));
+    }
+  }
+  discovery_.handle_beacon(turn, from, bytes);
+  watch_joins(turn);
+  finish_turn(turn);
+}
+
+// --- dialling ---
+
+bool Engine::wants_dial(const Swarm& swarm, const AddressBook::Address& address) const {
+  if (!swarm.role) return false;
+  if (!address.device) {
+    return true;
+  }
+  if (*address.device == swarms_.self()) return false;
+  const bool banned = transfer_.is_banned(*address.device);
+  const bool removed = swarm.roster.state().is_removed(*address.device);
+  return !banned && !removed;
+}
+
+void Engine::dial_more(Turn& turn) {
+  for (auto& [id, swarm] : swarms_.all()) {
+    AddressBook* book = discovery_.book(id);
+    if (book == nullptr || !swarm->role) continue;
+    std::set<DeviceId> met;
+    std::set<Endpoint> busy;
+    std::size_t dialling = 0;
+    for (const auto& [conn_id, conn] : connections_) {
+      if (conn->swarm != id || conn->state == Connection::State::kClosing) continue;
+      if (conn->state == Connection::State::kOpen && conn->kind != ConnectionKind::kInvite) {
+        met.insert(conn->device);
+      } else if (!conn->incoming) {
+        ++dialling;
+        if (conn->expected) met.insert(*conn->expected);
+      }
+      if (!conn->incoming) busy.insert(conn->remote);
+    }
+    while (dialling < kDialsAtOnce && met.size() < kConnectionsPerSwarm) {
+      const auto next = book->next(turn.now.mono, [&](const Endpoint& endpoint, const auto& address) {
+        const bool is_met = address.device && met.contains(*address.device);
+        return !is_met && !busy.contains(endpoint) && wants_dial(*swarm, address);
+      });
+      if (!next) break;
+      dial(turn, *swarm, next->first, next->second);
+      busy.insert(next->first);
+      if (next->second.device) met.insert(*next->second.device);
+      ++dialling;
+    }
+  }
+}
+
+// --- time ---
+
+void Engine::handle_timeout(Now now, Outbox& out) {
+  Turn turn{now, out, transfer_out_};
+  take_queued_ops(turn);
+  watch_connections(turn);
+  watch_joins(turn);
+  const auto due = transfer_.next_timeout();
+  if (due && *due <= now.mono) transfer_.on_timeout(now.mono, turn.transfer);
+  copies_.on_timeout(turn);
+  discovery_.on_timeout(turn);
+  next_watch_ = now.mono + kWatchEvery;
+  finish_turn(turn);
+}
+
+std::optional<TimePoint> Engine::next_timeout() const {
+  // Deadlines of connections, joins and addresses to dial are looked at on a beat: they are counted
+  // in seconds, and a scan over all of them after every datagram would cost more than it gives.
+  TimePoint at = next_watch_;
+  const auto earliest = [&at](std::optional<TimePoint> t) {
+    if (t) at = std::min(at, *t);
+  };
+  if (swarms_.has_queued()) earliest(last_now_);
+  earliest(transfer_.next_timeout());
+  earliest(copies_.next_timeout());
+  earliest(discovery_.next_timeout());
+  for (const auto& [number, join] : joins_) {
+    if (!join->incoming.empty()) earliest(last_now_);
+  }
+  return at;
+}
+
+void Engine::check_invariants() const {
+  transfer_.check_invariants();
+  for (const auto& [id, conn] : connections_) {
+    KITH_ASSERT(conn->id == id);
+    KITH_ASSERT(!conn->announced || conn->state == Connection::State::kOpen);
+    KITH_ASSERT(conn->state != Connection::State::kOpen || conn->channel.has_value());
+  }
+}
+
+}  // namespace kith::node

@@ -1,0 +1,216 @@
+// The engine: membership, discovery and transfer of one device, as a pure state machine. Input and the
+// present time go in, an Outbox comes out; the runtime (or the simulator) applies it after the call
+// returned. No socket, thread, clock, file or global randomness.
+//
+// The engine owns every deadline: the driver arms one timer for next_timeout(). It owns the bytes of
+// every connection: the driver asks where to read to and what to write (read_plan, write_plan).
+// Calls are made from one thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "node/engine/connection.hpp"
+#include "node/engine/copies.hpp"
+#include "node/engine/discovery.hpp"
+#include "node/engine/joins.hpp"
+#include "node/engine/outbox.hpp"
+#include "node/engine/swarms.hpp"
+#include "proto/rng.hpp"
+#include "proto/slab.hpp"
+#include "transfer/manager.hpp"
+#include "transfer/rate_limit.hpp"
+
+namespace kith::node {
+
+struct EngineConfig {
+  DeviceKeys keys;
+  std::string device_name;
+  std::string version;
+  std::string home;
+  std::int64_t pid = 0;
+  std::vector<Endpoint> listening;    // as bound
+  std::vector<Endpoint> own;          // addresses of this machine with our port, best first, for hints
+  std::optional<Endpoint> advertise;
+  std::vector<Endpoint> bootstrap;
+  bool lan = true;
+  std::uint64_t limit = 0;            // bytes per second, each direction
+};
+
+/// How often deadlines that are counted in seconds are looked at.
+inline constexpr std::chrono::milliseconds kWatchEvery{100};
+
+class Engine {
+ public:
+  Engine(EngineConfig config, Rng& rng, SlabPool& slabs);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  void start(Now now, const SavedState& saved, Outbox& out);
+  /// Says farewell on every connection and hands all that is unsaved to the catalog.
+  void shutdown(Now now, Outbox& out);
+
+  // --- datagrams ---
+  void handle_datagram(Now now, const Endpoint& from, Bytes bytes, Outbox& out);
+  void handle_beacon(Now now, const Endpoint& from, Bytes bytes, Outbox& out);
+
+  // --- connections ---
+  /// Nothing: too many are half-open, or open; the driver closes it without a word.
+  [[nodiscard]] std::optional<ConnId> handle_accepted(Now now, const Endpoint& from, Outbox& out);
+  void handle_connected(Now now, ConnId conn, const Endpoint& local, Outbox& out);
+  void read_plan(ConnId conn, std::vector<MutableBytes>& out);
+  void handle_read(Now now, ConnId conn, std::size_t n, Outbox& out);
+  void write_plan(ConnId conn, std::vector<Bytes>& out) const;
+  void handle_wrote(Now now, ConnId conn, std::size_t n, Outbox& out);
+  void handle_closed(Now now, ConnId conn, const Error& why, Outbox& out);
+
+  // --- results, commands, time ---
+  void handle_job(Now now, JobResult result, Outbox& out);
+  void handle_catalog(Now now, const CatalogDone& done, Outbox& out);
+  void handle_command(Now now, Command command, Outbox& out);
+  void handle_timeout(Now now, Outbox& out);
+  [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+
+  /// The runtime's measurement, for status.
+  void set_longest_turn(Duration turn) { longest_turn_ = turn; }
+  [[nodiscard]] DeviceId device() const { return swarms_.self(); }
+  [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+  void check_invariants() const;
+
+ private:
+  // engine.cpp
+  void finish_turn(Turn& turn);
+  bool drain_transfer(Turn& turn);
+  void seal(Turn& turn, transfer::SealRequest request);
+  void store(Turn& turn, transfer::StoreRequest request);
+  void on_event(Turn& turn, const transfer::CloseConnection& event);
+  void on_event(Turn& turn, const transfer::DeviceBanned& event);
+  /// Copies hear of a stored chunk from its job, before the transfer core does.
+  void on_event(Turn&, const transfer::ChunkStored&) {}
+  template <class Event>
+  void on_event(Turn& turn, const Event& event) {
+    copies_.on_event(turn, event);
+  }
+  void on_result(Turn& turn, SectionSealed result);
+
+  // connections.cpp
+  Connection* find(ConnId id);
+  Connection& add_connection(Turn& turn, ConnId id, const Endpoint& remote, bool incoming);
+  void dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint, const AddressBook::Address& address);
+  void dial_join(Turn& turn, PendingJoin& join, PendingJoin::Try& attempt);
+  bool process(Turn& turn, Connection& conn);
+  bool process_handshake(Turn& turn, Connection& conn);
+  void answer_first(Turn& turn, Connection& conn);
+  void finish_handshake(Turn& turn, Connection& conn);
+  void opened(Turn& turn, Connection& conn);
+  void opened_member(Turn& turn, Connection& conn);
+  void admit_device(Turn& turn, Connection& conn);
+  bool keep_among_two(Turn& turn, Connection& conn);
+  void send(Connection& conn, Bytes frame);
+  void mark_writable(ConnId conn) { writable_.insert(conn); }
+  /// With a reason that is told to the other side; the connection is dead for us at once.
+  void close(Turn& turn, ConnId conn, const std::string& reason);
+  /// Without a word.
+  void drop(Turn& turn, ConnId conn, const std::string& why);
+  void ended(Turn& turn, Connection& conn, const std::string& why);
+  [[nodiscard]] HandshakePayload own_payload(const Swarm* swarm) const;
+  [[nodiscard]] std::size_t half_open(const Endpoint* subnet_of) const;
+  [[nodiscard]] Connection* connection_to(const SwarmId& swarm, const DeviceId& device);
+  void watch_connections(Turn& turn);
+
+  // frames.cpp: one function per frame kind
+  Result<void> on_frame(Turn& turn, Connection& conn, FrameType type, Bytes body);
+  Result<void> on_ping(Connection& conn, Bytes body);
+  Result<void> on_pong(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_close(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_roster_have(Connection& conn, Bytes body);
+  Result<void> on_roster_want(Connection& conn, Bytes body);
+  Result<void> on_roster_ops(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_join(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_join_answer(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_peers(Turn& turn, Connection& conn, Bytes body);
+  Result<void> on_chunk(Turn& turn, Connection& conn, Bytes body);
+  void want_roster(Connection& conn, std::span<const OpId> theirs);
+  void send_roster(Connection& conn, std::span<const OpId> have);
+  void roster_changed(Turn& turn, Swarm& swarm);
+  void take_queued_ops(Turn& turn);
+  void send_peers(Connection& conn);
+  void introduce(const Connection& fresh);
+
+  // joining.cpp
+  void begin_join(Turn& turn, RequestId request, const Join& command);
+  void watch_joins(Turn& turn);
+  void join_failed(Turn& turn, std::uint64_t number, Error error);
+  void finish_join(Turn& turn, PendingJoin& join);
+  void join_connection_ended(Turn& turn, const Connection& conn, const std::string& why);
+
+  // discovery
+  void dial_more(Turn& turn);
+  [[nodiscard]] bool wants_dial(const Swarm& swarm, const AddressBook::Address& address) const;
+
+  // commands.cpp: one function per command
+  void on_command(Turn& turn, RequestId request, const CreateSwarm& command);
+  void on_command(Turn& turn, RequestId request, const ListSwarms& command);
+  void on_command(Turn& turn, RequestId request, const ListMembers& command);
+  void on_command(Turn& turn, RequestId request, const MakeInvite& command);
+  void on_command(Turn& turn, RequestId request, const Join& command);
+  void on_command(Turn& turn, RequestId request, const LeaveSwarm& command);
+  void on_command(Turn& turn, RequestId request, const ResolveShareTarget& command);
+  void on_command(Turn& turn, RequestId request, AddShare command);
+  void on_command(Turn& turn, RequestId request, const Fetch& command);
+  void on_command(Turn& turn, RequestId request, const ListShares& command);
+  void on_command(Turn& turn, RequestId request, const ShowShare& command);
+  void on_command(Turn& turn, RequestId request, const Unshare& command);
+  void on_command(Turn& turn, RequestId request, const CancelFetch& command);
+  void on_command(Turn& turn, RequestId request, const VerifyShare& command);
+  void on_command(Turn& turn, RequestId request, const MovedShare& command);
+  void on_command(Turn& turn, RequestId request, const ListPeers& command);
+  void on_command(Turn& turn, RequestId request, const GetStatus& command);
+  void on_command(Turn& turn, RequestId request, const GetDoctor& command);
+  void on_command(Turn& turn, RequestId request, const SetLimit& command);
+  void on_command(Turn& turn, RequestId request, const AddBootstrap& command);
+  void on_command(Turn& turn, RequestId request, const CancelRequest& command);
+  [[nodiscard]] Result<CopyId> one_copy(const ShareSelector& selector) const;
+  [[nodiscard]] ShareView named(ShareView view);
+  [[nodiscard]] SwarmView named_view(const Swarm& swarm);
+  [[nodiscard]] std::vector<Endpoint> hints() const;
+  void name_sources(Outbox& out, std::size_t from);
+
+  EngineConfig config_;
+  Rng& rng_;
+  SlabPool& slabs_;
+  Swarms swarms_;
+  transfer::Manager transfer_;
+  Copies copies_;
+  Discovery discovery_;
+
+  transfer::Outbox transfer_out_;
+  std::map<ConnId, std::unique_ptr<Connection>> connections_;
+  std::set<ConnId> writable_;
+  std::set<ConnId> doomed_;            // do not read: dropped at the end of the turn
+  std::uint64_t next_conn_ = 1;
+  std::map<std::uint64_t, std::unique_ptr<PendingJoin>> joins_;
+  std::uint64_t next_join_ = 1;
+  /// Answers to joiners that wait for the catalog: what is promised must survive a power cut.
+  struct PromisedAnswer {
+    ConnId conn{};
+    JoinAnswerFrame answer;
+  };
+  std::map<std::uint64_t, PromisedAnswer> promised_;
+  std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
+  transfer::RateLimit handshakes_;
+  TimePoint started_{};
+  TimePoint last_now_{};
+  TimePoint next_watch_{};
+  std::uint64_t bytes_sent_ = 0;
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t reached_by_ = 0;       // incoming connections that proved to be members
+  Duration longest_turn_{};
+};
+
+}  // namespace kith::node

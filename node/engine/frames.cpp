@@ -1,0 +1,266 @@
+// What frames mean: one function per frame kind. An error closes the connection with its text.
+#include <algorithm>
+
+#include "node/engine/engine.hpp"
+#include "proto/limits.hpp"
+#include "proto/text.hpp"
+
+namespace kith::node {
+namespace {
+
+// Room for the encoding around the operations of one frame.
+constexpr std::size_t kOpsPerFrame = limits::kFrameMax - 8 * limits::kKiB;
+constexpr std::size_t kPeersPerFrame = 64;
+
+bool is_transfer(FrameType type) {
+  return type >= FrameType::kWatch && type <= FrameType::kBad;
+}
+
+}  // namespace
+
+Result<void> Engine::on_frame(Turn& turn, Connection& conn, FrameType type, Bytes body) {
+  switch (type) {
+    case FrameType::kClose: return on_close(turn, conn, body);
+    case FrameType::kPing: return on_ping(conn, body);
+    case FrameType::kPong: return on_pong(turn, conn, body);
+    case FrameType::kRosterHave: return on_roster_have(conn, body);
+    case FrameType::kRosterWant: return on_roster_want(conn, body);
+    case FrameType::kRosterOps: return on_roster_ops(turn, conn, body);
+    case FrameType::kJoin: return on_join(turn, conn, body);
+    case FrameType::kJoinAnswer: return on_join_answer(turn, conn, body);
+    default: break;
+  }
+  // Everything else is between devices that both stand in the roster; before that it is passed over.
+  if (!conn.announced) return {};
+  if (type == FrameType::kPeers) return on_peers(turn, conn, body);
+  if (is_transfer(type)) return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
+  return {};  // of a later version
+}
+
+Result<void> Engine::on_chunk(Turn& turn, Connection& conn, Bytes body) {
+  if (!conn.announced) return peer_error(Errc::kRefused, "a chunk on a connection without transfer");
+  KITH_TRY(const ChunkFrame frame, ChunkFrame::decode(body));
+  KITH_CHECK(transfer_.on_chunk(turn.now.mono, conn.id, frame, turn.transfer));
+  conn.section = frame;
+  conn.in.expect_section(slabs_, frame.length);
+  return {};
+}
+
+Result<void> Engine::on_ping(Connection& conn, Bytes body) {
+  KITH_TRY(const PingFrame ping, PingFrame::decode(body));
+  send(conn, PongFrame{ping.number}.encode());
+  return {};
+}
+
+Result<void> Engine::on_pong(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const PongFrame pong, PongFrame::decode(body));
+  if (pong.number != conn.ping_number) return {};
+  const auto rtt = turn.now.mono - conn.pinged;
+  conn.rtt_ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
+  return {};
+}
+
+Result<void> Engine::on_close(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const CloseFrame frame, CloseFrame::decode(body));
+  drop(turn, conn.id, "it said: " + escape(frame.reason));
+  return {};
+}
+
+// --- roster ---
+
+// Asks for operations if the other side has heads that are not known here.
+void Engine::want_roster(Connection& conn, std::span<const OpId> theirs) {
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  if (swarm == nullptr || !swarm->roster.lacks_any(theirs)) return;
+  RosterWantFrame want;
+  want.have = swarm->roster.heads();
+  send(conn, want.encode());
+}
+
+Result<void> Engine::on_roster_have(Connection& conn, Bytes body) {
+  KITH_TRY(const RosterHaveFrame frame, RosterHaveFrame::decode(body));
+  if (conn.kind == ConnectionKind::kInvite) return {};
+  want_roster(conn, frame.heads);
+  return {};
+}
+
+Result<void> Engine::on_roster_want(Connection& conn, Bytes body) {
+  KITH_TRY(const RosterWantFrame frame, RosterWantFrame::decode(body));
+  // A joiner is sent the roster once it is in; it has nothing to ask for.
+  if (conn.kind == ConnectionKind::kInvite) return {};
+  send_roster(conn, frame.have);
+  return {};
+}
+
+void Engine::send_roster(Connection& conn, std::span<const OpId> have) {
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  if (swarm == nullptr) return;
+  const ConnId id = conn.id;
+  RosterOpsFrame frame;
+  std::size_t bytes = 0;
+  for (const OpIndex i : swarm->roster.missing(have)) {
+    const Buffer& op = swarm->roster.op(i).encoded;
+    if (bytes + op.size() > kOpsPerFrame) {
+      frame.more = true;
+      send(conn, frame.encode());
+      if (find(id) == nullptr) return;
+      frame = {};
+      bytes = 0;
+    }
+    bytes += op.size() + 8;
+    frame.ops.push_back(op);
+  }
+  send(conn, frame.encode());
+}
+
+Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(RosterOpsFrame frame, RosterOpsFrame::decode(body));
+  if (conn.kind == ConnectionKind::kInvite) {
+    const auto join = joins_.find(conn.join);
+    if (conn.incoming || join == joins_.end()) return {};
+    PendingJoin& pending = *join->second;
+    if (pending.incoming.size() + frame.ops.size() > limits::kRosterOpsMax) {
+      return peer_error(Errc::kLimit, "too many roster operations");
+    }
+    for (Buffer& op : frame.ops) pending.incoming.push_back(std::move(op));
+    pending.all_sent = !frame.more;
+    return {};
+  }
+  Swarm* swarm = swarms_.find(conn.swarm);
+  if (swarm == nullptr) return {};
+  // What is too much now is asked for again when heads are compared next.
+  if (!swarms_.queue_ops(*swarm, frame.ops)) turn.log(LogLevel::kWarning, "roster operations dropped");
+  return {};
+}
+
+// A few per turn, so that a flood of operations holds up nothing else.
+void Engine::take_queued_ops(Turn& turn) {
+  std::vector<Swarm*> changed;
+  for (auto& [id, swarm] : swarms_.all()) {
+    const bool any = !swarm->incoming.empty() || swarm->roster.ready() > 0;
+    if (any && swarms_.take_ops(turn, *swarm)) changed.push_back(swarm.get());
+  }
+  for (Swarm* swarm : changed) roster_changed(turn, *swarm);
+}
+
+// Tells every connection of the swarm, and looks at who belongs now.
+void Engine::roster_changed(Turn& turn, Swarm& swarm) {
+  RosterHaveFrame have;
+  have.heads = swarm.roster.heads();
+  const Buffer frame = have.encode();
+  std::vector<ConnId> ids;
+  for (const auto& [id, conn] : connections_) {
+    const bool of_swarm = conn->state == Connection::State::kOpen && conn->swarm == swarm.id;
+    if (of_swarm && conn->kind != ConnectionKind::kInvite) ids.push_back(id);
+  }
+  for (const ConnId id : ids) {
+    Connection* conn = find(id);
+    if (conn == nullptr) continue;
+    if (conn->announced && !swarm.is_member(conn->device)) {
+      close(turn, id, "the device was removed from the swarm");
+      continue;
+    }
+    send(*conn, frame);
+    conn = find(id);
+    const bool appeared = conn != nullptr && conn->kind == ConnectionKind::kMember &&
+                          !conn->announced && swarm.is_member(conn->device);
+    if (appeared) admit_device(turn, *conn);
+  }
+  discovery_.roster_changed(turn, swarm);
+}
+
+// --- joiners ---
+
+Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const JoinFrame frame, JoinFrame::decode(body));
+  Swarm* swarm = swarms_.find(conn.swarm);
+  const bool mine = conn.incoming && conn.kind == ConnectionKind::kInvite && swarm != nullptr;
+  if (!mine || frame.invite != *conn.invite) return peer_error(Errc::kRefused, "not a joiner");
+  Swarms::JoinOutcome outcome = swarms_.answer_join(turn.now, *swarm, frame);
+  if (!outcome.add) {
+    send(conn, outcome.answer.encode());
+    const bool in = outcome.answer.state == JoinAnswerFrame::State::kIn;
+    if (in && find(conn.id) != nullptr) send_roster(conn, {});
+    return {};
+  }
+  const std::uint64_t ack = next_ack_++;
+  if (const auto done = swarms_.append(turn, *swarm, *outcome.add, ack); !done) {
+    send(conn, JoinAnswerFrame{JoinAnswerFrame::State::kRefused, {}, to_string(done.error()), {}}
+                         .encode());
+    return {};
+  }
+  promised_[ack] = {conn.id, std::move(outcome.answer)};
+  turn.event("member-joined", escape(frame.name), swarm->name);
+  roster_changed(turn, *swarm);
+  return {};
+}
+
+Result<void> Engine::on_join_answer(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const JoinAnswerFrame frame, JoinAnswerFrame::decode(body));
+  const auto it = joins_.find(conn.join);
+  if (conn.incoming || it == joins_.end()) return {};
+  PendingJoin& join = *it->second;
+  switch (frame.state) {
+    case JoinAnswerFrame::State::kIn: {
+      KITH_TRY(JoinSecrets secrets, open_join_secrets(config_.keys, frame.secrets));
+      join.secrets = std::move(secrets);
+      join.conn = conn.id;
+      break;
+    }
+    case JoinAnswerFrame::State::kWaiting:
+      turn.progress(join.request,
+                    JoinProgress{"waiting for device " +
+                                 (frame.waiting_for ? frame.waiting_for->hex().substr(0, 8) : "?") +
+                                 ", which made the invite"});
+      break;
+    case JoinAnswerFrame::State::kRefused:
+      join_failed(turn, join.number,
+                  local_error(Errc::kRefused, "the swarm refused: " + escape(frame.reason), {},
+                              "ask for a new invite"));
+      break;
+  }
+  return {};
+}
+
+// --- peers ---
+
+void Engine::send_peers(Connection& conn) {
+  PeersFrame frame;
+  for (const auto& [id, other] : connections_) {
+    if (other.get() == &conn || !other->announced || other->swarm != conn.swarm) continue;
+    if (frame.peers.size() >= kPeersPerFrame) break;
+    // Only what was dialled is known to be an address where the device listens.
+    if (!other->incoming) frame.peers.push_back({other->device, other->remote});
+  }
+  if (!frame.peers.empty()) send(conn, frame.encode());
+}
+
+// Tells the others of a device that was dialled: they may want to meet it too.
+void Engine::introduce(const Connection& fresh) {
+  if (fresh.incoming) return;
+  PeersFrame frame;
+  frame.peers.push_back({fresh.device, fresh.remote});
+  const Buffer encoded = frame.encode();
+  const ConnId id = fresh.id;
+  const SwarmId swarm = fresh.swarm;
+  std::vector<ConnId> others;
+  for (const auto& [other_id, other] : connections_) {
+    if (other_id != id && other->announced && other->swarm == swarm) others.push_back(other_id);
+  }
+  for (const ConnId other : others) {
+    if (Connection* conn = find(other)) send(*conn, encoded);
+  }
+}
+
+Result<void> Engine::on_peers(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const PeersFrame frame, PeersFrame::decode(body));
+  for (const PeersFrame::Entry& entry : frame.peers) {
+    if (entry.device == swarms_.self()) continue;
+    // A loopback address means another machine's loopback, unless the peer is on this machine.
+    if (entry.endpoint.is_loopback() && !conn.remote.is_loopback()) continue;
+    discovery_.add_address(turn, conn.swarm, entry.endpoint, entry.device, FoundBy::kPeers);
+  }
+  return {};
+}
+
+}  // namespace kith::node

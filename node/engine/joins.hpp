@@ -1,0 +1,51 @@
+// Joining swarms, from the joiner's side: dial the addresses of the invite under its psk, ask, take the
+// secrets and the roster, and accept only a roster that hashes from the swarm id and holds us.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "node/engine/command.hpp"
+#include "node/engine/turn.hpp"
+#include "proto/swarm/roster.hpp"
+#include "proto/swarm/secrets.hpp"
+#include "proto/wire/frames.hpp"
+
+namespace kith::node {
+
+struct PendingJoin {
+  std::uint64_t number = 0;
+  RequestId request{};
+  Invite invite;
+  std::string device_name;
+  TimePoint give_up{};
+  TimePoint next_beacon{};
+  struct Try {
+    Endpoint endpoint;
+    TimePoint next{};
+    bool dialling = false;
+    std::string result;  // what came of it, for the message
+  };
+  std::vector<Try> tries;
+  // From the member that answered:
+  std::optional<ConnId> conn;
+  std::optional<JoinSecrets> secrets;
+  Roster roster;
+  std::deque<Buffer> incoming;
+  bool all_sent = false;
+
+  explicit PendingJoin(const SwarmId& swarm) : roster(swarm) {}
+  void add_address(TimePoint now, const Endpoint& endpoint);
+  Try* find(const Endpoint& endpoint);
+  /// "tried 192.0.2.1:5484: cannot connect: Connection refused; …"
+  [[nodiscard]] std::string what_was_tried() const;
+};
+
+/// The request of a joiner.
+[[nodiscard]] JoinFrame make_join_frame(const PendingJoin& join, const DeviceKeys& keys);
+
+}  // namespace kith::node

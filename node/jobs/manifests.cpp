@@ -1,0 +1,131 @@
+#include "node/jobs/manifests.hpp"
+
+#include "proto/crypto/content_cipher.hpp"
+
+namespace kith::node {
+namespace {
+
+Error unknown_share(const ShareId& id) {
+  return local_error(Errc::kNotFound, "the catalog does not know the share", id.hex());
+}
+
+}  // namespace
+
+template <class Key, class Value>
+std::shared_ptr<const Value> Manifests::Recent<Key, Value>::get(const Key& key) {
+  for (auto it = items_.begin(); it != items_.end(); ++it) {
+    if (it->first != key) continue;
+    items_.splice(items_.begin(), items_, it);
+    return it->second;
+  }
+  return nullptr;
+}
+
+template <class Key, class Value>
+void Manifests::Recent<Key, Value>::put(const Key& key, std::shared_ptr<const Value> value) {
+  items_.emplace_front(key, std::move(value));
+  if (items_.size() > limit_) items_.pop_back();
+}
+
+template <class Key, class Value>
+template <class Match>
+void Manifests::Recent<Key, Value>::erase_if(Match&& match) {
+  items_.remove_if([&](const auto& item) { return match(item.first); });
+}
+
+void Manifests::put_share(const ShareId& id, const ChunkKey& key, Root root) {
+  ShareShape shape(root);
+  const std::lock_guard lock(mutex_);
+  shares_[id] = std::make_shared<const ShareInfo>(ShareInfo{id, key, std::move(root), std::move(shape)});
+}
+
+void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext) {
+  const std::lock_guard lock(mutex_);
+  fresh_[{share, page}] = std::move(ciphertext);
+}
+
+void Manifests::forget(const ShareId& share) {
+  const std::lock_guard lock(mutex_);
+  shares_.erase(share);
+  std::erase_if(fresh_, [&](const auto& item) { return item.first.first == share; });
+  pages_.erase_if([&](const auto& key) { return key.first == share; });
+}
+
+void Manifests::forget_file_stats(CopyId copy) {
+  const std::lock_guard lock(mutex_);
+  stats_.erase_if([&](const auto& key) { return key.first == copy; });
+}
+
+Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = shares_.find(id); it != shares_.end()) return it->second;
+  }
+  std::optional<Buffer> ciphertext;
+  std::optional<ChunkKey> key;
+  {
+    const std::lock_guard lock(source_mutex_);
+    KITH_TRY(ciphertext, source_.root(id));
+    KITH_TRY(key, source_.key(id));
+  }
+  if (!ciphertext || !key) return unknown_share(id);
+  KITH_TRY(const Buffer plaintext, decipher_page(id, *key, *ciphertext));
+  KITH_TRY(Root root, Root::decode(plaintext));
+  put_share(id, *key, std::move(root));
+  const std::lock_guard lock(mutex_);
+  return shares_.at(id);
+}
+
+Result<Buffer> Manifests::ciphertext(const ShareInfo& share, ChunkIndex index) {
+  if (index > 0) {
+    const std::lock_guard lock(mutex_);
+    const auto it = fresh_.find({share.id, index - 1});
+    if (it != fresh_.end()) return it->second;
+  }
+  const std::lock_guard lock(source_mutex_);
+  KITH_TRY(std::optional<Buffer> out,
+           index == 0 ? source_.root(share.id) : source_.page(share.id, index - 1));
+  if (!out) {
+    return local_error(Errc::kNotFound, "a manifest page is not in the catalog", share.root.name);
+  }
+  // What the catalog has, the fresh ones need not keep.
+  return std::move(*out);
+}
+
+Result<PagePtr> Manifests::page(const ShareInfo& share, std::uint32_t number) {
+  const std::pair key(share.id, number);
+  {
+    const std::lock_guard lock(mutex_);
+    if (PagePtr page = pages_.get(key)) return page;
+  }
+  const PageRef& ref = share.root.pages.at(number);
+  KITH_TRY(const Buffer bytes, ciphertext(share, share.shape.index_of_page(number)));
+  KITH_TRY(const Buffer plaintext, decipher_page(ref.id, ref.key, bytes));
+  KITH_TRY(Page decoded, Page::decode(plaintext));
+  auto page = std::make_shared<const DecodedPage>(std::move(decoded));
+  const std::lock_guard lock(mutex_);
+  pages_.put(key, page);
+  return page;
+}
+
+Result<std::shared_ptr<const storage::PageStats>> Manifests::file_stats(CopyId copy,
+                                                                      std::uint32_t page) {
+  const std::pair key(copy, page);
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto stats = stats_.get(key)) return stats;
+  }
+  std::optional<Buffer> blob;
+  {
+    const std::lock_guard lock(source_mutex_);
+    KITH_TRY(blob, source_.file_stats(copy, page));
+  }
+  if (!blob) return std::shared_ptr<const storage::PageStats>();
+  KITH_TRY(storage::PageStats decoded, storage::PageStats::decode(*blob));
+  auto stats = std::make_shared<const storage::PageStats>(std::move(decoded));
+  const std::lock_guard lock(mutex_);
+  stats_.put(key, stats);
+  return std::shared_ptr<const storage::PageStats>(stats);
+}
+
+}  // namespace kith::node

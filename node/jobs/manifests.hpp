@@ -1,0 +1,87 @@
+// Decoded manifest pages for jobs: kept while they are used, read from the catalog when they are not
+// at hand. Any thread; the lock is held for look-ups only, never while a page is read or decoded.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <unordered_map>
+
+#include "proto/content/manifest.hpp"
+#include "proto/result.hpp"
+#include "storage/file_stat.hpp"
+
+namespace kith::node {
+
+/// A share as jobs see it: its root and its shape. Immutable.
+struct ShareInfo {
+  ShareId id;
+  ChunkKey key;
+  Root root;
+  ShareShape shape;
+};
+
+struct DecodedPage {
+  Page page;
+  PageLayout layout;
+  explicit DecodedPage(Page decoded) : page(std::move(decoded)), layout(page) {}
+};
+using PagePtr = std::shared_ptr<const DecodedPage>;
+
+class Manifests {
+ public:
+  /// Where ciphertext comes from: a reading connection to the catalog. Called under a lock of its own.
+  struct Source {
+    std::function<Result<std::optional<Buffer>>(const ShareId&)> root;  // ciphertext
+    std::function<Result<std::optional<ChunkKey>>(const ShareId&)> key;
+    std::function<Result<std::optional<Buffer>>(const ShareId&, std::uint32_t)> page;
+    std::function<Result<std::optional<Buffer>>(CopyId, std::uint32_t)> file_stats;
+  };
+  explicit Manifests(Source source) : source_(std::move(source)) {}
+
+  /// A share whose root was just opened: known from now on.
+  void put_share(const ShareId& id, const ChunkKey& key, Root root);
+  /// A page that was just received: at hand until the catalog has it.
+  void put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext);
+  void forget(const ShareId& share);
+
+  /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged there.
+  [[nodiscard]] Result<std::shared_ptr<const ShareInfo>> share(const ShareId& id);
+  [[nodiscard]] Result<PagePtr> page(const ShareInfo& share, std::uint32_t page);
+  /// The root (index 0) or a page, enciphered, as it is sent.
+  [[nodiscard]] Result<Buffer> ciphertext(const ShareInfo& share, ChunkIndex index);
+  /// Recorded states of the files of a page; nothing if none were recorded.
+  [[nodiscard]] Result<std::shared_ptr<const storage::PageStats>> file_stats(CopyId copy,
+                                                                           std::uint32_t page);
+  void forget_file_stats(CopyId copy);
+
+ private:
+  template <class Key, class Value>
+  class Recent {
+   public:
+    explicit Recent(std::size_t limit) : limit_(limit) {}
+    std::shared_ptr<const Value> get(const Key& key);
+    void put(const Key& key, std::shared_ptr<const Value> value);
+    template <class Match>
+    void erase_if(Match&& match);
+
+   private:
+    std::size_t limit_;
+    std::list<std::pair<Key, std::shared_ptr<const Value>>> items_;  // latest first
+  };
+  // About 0.5 MiB each when decoded.
+  static constexpr std::size_t kPagesAtHand = 48;
+
+  Source source_;
+  std::mutex source_mutex_;
+  std::mutex mutex_;
+  std::map<ShareId, std::shared_ptr<const ShareInfo>> shares_;
+  std::map<std::pair<ShareId, std::uint32_t>, Buffer> fresh_;
+  Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
+  Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
+};
+
+}  // namespace kith::node
