@@ -10,7 +10,9 @@ namespace kith::test {
 template <class Source>
 class RandomHistory {
  public:
-  RandomHistory(Source& source, const Maker& maker) : source_(source), make_(maker) {
+  /// A fierce one has little but admins who remove and demote each other at the same time.
+  RandomHistory(Source& source, const Maker& maker, bool fierce = false)
+      : source_(source), make_(maker), fierce_(fierce) {
     ids_.push_back(maker.genesis().id);
     epochs_.push_back({maker.genesis().id, 1});
   }
@@ -41,8 +43,9 @@ class RandomHistory {
   std::vector<OpId> parents() {
     std::set<OpId> out;
     const std::size_t count = 1 + source_.pick(3);
-    const std::size_t window =
-        source_.pick(4) == 0 ? ids_.size() : std::min<std::size_t>(ids_.size(), 6);
+    const std::size_t near = fierce_ ? 12 : 6;
+    const bool far = source_.pick(4) == 0 || ids_.size() < near;
+    const std::size_t window = far ? ids_.size() : near;
     for (std::size_t i = 0; i < count; ++i) {
       out.insert(ids_[ids_.size() - 1 - source_.pick(window)]);
     }
@@ -68,7 +71,9 @@ class RandomHistory {
   OpBody body(std::size_t author) {
     const std::size_t device = source_.pick(make_.devices());
     const auto invite = static_cast<std::uint8_t>(1 + source_.pick(4));
-    switch (source_.pick(16)) {
+    const std::size_t kind =
+        fierce_ && source_.pick(4) > 0 ? 5 + source_.pick(5) : source_.pick(16);
+    switch (kind) {
       case 0:
       case 1:
       case 2:
@@ -110,6 +115,7 @@ class RandomHistory {
 
   Source& source_;
   const Maker& make_;
+  bool fierce_;
   std::vector<OpId> ids_;
   std::vector<Epoch> epochs_;
 };

@@ -75,7 +75,7 @@ void expect_same_in_any_order(const Roster& roster, std::vector<Buffer> ops, Rng
 
 void run_history(std::uint64_t seed, std::size_t length, const Maker& maker, Tally& tally) {
   RngSource source{SeededRng(seed)};
-  RandomHistory<RngSource> history(source, maker);
+  RandomHistory<RngSource> history(source, maker, seed % 3 == 0);
   Roster roster(maker.swarm());
   NaiveReducer naive;
   std::vector<Buffer> ops = {maker.genesis().encoded};
