@@ -89,7 +89,7 @@ TEST(DhtNetwork, AnnouncedIsFoundInASwarmOf200) {
   network.run_for(60s);
   network.check_invariants();
   SeededRng rng(22);
-  const Score score = announce_and_find(network, rng, 200);
+  const Score score = announce_and_find(network, rng, 100);
   network.check_invariants();
   EXPECT_EQ(score.found, score.lookups);
   RecordProperty("found", static_cast<int>(score.found));
@@ -106,7 +106,7 @@ TEST(DhtNetwork, AnnouncedIsFoundWithLossAndDeadNodes) {
   SeededRng rng(32);
   std::size_t found = 0;
   std::size_t tried = 0;
-  while (tried < 200) {
+  while (tried < 100) {
     const std::size_t provider = rng.uniform(200);
     const std::size_t seeker = rng.uniform(200);
     if (provider % 10 == 0 || seeker % 10 == 0 || provider == seeker) continue;
@@ -137,7 +137,7 @@ TEST(DhtNetwork, LookupsAreSmall) {
   network.run_for(120s);
   SeededRng rng(52);
   std::size_t sent = 0;
-  constexpr std::size_t kRounds = 50;
+  constexpr std::size_t kRounds = 20;
   for (std::size_t round = 0; round < kRounds; ++round) {
     network.run_for(10s);
     const std::size_t idle = network.sent();
