@@ -11,11 +11,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::uint64_t kFirstWindow = 4 * limits::kMiB;
+constexpr std::uint64_t kFirstWindow = 1 * limits::kMiB;
 constexpr std::uint64_t kFloorMax = 8 * limits::kMiB;
 constexpr std::size_t kLeastWants = 2;
 constexpr Duration kLeastAllowance = 1s;
-constexpr Duration kFirstAllowance = 5s;  // before anything was measured
+constexpr Duration kFirstAllowance = 5s;  // bytes came, but no whole chunk yet
 constexpr Duration kLatencyPeriod = 10s;  // how long a least latency is believed
 constexpr std::uint64_t kMicros = 1'000'000;
 
@@ -55,7 +55,7 @@ void RequestQueue::erase(TimePoint now, const WantKey& key) {
 }
 
 std::uint64_t RequestQueue::window() const {
-  if (!meter_.measured()) return kFirstWindow;
+  if (!meter_.measured()) return kFirstWindow + 2 * received_;
   const std::uint64_t floor = std::min(meter_.rate() / 5, kFloorMax);
   if (latency_ == Duration::max()) return floor;
   // Latencies beyond two seconds are queues, not distance.
@@ -84,18 +84,20 @@ void RequestQueue::on_first_byte(TimePoint now, const Want& want) {
 
 void RequestQueue::on_section(TimePoint now, Want& want, std::uint32_t bytes) {
   outstanding_ -= bytes;
+  received_ += bytes;
   meter_.add(now, bytes);
   if (!want.is_void) want.deadline = std::max(want.deadline, now + allowance());
 }
 
 void RequestQueue::on_delivered(TimePoint now, const Want& want) {
   const Duration sample = now - want.asked;
-  service_ = service_ == Duration{0} ? sample : (7 * service_ + sample) / 8;
+  service_ = measured() ? (7 * service_ + sample) / 8 : std::max<Duration>(sample, 1ns);
   slack_ = false;
 }
 
 Duration RequestQueue::allowance() const {
-  if (service_ == Duration{0}) return kFirstAllowance;
+  // Where not a byte ever came, another source is tried soon.
+  if (!measured()) return received_ == 0 ? kLeastAllowance : kFirstAllowance;
   return std::max<Duration>(kLeastAllowance, 4 * service_);
 }
 

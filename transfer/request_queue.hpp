@@ -6,7 +6,8 @@
 //
 // Window, in bytes asked and not yet come:
 //   2 × rate × latency + min(rate × 200 ms, 8 MiB), at least two chunks; before the first measure
-//   4 MiB. latency = the least time lately from want to first byte, service included; the second
+//   1 MiB and twice what came, so that little waits at a connection that turns out to be slow.
+//   latency = the least time lately from want to first byte, service included; the second
 //   term keeps a loopback full, where latency is less than the jitter of threads.
 // A connection that let a deadline pass is *slack*: it gets one chunk at a time until one comes.
 #pragma once
@@ -61,6 +62,7 @@ class RequestQueue {
 
   /// Time that a want may take before it is overdue.
   [[nodiscard]] Duration allowance() const;
+  [[nodiscard]] bool measured() const { return service_ != Duration{0}; }
   /// Smoothed time from want to last byte; 0 until measured.
   [[nodiscard]] Duration service_time() const { return service_; }
   [[nodiscard]] std::uint64_t rate() const { return meter_.rate(); }
@@ -75,6 +77,7 @@ class RequestQueue {
 
  private:
   std::map<WantKey, Want> wants_;
+  std::uint64_t received_ = 0;
   std::uint64_t outstanding_ = 0;  // bytes reserved for wants and not yet come
   RateMeter meter_;
   Duration service_{0};

@@ -92,6 +92,22 @@ void VirtualNet::stop_fetching(std::size_t node, const ModelShare& share) {
   drive(node, [&](Manager& m, Outbox& out) { m.stop_fetching(now_, share.id, out); });
 }
 
+void VirtualNet::resume(std::size_t node, const ModelShare& share) {
+  nodes_[node]->fetching.insert(share.id);
+  drive(node, [&](Manager& m, Outbox& out) {
+    m.add_share(now_, share.id, swarm_, true, out);
+    m.set_shape(now_, share.id, share.total(), share.page_lengths, {}, out);
+    m.set_lengths(now_, share.id, static_cast<ChunkIndex>(1 + share.page_lengths.size()),
+                  share.chunk_lengths, out);
+  });
+}
+
+std::size_t VirtualNet::reconnect(std::size_t number, LinkOptions options) {
+  close(number);
+  const Link& link = *links_[number];
+  return connect(link.there.from, link.there.to, options);
+}
+
 std::size_t VirtualNet::connect(std::size_t a, std::size_t b, LinkOptions options) {
   auto link = std::make_unique<Link>();
   link->options = options;
@@ -207,6 +223,8 @@ void VirtualNet::apply_event(std::size_t node, const Event& event) {
     at(1ms, [this, node, c = *check] {
       drive(node, [&](Manager& m, Outbox& out) { m.drop_have(now_, c.share, c.index, out); });
     });
+  } else if (std::holds_alternative<FetchFailed>(event)) {
+    nodes_[node]->failed = true;
   } else if (std::holds_alternative<ChunkUnavailable>(event)) {
     ++nodes_[node]->unavailable;
   }
@@ -277,8 +295,11 @@ StoreOutcome VirtualNet::inspect(StoreRequest& request) const {
 void VirtualNet::store(std::size_t node, StoreRequest request) {
   auto shared = std::make_shared<StoreRequest>(std::move(request));
   const Duration jitter = std::chrono::microseconds(rng_.uniform(300));
-  at(nodes_[node]->behaviour.store_time + jitter, [this, node, shared] {
-    const StoreOutcome outcome = inspect(*shared);
+  const std::size_t nth = nodes_[node]->stores++;
+  at(nodes_[node]->behaviour.store_time + jitter, [this, node, shared, nth] {
+    const auto& forced = nodes_[node]->behaviour.store_outcome;
+    const StoreOutcome found = inspect(*shared);
+    const StoreOutcome outcome = forced && forced->first == nth ? forced->second : found;
     shared->sealed = SlabChain{};
     drive(node, [&](Manager& m, Outbox& out) {
       m.on_stored(now_, shared->share, shared->index, shared->from, outcome, std::nullopt, out);

@@ -47,6 +47,8 @@ struct Behaviour {
   std::uint32_t seal_failures = 0;  // this many section jobs fail, each tenth
   Duration seal_time = 200us;
   Duration store_time = 200us;
+  /// The nth store job (from 0) ends so, whatever came.
+  std::optional<std::pair<std::size_t, StoreOutcome>> store_outcome{};
   bool heals = true;  // checks its copy when told `bad`, and withdraws
 };
 
@@ -67,9 +69,14 @@ class VirtualNet {
   void fetch(std::size_t node, const ModelShare& share);
   void remove(std::size_t node, const ModelShare& share);
   void stop_fetching(std::size_t node, const ModelShare& share);
+  /// Fetches again what was stopped, as the engine does after a restart: the shape is known.
+  void resume(std::size_t node, const ModelShare& share);
+  void stop_reading(std::size_t node) { nodes_[node]->behaviour.never_reads = true; }
   /// Returns the link's number.
   std::size_t connect(std::size_t a, std::size_t b, LinkOptions options = {});
   void close(std::size_t link);
+  /// Closes it and connects the same two nodes anew.
+  std::size_t reconnect(std::size_t link, LinkOptions options);
   void at(Duration from_now, std::function<void()> what);
 
   /// Runs until nothing is left to happen, `done` holds, or virtual time passed `limit`.
@@ -89,6 +96,10 @@ class VirtualNet {
   [[nodiscard]] std::uint64_t bytes_sent(std::size_t node) const { return nodes_[node]->sent; }
   [[nodiscard]] std::size_t events_run() const { return events_run_; }
   [[nodiscard]] std::size_t peak_reserved(std::size_t node) const { return nodes_[node]->peak; }
+  [[nodiscard]] bool rotten(std::size_t node) const {
+    return !nodes_[node]->behaviour.rotten.empty();
+  }
+  [[nodiscard]] bool failed(std::size_t node) const { return nodes_[node]->failed; }
   [[nodiscard]] std::size_t unavailable(std::size_t node) const {
     return nodes_[node]->unavailable;
   }
@@ -107,6 +118,8 @@ class VirtualNet {
     std::size_t peak = 0;
     std::size_t unavailable = 0;
     std::size_t seals = 0;
+    std::size_t stores = 0;
+    bool failed = false;
     Section next_section = 0;
     std::optional<TimePoint> timer;
   };
