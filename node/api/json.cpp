@@ -112,6 +112,8 @@ void add(Json& out, const ShareAdded& answer) {
 void add(Json& out, const ShareDone& answer) {
   add(out, ShareAdded{answer.share});
   out["skipped"] = views_json(answer.skipped);
+  out["skipped_count"] = answer.skipped_count;
+  out["links_outside"] = answer.links_outside;
 }
 void add(Json& out, const FetchResult& answer) {
   out["share"] = answer.share.hex();

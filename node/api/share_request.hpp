@@ -37,7 +37,9 @@ struct BadEntry {
 /// Final.
 struct ShareDone {
   ShareView share;
-  std::vector<BadEntry> skipped;  // with skip_bad
+  std::vector<BadEntry> skipped;    // with skip_bad; the first of them
+  std::uint64_t skipped_count = 0;  // all of them
+  std::uint64_t links_outside = 0;  // symlinks that leave the tree, carried as they are
 };
 
 /// Progress and BadEntry are not final; ShareDone and Error are.

@@ -246,21 +246,25 @@ void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
 void Copies::maybe_finish(Turn& turn, Copy& copy) {
   if (copy.state == State::kManifest && copy.pages_left == 0) {
     copy.state = State::kComparing;
-    turn.out.jobs.push_back(CompareDestinationJob{copy.id});
+    turn.out.jobs.push_back(CompareDestinationJob{copy.id, copy.share, copy.path, copy.safe_links});
     return;
   }
   const bool whole = copy.state == State::kContent && copy.have.count() == copy.have.total();
   if (!whole || copy.jobs > 0) return;
   copy.state = State::kFinishing;
   flush(turn, copy);
-  turn.out.jobs.push_back(FinishFetchJob{copy.id});
+  turn.out.jobs.push_back(FinishFetchJob{copy.id, copy.share});
 }
 
 void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
-  if (result.equal) return finish(turn, *copy, true);
+  if (result.equal) {
+    save(turn, *copy, CopyState::kComplete, true);
+    turn.save(PutFileStats{copy->id, result.file_stats});
+    return finish(turn, *copy, true);
+  }
   fail(turn, *copy,
        local_error(Errc::kExists, "something else stands at the destination", copy->path,
                    "nothing was touched; use --as NAME or -o DIR, or --replace"));
@@ -286,7 +290,7 @@ void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
   if (copy == nullptr || copy->state != State::kCommitting) return;
   if (result.error) return fail(turn, *copy, *result.error);
   copy->state = State::kRenaming;
-  turn.out.jobs.push_back(RenameFetchJob{copy->id});
+  turn.out.jobs.push_back(RenameFetchJob{copy->id, copy->share});
 }
 
 void Copies::on_renamed(Turn& turn, FetchRenamed result) {
@@ -304,7 +308,6 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.bytes_have = copy.root->totals.bytes;
   copy.lengths = {};
   copy.to_check = {};
-  if (already_there) save(turn, copy, CopyState::kComplete, true);
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
   FetchResult result{.share = copy.share,
                      .path = copy.path,

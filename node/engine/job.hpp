@@ -57,14 +57,19 @@ struct PrepareFetchJob {
 /// Is what stands at the destination this share? Needs every page.
 struct CompareDestinationJob {
   CopyId copy{};
+  ShareId share;
+  std::string path;
+  bool safe_links = false;
 };
 /// Everything is written: make empty entries and links, set modes and times, sync. Needs every page.
 struct FinishFetchJob {
   CopyId copy{};
+  ShareId share;
 };
 /// The final rename, and the sync of the parent directory.
 struct RenameFetchJob {
   CopyId copy{};
+  ShareId share;
 };
 /// Remove the staging of a fetch that was cancelled.
 struct DiscardFetchJob {
@@ -157,6 +162,7 @@ struct DestinationCompared {
   CopyId copy{};
   std::optional<Error> error;
   bool equal = false;
+  std::vector<Buffer> file_stats;  // if equal: as FetchFinished
 };
 struct FetchFinished {
   CopyId copy{};

@@ -44,6 +44,11 @@ void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer cipher
   fresh_[{share, page}] = std::move(ciphertext);
 }
 
+void Manifests::page_saved(const ShareId& share, std::uint32_t page) {
+  const std::lock_guard lock(mutex_);
+  fresh_.erase({share, page});
+}
+
 void Manifests::forget(const ShareId& share) {
   const std::lock_guard lock(mutex_);
   shares_.erase(share);
@@ -88,7 +93,6 @@ Result<Buffer> Manifests::ciphertext(const ShareInfo& share, ChunkIndex index) {
   if (!out) {
     return local_error(Errc::kNotFound, "a manifest page is not in the catalog", share.root.name);
   }
-  // What the catalog has, the fresh ones need not keep.
   return std::move(*out);
 }
 

@@ -46,6 +46,8 @@ class Manifests {
   void put_share(const ShareId& id, const ChunkKey& key, Root root);
   /// A page that was just received: at hand until the catalog has it.
   void put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext);
+  /// The catalog has it now.
+  void page_saved(const ShareId& share, std::uint32_t page);
   void forget(const ShareId& share);
 
   /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged there.

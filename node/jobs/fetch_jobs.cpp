@@ -1,0 +1,241 @@
+// Jobs of a fetch: what arrives is opened, verified and written; the destination is prepared and, at
+// the end, given its name.
+#include "node/jobs/jobs.hpp"
+#include "proto/crypto/content_cipher.hpp"
+#include "proto/limits.hpp"
+#include "storage/compare.hpp"
+
+namespace kith::node {
+namespace {
+
+using transfer::StoreOutcome;
+
+StoreOutcome outcome_of(const Error& error) {
+  switch (error.blame) {
+    case Blame::kNetwork: return StoreOutcome::kBadRecord;
+    case Blame::kPeer: return StoreOutcome::kBadChunk;
+    case Blame::kLocal: return StoreOutcome::kFailed;
+  }
+  return StoreOutcome::kFailed;
+}
+
+// The page is what the root says of it. Its hash was right, so the sharer wrote both: a contradiction
+// is the manifest's fault, not the sender's.
+Result<void> check_page(const Page& page, const PageRef& ref) {
+  const bool counts = page.rows.size() == ref.chunks && page.entries.size() == ref.entries &&
+                      page.content_bytes() == ref.bytes;
+  const bool first = page.entries.empty() || page.entries.front().path == ref.first_path;
+  if (counts && first) return {};
+  return local_error(Errc::kVerification, "the share's manifest contradicts itself");
+}
+
+}  // namespace
+
+Result<void> Jobs::open_records(const BulkKey& key, transfer::StoreRequest& store) {
+  std::size_t slab = 0;
+  for (const transfer::ReceivedSection& section : store.sections) {
+    KITH_CHECK(open_section(key, section.section, store.sealed, slab, section.length));
+    slab += slabs_for(section.length);
+  }
+  return {};
+}
+
+JobResult Jobs::run(OpenRootJob& job) {
+  RootOpened out;
+  out.share = job.store.share;
+  out.from = job.store.from;
+  const auto open = [&]() -> Result<void> {
+    KITH_CHECK(open_records(job.key, job.store));
+    out.ciphertext = job.store.sealed.to_buffer();
+    KITH_TRY(const Buffer plaintext, decipher_page(job.store.share, job.root_key, out.ciphertext));
+    auto root = Root::decode(plaintext);
+    // It has the id that the link names: whoever made the link made this.
+    if (!root) {
+      return local_error(Errc::kVerification,
+                         "the link's key is wrong, or the share is malformed: " + root.error().what);
+    }
+    out.root = std::move(*root);
+    return {};
+  };
+  if (const auto done = open(); !done) {
+    out.outcome = outcome_of(done.error());
+    out.error = done.error();
+    return out;
+  }
+  out.outcome = StoreOutcome::kStored;
+  manifests_.put_share(out.share, job.root_key, out.root);
+  return out;
+}
+
+JobResult Jobs::run(OpenPageJob& job) {
+  PageOpened out;
+  out.share = job.store.share;
+  out.index = job.store.index;
+  out.from = job.store.from;
+  const std::uint32_t number = job.store.index - 1;
+  const auto open = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(out.share));
+    const PageRef& ref = share->root.pages.at(number);
+    KITH_CHECK(open_records(job.key, job.store));
+    out.ciphertext = job.store.sealed.to_buffer();
+    KITH_TRY(const Buffer plaintext, decipher_page(ref.id, ref.key, out.ciphertext));
+    auto page = Page::decode(plaintext);
+    if (!page) {
+      return local_error(Errc::kVerification, "the share is malformed: " + page.error().what);
+    }
+    KITH_CHECK(check_page(*page, ref));
+    for (const ChunkRow& row : page->rows) out.lengths.push_back(row.length);
+    return {};
+  };
+  if (const auto done = open(); !done) {
+    out.outcome = outcome_of(done.error());
+    out.error = done.error();
+    return out;
+  }
+  out.outcome = StoreOutcome::kStored;
+  manifests_.put_page(out.share, number, out.ciphertext);
+  return out;
+}
+
+Result<void> Jobs::write_chunk(CopyId copy, const Place& place, const SlabChain& chunk) {
+  const auto exporter = copies_.exporter(copy);
+  if (exporter == nullptr) return local_error(Errc::kCancelled, "the fetch has ended");
+  for (std::size_t i = 0; i < place.pages.size(); ++i) {
+    const DecodedPage& page = *place.pages[i];
+    KITH_CHECK(exporter->write_chunk(page.page, page.layout, place.rows[i], chunk));
+  }
+  return {};
+}
+
+JobResult Jobs::run(StoreChunkJob& job) {
+  ChunkWritten out;
+  out.copy = job.copy;
+  out.share = job.store.share;
+  out.index = job.store.index;
+  out.from = job.store.from;
+  out.bytes = static_cast<std::uint32_t>(job.store.sealed.size());
+  const auto store = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(out.share));
+    KITH_TRY(const Place place, place_of(*share, out.index));
+    KITH_CHECK(open_records(job.key, job.store));
+    if (chunk_id(job.store.sealed) != place.row.id) {
+      out.path = path_in(place);
+      return peer_error(Errc::kVerification, "a chunk does not have its hash");
+    }
+    chunk_cipher(place.row.key, 0, job.store.sealed);
+    return write_chunk(job.copy, place, job.store.sealed);
+  };
+  if (auto done = store(); !done) {
+    out.outcome = outcome_of(done.error());
+    out.error = std::move(done).error();
+    return out;
+  }
+  out.outcome = StoreOutcome::kStored;
+  return out;
+}
+
+JobResult Jobs::run(const PrepareFetchJob& job) {
+  FetchPrepared out;
+  out.copy = job.copy;
+  const auto prepare = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links};
+    KITH_TRY(storage::PreparedExport prepared,
+             storage::prepare_export(io_, share->root, job.share, std::move(target),
+                                     {job.device, job.inode}));
+    out.path = prepared.path;
+    using State = storage::PreparedExport::State;
+    out.exists = prepared.state == State::kExists;
+    out.renamed = prepared.state == State::kPublished;
+    out.fresh = prepared.state == State::kFresh;
+    if (prepared.exporter == nullptr) {
+      copies_.published(job.copy, prepared.path);
+      return {};
+    }
+    out.device = prepared.exporter->staged().dev;
+    out.inode = prepared.exporter->staged().inode;
+    copies_.put_exporter(job.copy, job.share, std::move(prepared.exporter));
+    return {};
+  };
+  if (auto done = prepare(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const CompareDestinationJob& job, UnixMillis wall) {
+  DestinationCompared out;
+  out.copy = job.copy;
+  const auto compare = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    auto files = storage::CopyFiles::open(io_, job.path, share->root.single_file);
+    if (!files) return {};  // something of another kind: not equal
+    KITH_TRY(out.equal, storage::equals_share(**files, slabs_, share->root, page_source(share),
+                                              job.safe_links));
+    if (!out.equal) return {};
+    KITH_TRY(out.file_stats, record_files(**files, *share, wall));
+    copies_.published(job.copy, job.path);
+    return {};
+  };
+  if (auto done = compare(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const FinishFetchJob& job, UnixMillis wall) {
+  FetchFinished out;
+  out.copy = job.copy;
+  const auto finish = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    const auto exporter = copies_.exporter(job.copy);
+    if (exporter == nullptr) return local_error(Errc::kCancelled, "the fetch has ended");
+    out.file_stats.resize(share->root.pages.size());
+    const auto sink = [&out](std::uint32_t page, Buffer stats) -> Result<void> {
+      out.file_stats.at(page) = std::move(stats);
+      return {};
+    };
+    KITH_TRY(const auto finished, exporter->finish(page_source(share), wall, sink));
+    out.links_outside = finished.links_outside;
+    return exporter->sync();
+  };
+  if (auto done = finish(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const RenameFetchJob& job, UnixMillis wall) {
+  FetchRenamed out;
+  out.copy = job.copy;
+  const auto publish = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    const auto exporter = copies_.exporter(job.copy);
+    if (exporter == nullptr) return local_error(Errc::kCancelled, "the fetch has ended");
+    KITH_TRY(const auto published, exporter->publish());
+    out.path = exporter->path();
+    if (published.stat) {
+      // Only a single file is renamed itself; its pages each name just it.
+      const Buffer stats = storage::PageStats{wall, {*published.stat}}.encode();
+      out.file_stats.assign(share->root.pages.size(), stats);
+    }
+    copies_.published(job.copy, out.path);
+    manifests_.forget_file_stats(job.copy);
+    return {};
+  };
+  if (auto done = publish(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const DiscardFetchJob& job) {
+  if (const auto exporter = copies_.exporter(job.copy)) {
+    // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
+    static_cast<void>(exporter->discard().has_value());
+  }
+  copies_.forget(job.copy);
+  return FetchDiscarded{job.copy};
+}
+
+JobResult Jobs::run(const SyncJob& job) {
+  CopySynced out{job.copy, job.mark, {}};
+  if (const auto exporter = copies_.exporter(job.copy)) {
+    if (auto done = exporter->sync(); !done) out.error = std::move(done).error();
+  }
+  return out;
+}
+
+}  // namespace kith::node

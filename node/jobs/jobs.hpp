@@ -1,0 +1,75 @@
+// The work of the node, one function per job kind: value in, value out, over proto and storage. The
+// pool calls run() on its threads, the simulator inline. Any thread; jobs of one copy may run at the
+// same time, but for those that the engine never has in flight together (prepare, finish, rename).
+#pragma once
+
+#include "node/engine/job.hpp"
+#include "node/jobs/copies.hpp"
+#include "node/jobs/manifests.hpp"
+#include "proto/slab.hpp"
+#include "proto/time.hpp"
+#include "storage/chunk_reader.hpp"
+#include "storage/file_io.hpp"
+
+namespace kith::node {
+
+class Jobs {
+ public:
+  Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies)
+      : io_(io), slabs_(slabs), manifests_(std::move(manifests)), copies_(io, std::move(copies)) {}
+
+  /// `wall`: the time that recorded file states are stamped with.
+  [[nodiscard]] JobResult run(Job job, UnixMillis wall);
+
+  [[nodiscard]] Manifests& manifests() { return manifests_; }
+
+ private:
+  // fetch_jobs.cpp
+  [[nodiscard]] JobResult run(OpenRootJob& job);
+  [[nodiscard]] JobResult run(OpenPageJob& job);
+  [[nodiscard]] JobResult run(StoreChunkJob& job);
+  [[nodiscard]] JobResult run(const PrepareFetchJob& job);
+  [[nodiscard]] JobResult run(const CompareDestinationJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult run(const FinishFetchJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult run(const RenameFetchJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult run(const DiscardFetchJob& job);
+  [[nodiscard]] JobResult run(const SyncJob& job);
+  // serve_jobs.cpp
+  [[nodiscard]] JobResult run(SealSectionJob& job);
+  [[nodiscard]] JobResult run(const VerifyChunkJob& job);
+  [[nodiscard]] JobResult run(const CopyChunkJob& job);
+  [[nodiscard]] JobResult run(const OpenCopyJob& job);
+  [[nodiscard]] JobResult run(const MoveCopyJob& job, UnixMillis wall);
+
+  using SharePtr = std::shared_ptr<const ShareInfo>;
+  /// Where a content chunk is described: its row, and every page with entries in it.
+  struct Place {
+    ChunkRow row;
+    std::uint32_t first_page = 0;
+    std::vector<PagePtr> pages;
+    std::vector<std::uint32_t> rows;  // the chunk's row in each of the pages
+  };
+  [[nodiscard]] Result<Place> place_of(const ShareInfo& share, ChunkIndex index);
+  [[nodiscard]] static std::string path_in(const Place& place);
+  [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(CopyId copy, const Place& place);
+  /// Opens all sections of a received chunk in place.
+  [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
+  [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
+  /// Ciphertext of a content chunk from a copy's files; its hash is compared.
+  [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share, const Place& place);
+  [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, std::uint32_t& size,
+                                              std::string& path);
+  [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,
+                                              std::uint32_t& size, std::string& path);
+  /// The state of every file of a copy as it is now, one blob per page.
+  [[nodiscard]] Result<std::vector<Buffer>> record_files(storage::CopyFiles& files,
+                                                         const ShareInfo& share, UnixMillis wall);
+  [[nodiscard]] storage::PageSource page_source(const SharePtr& share);
+
+  storage::FileIo& io_;
+  SlabPool& slabs_;
+  Manifests manifests_;
+  CopyTable copies_;
+};
+
+}  // namespace kith::node

@@ -1,0 +1,192 @@
+// Jobs that read copies: to serve them, to check them, to fill another copy, to take them up at start.
+#include <algorithm>
+
+#include "node/jobs/jobs.hpp"
+#include "proto/crypto/content_cipher.hpp"
+#include "storage/compare.hpp"
+
+namespace kith::node {
+
+JobResult Jobs::run(SealSectionJob& job) {
+  SectionSealed out;
+  out.copy = job.copy;
+  out.request = job.request;
+  out.section = job.section;
+  auto read = read_section(job, out.size, out.path);
+  if (!read) {
+    out.error = std::move(read).error();
+    return out;
+  }
+  out.sealed = std::move(*read);
+  seal_section(job.key, job.section, out.sealed);
+  return out;
+}
+
+Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& size, std::string& path) {
+  KITH_TRY(const SharePtr share, manifests_.share(job.request.share));
+  if (share->shape.is_content(job.request.index)) return read_content(job, *share, size, path);
+  KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.request.index));
+  size = static_cast<std::uint32_t>(bytes.size());
+  if (job.request.offset >= size) return local_error(Errc::kInternal, "a section past the end");
+  const std::size_t length = std::min<std::size_t>(job.request.length, size - job.request.offset);
+  return SlabChain::from(slabs_, Bytes(bytes).subspan(job.request.offset, length));
+}
+
+Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo& share,
+                                    std::uint32_t& size, std::string& path) {
+  KITH_TRY(const Place place, place_of(share, job.request.index));
+  size = place.row.length;
+  if (job.request.offset >= size) return local_error(Errc::kInternal, "a section past the end");
+  path = path_in(place);
+  KITH_TRY(const auto parts, stretches(job.copy, place));
+  KITH_TRY(const auto files, copies_.files(job.copy, share.root.single_file));
+  const std::uint32_t length = std::min(job.request.length, size - job.request.offset);
+  KITH_TRY(storage::ReadChunk read,
+           storage::read_chunk(*files, slabs_, parts, job.request.offset, length));
+  if (read.must_verify) {
+    // Sent under the old key, other content would be a two-time pad: the whole chunk is hashed, and
+    // just these bytes are sent.
+    KITH_TRY(storage::ReadChunk whole, storage::read_chunk(*files, slabs_, parts, 0, size));
+    chunk_cipher(place.row.key, 0, whole.data);
+    if (chunk_id(whole.data) != place.row.id) {
+      return local_error(Errc::kVerification, "the file changed since it was shared", path);
+    }
+    const Buffer part = [&] {
+      Buffer bytes(length);
+      whole.data.copy_out(job.request.offset, bytes);
+      return bytes;
+    }();
+    return SlabChain::from(slabs_, part);
+  }
+  chunk_cipher(place.row.key, job.request.offset, read.data);
+  return std::move(read.data);
+}
+
+Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, const Place& place) {
+  KITH_TRY(const auto parts, stretches(copy, place));
+  KITH_TRY(const auto files, copies_.files(copy, share.root.single_file));
+  KITH_TRY(storage::ReadChunk read,
+           storage::read_chunk(*files, slabs_, parts, 0, place.row.length));
+  chunk_cipher(place.row.key, 0, read.data);
+  if (chunk_id(read.data) != place.row.id) {
+    return local_error(Errc::kVerification, "its bytes are not the share's");
+  }
+  return place.row.length;
+}
+
+JobResult Jobs::run(const VerifyChunkJob& job) {
+  ChunkVerified out;
+  out.copy = job.copy;
+  out.share = job.share;
+  out.index = job.index;
+  const auto verify = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    if (!share->shape.is_content(job.index)) {
+      KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.index));
+      const ChunkId id = job.index == 0 ? share->id : share->root.pages.at(job.index - 1).id;
+      out.bytes = static_cast<std::uint32_t>(bytes.size());
+      out.path = "the manifest";
+      if (chunk_id(bytes) == id) return {};
+      return local_error(Errc::kVerification, "the catalog has other bytes");
+    }
+    KITH_TRY(const Place place, place_of(*share, job.index));
+    out.path = path_in(place);
+    KITH_TRY(out.bytes, check_chunk(job.copy, *share, place));
+    return {};
+  };
+  auto done = verify();
+  out.good = done.has_value();
+  if (!done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const CopyChunkJob& job) {
+  ChunkCopied out;
+  out.to = job.to;
+  out.share = job.share;
+  out.index = job.index;
+  const auto copy = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    KITH_TRY(const Place place, place_of(*share, job.index));
+    KITH_TRY(const auto parts, stretches(job.from, place));
+    KITH_TRY(const auto files, copies_.files(job.from, share->root.single_file));
+    auto read = storage::read_chunk(*files, slabs_, parts, 0, place.row.length);
+    if (!read) return {};  // not good: the engine asks elsewhere
+    chunk_cipher(place.row.key, 0, read->data);
+    if (chunk_id(read->data) != place.row.id) return {};
+    chunk_cipher(place.row.key, 0, read->data);
+    KITH_CHECK(write_chunk(job.to, place, read->data));
+    out.good = true;
+    out.bytes = place.row.length;
+    return {};
+  };
+  if (auto done = copy(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::run(const OpenCopyJob& job) {
+  CopyOpened out;
+  out.copy = job.copy;
+  out.share = job.share;
+  const auto open = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    out.root = share->root;
+    if (!job.fetching) {
+      out.missing = !copies_.files(job.copy, share->root.single_file);
+      return {};
+    }
+    for (std::uint32_t number = 0; number < share->shape.pages(); ++number) {
+      const auto page = manifests_.page(*share, number);
+      if (!page) continue;  // not here yet, or damaged: fetched again
+      CopyOpened::PageLengths lengths{number, {}};
+      for (const ChunkRow& row : (*page)->page.rows) lengths.lengths.push_back(row.length);
+      out.pages.push_back(std::move(lengths));
+    }
+    return {};
+  };
+  if (auto done = open(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+Result<std::vector<Buffer>> Jobs::record_files(storage::CopyFiles& files, const ShareInfo& share,
+                                               UnixMillis wall) {
+  std::vector<Buffer> out;
+  for (std::uint32_t number = 0; number < share.shape.pages(); ++number) {
+    KITH_TRY(const PagePtr page, manifests_.page(share, number));
+    storage::PageStats stats{wall, {}};
+    for (const Entry& entry : page->page.entries) {
+      if (entry.kind != EntryKind::kFile) continue;
+      const storage::SplitPath place = files.place(entry.path);
+      KITH_TRY(const auto dir, files.dir(place.parent));
+      KITH_TRY(const storage::FileInfo info, io_.stat_at(*dir, place.name));
+      stats.files.push_back(storage::FileStat::of(info));
+    }
+    out.push_back(stats.encode());
+  }
+  return out;
+}
+
+JobResult Jobs::run(const MoveCopyJob& job, UnixMillis wall) {
+  CopyMoved out;
+  out.copy = job.copy;
+  out.path = job.path;
+  const auto move = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    KITH_TRY(const auto files,
+             storage::CopyFiles::open(io_, job.path, share->root.single_file));
+    KITH_TRY(const bool equal, storage::equals_share(*files, slabs_, share->root,
+                                                     page_source(share), true));
+    if (!equal) {
+      return local_error(Errc::kVerification, "what stands there is not this share", job.path,
+                         "'kith share' publishes it as what it is now");
+    }
+    KITH_TRY(out.file_stats, record_files(*files, *share, wall));
+    copies_.published(job.copy, job.path);
+    manifests_.forget_file_stats(job.copy);
+    return {};
+  };
+  if (auto done = move(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+}  // namespace kith::node
