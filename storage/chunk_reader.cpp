@@ -3,13 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "proto/assert.hpp"
-
 namespace kith::storage {
 namespace {
 
 Error missing(const std::string& path) {
-  return local_error(Errc::kNotFound, "a file of the share is missing", path);
+  return local_error(Errc::kNotFound, "a file of the share is missing or cannot be opened", path);
 }
 
 Error named(Error error, const std::string& path) {
@@ -81,7 +79,10 @@ Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const S
   const std::uint32_t end = offset + length;
   std::uint32_t covered = 0;
   for (const Stretch& stretch : stretches) {
-    KITH_ASSERT(stretch.chunk_offset == covered);  // all parts, in order, without gaps
+    if (stretch.chunk_offset != covered) {  // pages that contradict each other
+      return local_error(Errc::kMalformed, "the parts of a chunk do not follow each other",
+                         stretch.path);
+    }
     covered += stretch.length;
     const std::uint32_t from = std::max(offset, stretch.chunk_offset);
     const std::uint32_t to = std::min(end, covered);

@@ -9,6 +9,22 @@ namespace {
 constexpr std::size_t kOpenDirs = 32;
 constexpr std::size_t kOpenFiles = 32;
 
+// Removes the files of a directory, and appends the paths of the directories in it.
+Result<void> empty_directory(FileIo& io, const Dir& top, const std::string& path,
+                             std::vector<std::string>& directories) {
+  KITH_TRY(const Dir dir, io.open_dir(top, path));
+  KITH_TRY(const auto items, io.list(dir));
+  for (const DirItem& item : items) {
+    if (item.kind != NodeKind::kDirectory) {
+      KITH_CHECK(io.remove_file(dir, item.name));
+      continue;
+    }
+    KITH_CHECK(io.set_mode_at(dir, item.name, 0700));
+    directories.push_back(path.empty() ? item.name : path + "/" + item.name);
+  }
+  return {};
+}
+
 }  // namespace
 
 CopyFiles::CopyFiles(FileIo& io, Dir top, std::string single)
@@ -37,6 +53,12 @@ Result<std::shared_ptr<Dir>> CopyFiles::dir(std::string_view path) {
   return dirs_.put(path, std::move(opened));
 }
 
+Result<void> CopyFiles::make_writable(const Dir& dir) {
+  KITH_TRY(const FileInfo info, io_->stat(dir));
+  if ((info.mode & 0700) == 0700 || is_single()) return {};
+  return io_->set_mode(dir, 0700);
+}
+
 void CopyFiles::forget_open() {
   dirs_.clear();
   files_.clear();
@@ -60,30 +82,22 @@ Result<void> remove_tree(FileIo& io, const Dir& at, std::string_view name) {
   if (!info && info.error().code == Errc::kNotFound) return {};
   if (!info) return info.error();
   if (info->kind != NodeKind::kDirectory) return io.remove_file(at, name);
-  // Without recursion, and with one open directory: depth-first by path. A directory is listed,
-  // loses its files, and comes up again behind the directories that it holds.
-  std::vector<std::string> paths = {std::string(name)};
+  if ((info->mode & 0700) != 0700) KITH_CHECK(io.set_mode_at(at, name, 0700));
+  KITH_TRY(const Dir top, io.open_dir(at, name));
+  // Without recursion: a directory is emptied of its files, and comes up again, empty, behind the
+  // directories that it holds.
+  std::vector<std::string> paths = {""};
   while (!paths.empty()) {
     const std::string path = paths.back();
-    const SplitPath place = split(path);
-    KITH_TRY(const Dir parent, io.open_dir(at, place.parent));
-    if (io.remove_dir(parent, place.name)) {
-      paths.pop_back();
-      continue;
-    }
-    KITH_CHECK(io.set_mode_at(parent, place.name, 0700));
-    KITH_TRY(const Dir dir, io.open_dir(parent, place.name));
-    KITH_TRY(const auto items, io.list(dir));
-    if (items.empty()) return io.remove_dir(parent, place.name);
-    for (const DirItem& item : items) {
-      if (item.kind == NodeKind::kDirectory) {
-        paths.push_back(path + "/" + item.name);
-      } else {
-        KITH_CHECK(io.remove_file(dir, item.name));
-      }
-    }
+    const std::size_t count = paths.size();
+    KITH_CHECK(empty_directory(io, top, path, paths));
+    if (paths.size() > count) continue;
+    paths.pop_back();
+    if (path.empty()) break;
+    KITH_TRY(const Dir parent, io.open_dir(top, split(path).parent));
+    KITH_CHECK(io.remove_dir(parent, split(path).name));
   }
-  return {};
+  return io.remove_dir(at, name);
 }
 
 Result<Dir> open_or_make_root(FileIo& io, const std::string& path) {

@@ -3,7 +3,9 @@
 // and keeps the last directories and large files open. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -39,9 +41,13 @@ class CopyFiles {
   void forget_open();
 
  private:
+  // An interrupted finish may have given a directory its final mode already.
+  [[nodiscard]] Result<void> make_writable(const Dir& dir);
+
   FileIo* io_;
   Dir top_;
   std::string single_;
+  std::mutex making_;
   OpenCache<Dir> dirs_;
   OpenCache<File> files_;
 };
@@ -59,7 +65,13 @@ class CopyFiles {
 
 template <class F>
 Result<std::shared_ptr<Dir>> CopyFiles::make_dirs(std::string_view path, F&& made) {
-  if (auto existing = dir(path)) return existing;
+  if (auto open = dirs_.find(path)) return open;
+  // Whoever finds a directory also finds that its maker has reported it.
+  const std::lock_guard lock(making_);
+  if (auto existing = dir(path)) {
+    KITH_CHECK(make_writable(**existing));
+    return existing;
+  }
   KITH_TRY(Dir at, io_->open_dir(top_, ""));
   std::size_t begin = 0;
   while (begin < path.size()) {

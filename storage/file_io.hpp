@@ -89,7 +89,11 @@ enum class OpenMode : std::uint8_t {
   kCreate,     // O_EXCL, read and write
 };
 
-enum class RenameMode : std::uint8_t { kNoReplace, kExchange };
+enum class RenameMode : std::uint8_t {
+  kNoReplace,  // kExists if the new name exists
+  kExchange,   // both exist and change places
+  kPlain,      // replaces a file or an empty directory; every file system can do it
+};
 
 class FileIo {
  public:
@@ -139,7 +143,6 @@ class FileIo {
                                               std::uint32_t mode) = 0;
   [[nodiscard]] virtual Result<void> make_symlink(const Dir& at, std::string_view name,
                                                   const std::string& target) = 0;
-  /// kNoReplace: kExists if `to` exists. kExchange: both must exist.
   [[nodiscard]] virtual Result<void> rename(const Dir& from_dir, std::string_view from,
                                             const Dir& to_dir, std::string_view to,
                                             RenameMode mode) = 0;

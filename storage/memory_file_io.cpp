@@ -397,13 +397,18 @@ Result<void> MemoryFileIo::make_other(const Dir& at, std::string_view name) {
 Result<void> MemoryFileIo::rename(const Dir& from_dir, std::string_view from, const Dir& to_dir,
                                   std::string_view to, RenameMode mode) {
   KITH_CHECK(count_call("renaming", to));
-  if (!options_.renames2) return io_error(EOPNOTSUPP, "renaming", to);
+  if (mode != RenameMode::kPlain && !options_.renames2) {
+    return io_error(EOPNOTSUPP, "renaming", to);
+  }
   KITH_TRY(const Inode moved, lookup(from_dir, from, "renaming"));
   const auto target = lookup(to_dir, to, "renaming");
   if (!target && target.error().code != Errc::kNotFound) return target.error();
   if (mode == RenameMode::kNoReplace && target) return io_error(EEXIST, "renaming", to);
   if (mode == RenameMode::kExchange && !target) return io_error(ENOENT, "renaming", to);
-  const Inode back = target ? *target : 0;
+  if (mode == RenameMode::kPlain && target && !nodes_.at(*target).children.empty()) {
+    return io_error(ENOTEMPTY, "renaming", to);
+  }
+  const Inode back = mode == RenameMode::kExchange ? *target : 0;
   Node& source_dir = *node_of(from_dir);
   Node& target_dir = *node_of(to_dir);
   if (&source_dir == &target_dir) {
@@ -416,6 +421,7 @@ Result<void> MemoryFileIo::rename(const Dir& from_dir, std::string_view from, co
   touch(target_dir, true);
   touch(nodes_.at(moved), false);
   if (back != 0) touch(nodes_.at(back), false);
+  if (mode == RenameMode::kPlain && target) unlink(*target);
   return {};
 }
 

@@ -315,9 +315,18 @@ Result<void> PosixFileIo::rename(const Dir& from_dir, std::string_view from, con
   assert_may_block();
   KITH_NAME(source, from);
   KITH_NAME(target, to);
-  const auto call = mode == RenameMode::kNoReplace ? linux_calls::rename_no_replace
-                                                   : linux_calls::rename_exchange;
-  const int result = call(from_dir.fd(), source.get(), to_dir.fd(), target.get());
+  int result = 0;
+  switch (mode) {
+    case RenameMode::kNoReplace:
+      result =
+          linux_calls::rename_no_replace(from_dir.fd(), source.get(), to_dir.fd(), target.get());
+      break;
+    case RenameMode::kExchange:
+      result = linux_calls::rename_exchange(from_dir.fd(), source.get(), to_dir.fd(), target.get());
+      break;
+    case RenameMode::kPlain:
+      result = ::renameat(from_dir.fd(), source.get(), to_dir.fd(), target.get());
+  }
   if (result != 0 && errno == EINVAL) return io_error(EOPNOTSUPP, "renaming", to);
   return checked(result, "renaming", to);
 }

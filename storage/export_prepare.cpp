@@ -1,0 +1,195 @@
+// Where a fetch goes: finding, probing and making the staging.
+#include <algorithm>
+
+#include "storage/exporter.hpp"
+
+namespace kith::storage {
+namespace {
+
+// Left free, so that a fetch does not fill a file system to its last byte.
+constexpr std::uint64_t kSpaceMargin = 1024 * 1024;
+constexpr std::uint32_t kProbeMode = 0710;  // FAT and its like show something else
+
+Error no_space(const std::string& directory, std::uint64_t needed, std::uint64_t free) {
+  return local_error(Errc::kNoSpace,
+                     "the share has " + std::to_string(needed) + " bytes, and only " +
+                         std::to_string(free) + " are free",
+                     directory, "make room, or choose another directory with -o");
+}
+
+std::string swap_case(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  return out;
+}
+
+}  // namespace
+
+class ExportPreparation {
+ public:
+  ExportPreparation(FileIo& io, const Root& root, const ShareId& share, ExportTarget target)
+      : io_(io), root_(root), target_(std::move(target)) {
+    if (target_.name.empty()) target_.name = root.name;
+    staging_ = staging_name(target_.name, share);
+    path_ = join_native(target_.directory, target_.name);
+  }
+
+  Result<PreparedExport> run(bool name_given, StagedRoot recorded) {
+    if (!name_given && target_.name.starts_with('.')) {
+      return local_error(Errc::kRefused, "the share's name begins with a dot", target_.name,
+                         "choose a name with --as");
+    }
+    KITH_TRY(parent_, open_or_make_root(io_, target_.directory));
+    KITH_TRY(const FileSystemInfo system, io_.file_system(parent_));
+    KITH_CHECK(check_final_name(target_.name, system.name_max));
+    if (recorded != StagedRoot{}) {
+      KITH_TRY(auto earlier, take_up(recorded));
+      if (earlier) return std::move(*earlier);
+    }
+    KITH_TRY(const bool exists, is_there(target_.name));
+    if (exists && !target_.replace) return result(PreparedExport::State::kExists);
+    if (system.free_bytes < root_.totals.bytes + kSpaceMargin) {
+      return no_space(target_.directory, root_.totals.bytes, system.free_bytes);
+    }
+    KITH_CHECK(remove_leftover());
+    KITH_CHECK(make_staging());
+    return fresh();
+  }
+
+ private:
+  PreparedExport result(PreparedExport::State state) { return {state, path_, nullptr}; }
+
+  Result<bool> is_there(std::string_view name) {
+    const auto info = io_.stat_at(parent_, name);
+    if (info) return true;
+    if (info.error().code == Errc::kNotFound) return false;
+    return info.error();
+  }
+
+  Result<bool> is_at(std::string_view name, StagedRoot recorded) {
+    KITH_TRY(const bool exists, is_there(name));
+    if (!exists) return false;
+    KITH_TRY(const FileInfo info, io_.stat_at(parent_, name));
+    return StagedRoot{info.dev, info.inode} == recorded;
+  }
+
+  // What became of the staging of an earlier run; nothing: it is lost.
+  Result<std::optional<PreparedExport>> take_up(StagedRoot recorded) {
+    KITH_TRY(const bool staged, is_at(staging_, recorded));
+    if (staged) {
+      KITH_TRY(auto exporter, open_staging());
+      PreparedExport out = result(PreparedExport::State::kResumed);
+      out.exporter = std::move(exporter);
+      return std::optional(std::move(out));
+    }
+    KITH_TRY(const bool renamed, is_at(target_.name, recorded));
+    if (!renamed) return std::optional<PreparedExport>();
+    // An exchange puts what was replaced under the name of the staging.
+    if (target_.replace) KITH_CHECK(remove_tree(io_, parent_, staging_));
+    KITH_CHECK(io_.sync(parent_));
+    return std::optional(result(PreparedExport::State::kPublished));
+  }
+
+  // A staging that the catalog does not know: of a run that was killed before it was recorded.
+  Result<void> remove_leftover() {
+    KITH_TRY(const bool exists, is_there(staging_));
+    if (!exists) return {};
+    KITH_TRY(const Handle lock, lock_staging());
+    return remove_tree(io_, parent_, staging_);
+  }
+
+  // An interrupted finish may have given the staging its final mode already.
+  Result<Handle> open_any() {
+    KITH_TRY(const FileInfo info, io_.stat_at(parent_, staging_));
+    const bool is_dir = info.kind == NodeKind::kDirectory;
+    if (!is_dir && info.kind != NodeKind::kFile) {
+      return local_error(Errc::kRefused, "something is in the way of the staging",
+                         join_native(target_.directory, staging_), "remove it");
+    }
+    const std::uint32_t mode = is_dir ? 0700 : 0600;
+    if ((info.mode & mode) != mode) KITH_CHECK(io_.set_mode_at(parent_, staging_, mode));
+    if (is_dir) {
+      KITH_TRY(Dir dir, io_.open_dir(parent_, staging_));
+      return Handle(std::move(dir));
+    }
+    KITH_TRY(File file, io_.open_file(parent_, staging_, OpenMode::kReadWrite));
+    return Handle(std::move(file));
+  }
+
+  Result<Handle> lock_staging() {
+    KITH_TRY(Handle handle, open_any());
+    KITH_TRY(const bool locked, io_.try_lock(handle));
+    if (locked) return handle;
+    return local_error(Errc::kConflict, "another kith is fetching to the same place", path_,
+                       "wait for it, or choose another directory with -o");
+  }
+
+  Result<void> make_staging() {
+    if (!root_.single_file) return io_.make_dir(parent_, staging_, 0700);
+    auto file = io_.open_file(parent_, staging_, OpenMode::kCreate, 0600);
+    if (!file) return std::move(file).error();
+    return {};
+  }
+
+  Result<std::unique_ptr<Exporter>> open_staging() {
+    KITH_TRY(Handle lock, lock_staging());
+    KITH_TRY(const FileInfo info, io_.stat(lock));
+    const NodeKind expected = root_.single_file ? NodeKind::kFile : NodeKind::kDirectory;
+    if (info.kind != expected || (root_.single_file && info.links != 1)) {
+      return local_error(Errc::kRefused, "the staging is not what was put there",
+                         join_native(target_.directory, staging_), "remove it");
+    }
+    KITH_TRY(Dir parent, io_.open_dir(parent_, ""));
+    KITH_TRY(Dir top, io_.open_dir(parent_, root_.single_file ? "" : staging_));
+    std::unique_ptr<Exporter> exporter(new Exporter(
+        io_, root_, target_, staging_, std::move(parent), std::move(top), {info.dev, info.inode}));
+    exporter->lock_ = std::move(lock);
+    KITH_TRY(exporter->folds_case_, is_at(swap_case(staging_), exporter->staged_));
+    return exporter;
+  }
+
+  Result<PreparedExport> fresh() {
+    PreparedExport out = result(PreparedExport::State::kFresh);
+    KITH_TRY(out.exporter, open_staging());
+    out.exporter->dirty_.add_directory("");
+    if (auto probed = probe(*out.exporter); !probed) {
+      (void)out.exporter->discard();
+      return std::move(probed).error();
+    }
+    return out;
+  }
+
+  Result<void> probe(Exporter& exporter) {
+    KITH_CHECK(io_.set_mode(exporter.lock_, kProbeMode));
+    KITH_TRY(const FileInfo info, io_.stat(exporter.lock_));
+    KITH_CHECK(io_.set_mode(exporter.lock_, root_.single_file ? 0600 : 0700));
+    if (info.mode != kProbeMode) {
+      return local_error(Errc::kUnsupported, "the file system does not keep permissions",
+                         target_.directory, "choose a directory on another one with -o");
+    }
+    if (root_.totals.symlinks == 0) return {};
+    auto made = io_.make_symlink(exporter.files_.top(), "probe", "probe");
+    if (made) return io_.remove_file(exporter.files_.top(), "probe");
+    if (made.error().code != Errc::kUnsupported) return made;
+    return local_error(Errc::kUnsupported,
+                       "the share has symbolic links, and the file system does not",
+                       target_.directory, "choose a directory on another one with -o");
+  }
+
+  FileIo& io_;
+  const Root& root_;
+  ExportTarget target_;
+  std::string staging_;
+  std::string path_;
+  Dir parent_;
+};
+
+Result<PreparedExport> prepare_export(FileIo& io, const Root& root, const ShareId& share,
+                                      ExportTarget target, StagedRoot recorded) {
+  const bool name_given = !target.name.empty();
+  return ExportPreparation(io, root, share, std::move(target)).run(name_given, recorded);
+}
+
+}  // namespace kith::storage

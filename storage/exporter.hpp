@@ -1,0 +1,137 @@
+// A fetch on its way to disk. Chunks are written into a staging beside the final name, and nothing
+// has that name before everything is there and synced.
+//
+//   prepare_export → { write_chunk | sync }* → finish → sync → (catalog: complete) → publish
+//
+// The staging is `DIRECTORY/.NAME.kith-<id8>`: a directory (0700), or for the share of a single
+// file that file. It is locked as long as an Exporter has it, so that a dead one can be told from
+// one that another kith is filling. Files are made with O_EXCL, 0600, or with their final mode when
+// they come whole; directories 0700 until finish().
+//
+// Crashes: at any moment, whatever is under the final name is the whole share, or what was there
+// before. prepare_export finds out from the recorded inode of the staging whether it is still
+// there, was renamed already, or is lost.
+//
+// write_chunk and sync may be called from several threads at once; everything else from one at a
+// time, and not together with them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "proto/content/manifest.hpp"
+#include "proto/slab.hpp"
+#include "storage/copy_files.hpp"
+#include "storage/dirty_set.hpp"
+#include "storage/file_stat.hpp"
+#include "storage/manifest_walk.hpp"
+
+namespace kith::storage {
+
+struct ExportTarget {
+  std::string directory;  // absolute; made if missing
+  std::string name;       // final name; empty: the share's
+  bool replace = false;
+  bool safe_links = false;  // leave out symlinks that leave the tree
+};
+
+/// Identity of the staging, for the catalog. 0, 0: none.
+struct StagedRoot {
+  std::uint64_t dev = 0;
+  std::uint64_t inode = 0;
+  bool operator==(const StagedRoot&) const = default;
+};
+
+class Exporter {
+ public:
+  [[nodiscard]] const std::string& path() const { return path_; }  // final
+  [[nodiscard]] StagedRoot staged() const { return staged_; }
+  /// For reading chunks back while the fetch goes on.
+  [[nodiscard]] CopyFiles& files() { return files_; }
+
+  /// Writes what `page` says of chunk `row` to its places. `chunk` is its verified plaintext. A
+  /// chunk that several pages describe is written once with each. Writing a chunk twice is
+  /// harmless. Errors: kNoSpace, kIo, kUnsupported (the file system cannot hold a name).
+  [[nodiscard]] Result<void> write_chunk(const Page& page, const PageLayout& layout,
+                                         std::uint32_t row, const SlabChain& chunk);
+
+  /// Makes durable what was written before the call.
+  [[nodiscard]] Result<void> sync();
+  /// Tells the system to begin writing; does not wait.
+  void start_writeback();
+
+  struct Finished {
+    std::uint64_t links_outside = 0;  // symlinks that leave the tree, made or left out
+  };
+  /// Called with the number of each page and its encoded PageStats.
+  using StatsSink = std::function<Result<void>(std::uint32_t, Buffer)>;
+  /// After every chunk was written: checks the manifest as a whole and the staging against it,
+  /// makes what has no content, sets modes and times. May be called again after an error or a
+  /// crash. kNotFound or kChanged with its path: a file is not there as it was written.
+  [[nodiscard]] Result<Finished> finish(const PageSource& pages, UnixMillis recorded_at,
+                                        const StatsSink& sink);
+
+  struct Published {
+    /// Only for a single file, whose rename changed its ctime: what to record for every page.
+    std::optional<FileStat> stat;
+  };
+  /// Gives the staging its final name and syncs the directory. kExists if something has that name
+  /// and `replace` is not set; then the staging stays.
+  [[nodiscard]] Result<Published> publish();
+  /// Removes the staging.
+  [[nodiscard]] Result<void> discard();
+
+ private:
+  friend class ExportPreparation;
+  friend class FinishVisitor;
+  Exporter(FileIo& io, const Root& root, ExportTarget target, std::string staging_name, Dir parent,
+           Dir top, StagedRoot staged);
+
+  [[nodiscard]] Result<void> write_whole(const Dir& dir, std::string_view name, const Entry& entry,
+                                         std::span<const iovec> content);
+  [[nodiscard]] Result<void> write_part(const Dir& dir, std::string_view name, const Entry& entry,
+                                        std::uint64_t offset, std::span<const iovec> content);
+  [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
+                                                        const Entry& entry);
+  [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
+  [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
+  [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);
+  [[nodiscard]] Result<void> sync_some(const DirtySet::Taken& dirty);
+  [[nodiscard]] Result<void> rename_to_final();
+  [[nodiscard]] Result<void> replace_final();
+
+  FileIo* io_;
+  ExportTarget target_;
+  std::string staging_name_;
+  std::string path_;
+  Root root_;
+  Dir parent_;   // the directory of the final name
+  Handle lock_;  // keeps the staging locked
+  StagedRoot staged_;
+  CopyFiles files_;
+  DirtySet dirty_;
+  bool folds_case_ = false;
+};
+
+struct PreparedExport {
+  enum class State : std::uint8_t {
+    kFresh,      // a new staging: nothing is held
+    kResumed,    // the recorded staging: what was had may be believed as far as it was marked
+    kPublished,  // the rename had happened already; no exporter
+    kExists,     // something has the final name, and replace is not set; no exporter
+  };
+  State state = State::kFresh;
+  std::string path;  // final
+  std::unique_ptr<Exporter> exporter;
+};
+
+/// Decides where a fetch goes, and makes or takes up its staging. A new one is probed first: space,
+/// name length, symlinks, modes. Errors say what the destination lacks: kNoSpace, kUnsupported,
+/// kConflict (another kith is filling the same staging), kRefused.
+[[nodiscard]] Result<PreparedExport> prepare_export(FileIo& io, const Root& root,
+                                                    const ShareId& share, ExportTarget target,
+                                                    StagedRoot recorded);
+
+}  // namespace kith::storage
