@@ -215,11 +215,11 @@ TEST_F(Rules, ARingThatAnotherDecidesIsNotBroken) {
   // 1 and 2 remove each other, 1 also removes 3; 3 and 4 remove each other. 2's removal of 1 loses,
   // so 3's removal of 4 is void, and 4's of 3 counts, though 4 is the lowest of all.
   const auto at = admins(4);
-  w.op(1, at, m.remove(2));
-  w.op(2, at, m.remove(1));
-  w.op(1, at, m.remove(3));
   w.op(3, at, m.remove(4));
   const OpId last = w.op(4, at, m.remove(3));
+  w.op(1, at, m.remove(3));
+  w.op(1, at, m.remove(2));
+  w.op(2, at, m.remove(1));
   EXPECT_TRUE(w.belongs(1));
   EXPECT_FALSE(w.belongs(2));
   EXPECT_FALSE(w.belongs(3));
