@@ -58,8 +58,13 @@ void ChunkPicker::set_lengths(ChunkIndex first, std::span<const std::uint32_t> l
   for (std::size_t i = 0; i < lengths.size() && first + i < states_.size(); ++i) {
     const auto index = static_cast<ChunkIndex>(first + i);
     if (lengths_[index] != 0 || lengths[i] == 0) continue;
+    // Only the root can be open already: until now with what was reserved for it.
+    const bool open =
+        states_[index] == ChunkState::kWanted || states_[index] == ChunkState::kInFlight;
+    if (open) open_bytes_ -= reservation(index);
     lengths_[index] = lengths[i];
     known_bytes_ += lengths[i];
+    if (open) open_bytes_ += lengths[i];
     if (states_[index] == ChunkState::kUnknown) want(index);
   }
 }

@@ -1,0 +1,153 @@
+#include "transfer/chunk_picker.hpp"
+
+#include <gtest/gtest.h>
+#include <map>
+
+#include "tests/unit/transfer/picker_model.hpp"
+
+namespace kith::transfer::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+Bitfield all_of(ChunkIndex total) {
+  Bitfield out(total);
+  for (ChunkIndex i = 0; i < total; ++i) out.set(i);
+  return out;
+}
+
+TEST(ChunkPicker, KnowsTheRootFirst) {
+  ChunkPicker picker;
+  EXPECT_EQ(picker.total(), 1U);
+  EXPECT_EQ(picker.state(0), ChunkState::kWanted);
+  EXPECT_EQ(picker.reservation(0), limits::kPageMax);
+  EXPECT_FALSE(picker.length(0));
+  EXPECT_FALSE(picker.complete());
+  (void)picker.hold(0);
+  EXPECT_FALSE(picker.complete());  // there may be more: the shape is unknown
+  picker.set_shape(1, {}, Bitfield::from(Buffer{0x80}, 1));
+  EXPECT_TRUE(picker.complete());
+}
+
+TEST(ChunkPicker, ShapeWhileTheRootIsOnItsWay) {
+  for (const bool storing : {false, true}) {
+    ChunkPicker picker;
+    picker.start(0, ConnId{1}, TimePoint{});
+    if (storing) {
+      EXPECT_FALSE(picker.begin_store(0, ConnId{1}).has_value());
+    }
+    picker.set_shape(3, std::vector<std::uint32_t>{5}, Bitfield(3));
+    EXPECT_EQ(picker.state(0), storing ? ChunkState::kStoring : ChunkState::kInFlight);
+    EXPECT_EQ(picker.state(1), ChunkState::kWanted);
+    EXPECT_EQ(picker.state(2), ChunkState::kUnknown);
+    picker.check_invariants();
+  }
+}
+
+TEST(ChunkPicker, PagesBeforeContentAndUnknownNever) {
+  ChunkPicker picker;
+  picker.set_shape(10, std::vector<std::uint32_t>{100, 100}, Bitfield::from(Buffer{0x80}, 10));
+  picker.set_lengths(3, std::vector<std::uint32_t>{1, 1, 1});
+  picker.add_holder(all_of(10));
+  SeededRng rng(1);
+  ChunkIndex cursor = 0;
+  std::vector<ChunkIndex> order;
+  while (const auto i = picker.pick(all_of(10), cursor, rng)) {
+    picker.start(*i, ConnId{1}, TimePoint{});
+    order.push_back(*i);
+  }
+  ASSERT_EQ(order.size(), 5U);
+  EXPECT_LE(std::max(order[0], order[1]), 2U);
+  EXPECT_GE(*std::min_element(order.begin() + 2, order.end()), 3U);
+  EXPECT_LE(*std::max_element(order.begin() + 2, order.end()), 5U);
+}
+
+TEST(ChunkPicker, TiesAreRandom) {
+  ChunkPicker picker;
+  picker.set_shape(9, {}, Bitfield::from(Buffer{0x80}, 9));
+  picker.set_lengths(1, std::vector<std::uint32_t>(8, 1));
+  picker.add_holder(all_of(9));
+  SeededRng rng(2);
+  std::map<ChunkIndex, int> seen;
+  ChunkIndex cursor = 0;
+  for (int i = 0; i < 800; ++i) ++seen[*picker.pick(all_of(9), cursor, rng)];
+  EXPECT_EQ(seen.size(), 8U);
+  for (const auto& [index, n] : seen) EXPECT_NEAR(n, 100, 50) << index;
+}
+
+TEST(ChunkPicker, FindsTheOneChunkOfAPoorPeer) {
+  constexpr ChunkIndex kTotal = 1'000'000;
+  ChunkPicker picker;
+  picker.set_shape(kTotal, {}, Bitfield::from(Buffer{0x80}, kTotal));
+  picker.set_lengths(1, std::vector<std::uint32_t>(kTotal - 1, 1));
+  picker.add_holder(all_of(kTotal));
+  Bitfield one(kTotal);
+  one.set(777'777);
+  picker.add_holder(one);
+  SeededRng rng(3);
+  for (ChunkIndex cursor : {0U, 1U, 777'777U, 777'778U, kTotal - 1, kTotal + 5}) {
+    EXPECT_EQ(picker.pick(one, cursor, rng), 777'777U);
+  }
+  picker.start(777'777, ConnId{1}, TimePoint{});
+  ChunkIndex cursor = 0;
+  EXPECT_FALSE(picker.pick(one, cursor, rng));
+}
+
+class Hedging : public testing::Test {
+ protected:
+  // 100 chunks of 100 bytes, all but the last few held: 5 may be fetched twice.
+  Hedging() {
+    picker_.set_shape(101, {}, Bitfield(101));
+    picker_.set_lengths(1, std::vector<std::uint32_t>(100, 100));
+    picker_.add_holder(all_of(101));
+    for (ChunkIndex i = 0; i < 91; ++i) (void)picker_.hold(i);
+    for (ChunkIndex i = 91; i < 101; ++i) picker_.start(i, ConnId{1}, TimePoint{i * 1ms});
+  }
+  ChunkPicker picker_;
+};
+
+TEST_F(Hedging, LongestWaitingFirstWithinABudget) {
+  for (ChunkIndex i = 91; i < 96; ++i) {
+    const auto got = picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms);
+    ASSERT_EQ(got, i);
+    picker_.start(*got, ConnId{2}, TimePoint{1s});
+  }
+  EXPECT_EQ(picker_.hedged_bytes(), 500U);
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  EXPECT_FALSE(picker_.may_hedge());
+}
+
+TEST_F(Hedging, NotBeforePatienceAndNotToTheSame) {
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{95ms}, 5ms));
+  EXPECT_TRUE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{96ms}, 5ms));
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{1}, TimePoint{1s}, 5ms));
+  EXPECT_FALSE(picker_.pick_hedge(Bitfield(101), ConnId{2}, TimePoint{1s}, 5ms));
+}
+
+TEST_F(Hedging, NotWhileAnythingIsWanted) {
+  EXPECT_TRUE(picker_.give_back(100, ConnId{1}));
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+}
+
+TEST_F(Hedging, TheFirstToDeliverVoidsTheOther) {
+  picker_.start(91, ConnId{2}, TimePoint{1s});
+  EXPECT_EQ(picker_.begin_store(91, ConnId{2}), ConnId{1});
+  picker_.start(92, ConnId{2}, TimePoint{1s});
+  EXPECT_FALSE(picker_.give_back(92, ConnId{1}));
+  EXPECT_EQ(picker_.requesters(92), std::vector<ConnId>{ConnId{2}});
+  EXPECT_FALSE(picker_.begin_store(92, ConnId{2}).has_value());
+  picker_.check_invariants();
+}
+
+TEST(ChunkPicker, AgreesWithANaiveModel) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRng rng(seed);
+    Buffer input(200 + rng.uniform(1'500));
+    rng.fill(input);
+    PickerModel(input).run();
+  }
+}
+
+}  // namespace
+}  // namespace kith::transfer::test
