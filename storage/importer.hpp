@@ -96,6 +96,9 @@ class ImportScan {
   /// After scanned(), and with every result added. kRefused names what cannot be shared.
   [[nodiscard]] Result<ImportResult> finish();
 
+  /// What was not shared so far, and why: the first kNotesMax.
+  [[nodiscard]] const std::vector<ImportNote>& skipped() const { return result_.skipped; }
+
   // Progress.
   [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
   [[nodiscard]] std::uint64_t entries_seen() const { return entries_seen_; }

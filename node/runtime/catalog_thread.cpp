@@ -4,10 +4,12 @@
 
 namespace kith::node {
 
-CatalogThread::CatalogThread(storage::Catalog catalog, std::string boot, Answer answer)
+CatalogThread::CatalogThread(storage::Catalog catalog, std::string boot, Answer answer,
+                             Committed committed)
     : catalog_(std::move(catalog)),
       boot_(std::move(boot)),
       answer_(std::move(answer)),
+      committed_(std::move(committed)),
       thread_([this] { loop(); }) {}
 
 CatalogThread::~CatalogThread() {
@@ -69,6 +71,7 @@ void CatalogThread::commit_batch(std::vector<Item>& batch) {
     }
     if (error) catalog_.roll_back();
     for (auto write = item; write != end; ++write) {
+      if (!error) committed_(write->write.body);
       // A write that nobody awaits must not fail in silence either: number 0 is nobody's.
       if (write->write.ack || error) answer_({write->write.ack.value_or(0), error});
     }

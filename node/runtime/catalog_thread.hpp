@@ -18,7 +18,8 @@ namespace kith::node {
 class CatalogThread {
  public:
   using Answer = std::function<void(CatalogDone)>;  // called on the catalog thread
-  CatalogThread(storage::Catalog catalog, std::string boot, Answer answer);
+  using Committed = std::function<void(const CatalogBody&)>;  // the same
+  CatalogThread(storage::Catalog catalog, std::string boot, Answer answer, Committed committed);
   /// Commits what is queued, then joins.
   ~CatalogThread();
   CatalogThread(const CatalogThread&) = delete;
@@ -40,6 +41,7 @@ class CatalogThread {
   storage::Catalog catalog_;
   std::string boot_;
   Answer answer_;
+  Committed committed_;
   std::mutex mutex_;
   std::condition_variable wake_;
   std::vector<Item> queue_;

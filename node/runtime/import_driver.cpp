@@ -1,0 +1,271 @@
+#include "node/runtime/import_driver.hpp"
+
+#include <deque>
+#include <future>
+
+#include "proto/crypto/random.hpp"
+#include "proto/text.hpp"
+
+namespace kith::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kProgressGap = 250ms;
+
+Error cancelled() { return local_error(Errc::kCancelled, "the import was cancelled"); }
+
+// Hashed chunks on their way back from the pool.
+class Results {
+ public:
+  struct Item {
+    std::uint64_t ordinal;
+    storage::HashedChunk chunk;
+  };
+  void put(Item item) {
+    {
+      const std::lock_guard lock(mutex_);
+      items_.push_back(std::move(item));
+    }
+    ready_.notify_one();
+  }
+  [[nodiscard]] std::deque<Item> take(bool wait) {
+    std::unique_lock lock(mutex_);
+    if (wait) ready_.wait(lock, [this] { return !items_.empty(); });
+    return std::exchange(items_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<Item> items_;
+};
+
+class ProgressReport {
+ public:
+  ProgressReport(RequestId request, const std::function<void(RequestId, ShareUpdate)>& update)
+      : request_(request), update_(update) {}
+
+  void tell(const storage::ImportScan& scan) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_ < kProgressGap) return;
+    const auto elapsed = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
+    const bool first = last_ == std::chrono::steady_clock::time_point{};
+    ShareProgress progress;
+    progress.phase = "hashing";
+    progress.files = scan.entries_seen();
+    progress.bytes_done = scan.bytes_read();
+    if (!first && elapsed > 0) {
+      progress.rate =
+          (scan.bytes_read() - last_bytes_) * 1000 / static_cast<std::uint64_t>(elapsed);
+    }
+    last_ = now;
+    last_bytes_ = scan.bytes_read();
+    update_(request_, progress);
+  }
+
+ private:
+  RequestId request_;
+  const std::function<void(RequestId, ShareUpdate)>& update_;
+  std::chrono::steady_clock::time_point last_{};
+  std::uint64_t last_bytes_ = 0;
+};
+
+}  // namespace
+
+ImportDriver::~ImportDriver() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  answered_.notify_all();
+  worker_.reset();
+}
+
+void ImportDriver::start(RequestId request, ShareRequest share) {
+  worker_->post([this, request, share = std::move(share)] { run(request, share); });
+}
+
+void ImportDriver::cancel(RequestId request) {
+  const std::lock_guard lock(mutex_);
+  cancelled_.insert(request);
+}
+
+bool ImportDriver::is_cancelled(RequestId request) {
+  const std::lock_guard lock(mutex_);
+  return stopping_ || cancelled_.contains(request);
+}
+
+bool ImportDriver::deliver(const Reply& reply) {
+  const std::lock_guard lock(mutex_);
+  const auto it = asked_.find(reply.request);
+  if (it == asked_.end()) return false;
+  if (const auto* done = std::get_if<Done>(&reply.body)) it->second = Result<Done>(*done);
+  if (const auto* error = std::get_if<Error>(&reply.body)) it->second = Result<Done>(*error);
+  answered_.notify_all();
+  return true;
+}
+
+Result<Done> ImportDriver::ask(CommandBody body) {
+  std::unique_lock lock(mutex_);
+  const RequestId request{next_request_++};
+  asked_[request] = std::nullopt;
+  lock.unlock();
+  links_.submit({request, std::move(body)});
+  lock.lock();
+  answered_.wait(lock, [&] { return stopping_ || asked_[request].has_value(); });
+  auto answer = std::move(asked_[request]);
+  asked_.erase(request);
+  if (!answer) return cancelled();
+  return std::move(*answer);
+}
+
+void ImportDriver::run(RequestId request, const ShareRequest& request_body) {
+  auto done = share(request, request_body);
+  {
+    const std::lock_guard lock(mutex_);
+    cancelled_.erase(request);
+  }
+  if (done) {
+    links_.update(request, std::move(*done));
+  } else {
+    links_.update(request, std::move(done).error());
+  }
+}
+
+Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& share) {
+  KITH_TRY(const Done answer, ask(ResolveShareTarget{share.swarm}));
+  const SwarmTarget& target = std::get<SwarmTarget>(answer);
+  KITH_TRY(const storage::ImportResult result, import(request, share, target));
+  if (is_cancelled(request)) return cancelled();
+  KITH_TRY(const CopyId copy, save(share, target, result));
+  links_.manifests.forget(result.share);
+  links_.manifests.forget_file_stats(copy);
+  KITH_TRY(const Done added, ask(AddShare{target.swarm, result.share, result.key, copy, share.path,
+                                          result.root}));
+  ShareDone done{std::get<ShareAdded>(added).share, {}};
+  for (const storage::ImportNote& note : result.skipped) {
+    done.skipped.push_back({escape(note.path), note.reason});
+  }
+  return done;
+}
+
+Result<storage::ImportResult> ImportDriver::import(RequestId request, const ShareRequest& share,
+                                                 const SwarmTarget& target) {
+  storage::ImportOptions options;
+  options.name = share.name;
+  options.exclude = share.exclude;
+  options.skip_bad = share.skip_bad;
+  options.chunking.mode = share.fixed_chunks ? ChunkingMode::kFixed : ChunkingMode::kCdc;
+  options.conv = target.conv;
+  options.is_private = share.private_share;
+  if (share.private_share) SystemRng().fill(options.conv.mutable_view());
+  options.recorded_at = links_.wall();
+  const Secret conv = options.conv;
+  storage::KnownLookup lookup;
+  if (!share.private_share) {
+    lookup = [this, swarm = target.swarm](const PlainHash& plain) { return known(swarm, plain); };
+  }
+  KITH_TRY(storage::ImportScan scan,
+           storage::ImportScan::open(links_.io, links_.slabs, share.path, std::move(options)));
+  const auto results = std::make_shared<Results>();
+  ProgressReport report(request, links_.update);
+  std::uint64_t out = 0;
+  const auto collect = [&](bool wait) -> Result<void> {
+    for (Results::Item& item : results->take(wait)) {
+      --out;
+      KITH_CHECK(scan.add_result(item.ordinal, item.chunk));
+    }
+    return {};
+  };
+  std::optional<Error> error;
+  while (!scan.scanned() && !error) {
+    report.tell(scan);
+    if (is_cancelled(request)) error = cancelled();
+    if (const auto done = collect(!scan.may_step() && !error); !done) error = done.error();
+    if (error || !scan.may_step()) continue;
+    auto stepped = scan.step();
+    if (!stepped) {
+      error = stepped.error();
+    } else if (*stepped) {
+      ++out;
+      auto chunk = std::make_shared<storage::ScannedChunk>(std::move(**stepped));
+      links_.pool.post(Pool::Kind::kBackground, [results, chunk, conv, lookup] {
+        storage::HashedChunk hashed = storage::hash_chunk(conv, chunk->plaintext, lookup);
+        chunk->plaintext = SlabChain();
+        results->put({chunk->ordinal, std::move(hashed)});
+      });
+    }
+  }
+  // Chunks that are out hold slabs and point here: they come home whatever happened.
+  while (out > 0) {
+    if (const auto done = collect(true); !done && !error) error = done.error();
+  }
+  for (const storage::ImportNote& note : scan.skipped()) {
+    links_.update(request, BadEntry{escape(note.path), note.reason});
+  }
+  if (error) return *error;
+  return scan.finish();
+}
+
+std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm, const PlainHash& plain) {
+  const std::lock_guard lock(index_mutex_);
+  const auto places = links_.index.find_plain(plain);
+  if (!places) return std::nullopt;
+  for (const storage::ChunkPlace& place : *places) {
+    const auto record = links_.index.share(place.share);
+    if (!record || !*record || (*record)->swarm != swarm) continue;
+    const auto share = links_.manifests.share(place.share);
+    if (!share || !(*share)->root.private_conv.empty()) continue;
+    const ShareShape& shape = (*share)->shape;
+    const std::uint32_t chunk = place.chunk;
+    if (chunk >= shape.chunks()) continue;
+    const std::uint32_t number = shape.pages_of_chunk(chunk).first;
+    const auto page = links_.manifests.page(**share, number);
+    if (!page) continue;
+    const ChunkRow& row = (*page)->page.rows.at(chunk - shape.first_chunk(number));
+    return storage::KnownChunk{row.id, row.key};
+  }
+  return std::nullopt;
+}
+
+Result<CopyId> ImportDriver::save(const ShareRequest& share, const SwarmTarget& target,
+                                  const storage::ImportResult& result) {
+  CopyId copy{static_cast<std::int64_t>(SystemRng().next_u64() >> 2) + 1};
+  const auto done = std::make_shared<std::promise<Result<void>>>();
+  links_.catalog.run([&, done](storage::Catalog& catalog) {
+    const auto write = [&]() -> Result<void> {
+      KITH_TRY(const auto copies, catalog.copies());
+      for (const storage::CopyRecord& other : copies) {
+        // The same tree at the same place, shared again: the copy it already is.
+        const bool shared = other.state == storage::CopyState::kShared;
+        if (other.share == result.share && other.path == share.path && shared) copy = other.id;
+      }
+      KITH_CHECK(catalog.begin());
+      KITH_CHECK(catalog.put_share({result.share, target.swarm, result.root.name, result.key,
+                                    result.root_ciphertext}));
+      storage::CopyRecord record;
+      record.id = copy;
+      record.share = result.share;
+      record.state = storage::CopyState::kShared;
+      record.name = result.root.name;
+      record.path = share.path;
+      KITH_CHECK(catalog.put_copy(record));
+      for (std::size_t i = 0; i < result.pages.size(); ++i) {
+        const auto number = static_cast<std::uint32_t>(i);
+        KITH_CHECK(catalog.put_page(result.share, number, result.pages[i].ciphertext));
+        KITH_CHECK(catalog.put_file_stats(copy, number, result.pages[i].file_stats));
+      }
+      KITH_CHECK(catalog.index_chunks(result.share, 0, result.chunks));
+      KITH_CHECK(catalog.index_plain(result.share, 0, result.plain));
+      return catalog.commit_full();
+    };
+    auto written = write();
+    if (!written) catalog.roll_back();
+    done->set_value(std::move(written));
+  });
+  KITH_CHECK(done->get_future().get());
+  return copy;
+}
+
+}  // namespace kith::node

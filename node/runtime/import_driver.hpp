@@ -1,0 +1,74 @@
+// Sharing: conducts imports, one after the other, on a thread of its own. The scan reads and cuts on
+// that thread, chunks are hashed by the pool, rows go to the catalog, and then the engine takes the
+// share up.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+
+#include "node/api/share_request.hpp"
+#include "node/jobs/manifests.hpp"
+#include "node/runtime/catalog_thread.hpp"
+#include "node/runtime/pool.hpp"
+#include "node/runtime/worker.hpp"
+#include "proto/slab.hpp"
+#include "storage/importer.hpp"
+
+namespace kith::node {
+
+class ImportDriver {
+ public:
+  struct Links {
+    storage::FileIo& io;
+    SlabPool& slabs;
+    Pool& pool;
+    CatalogThread& catalog;
+    Manifests& manifests;
+    /// Finds known content: a reading connection of its own, used on pool threads, one at a time.
+    storage::Catalog& index;
+    std::function<UnixMillis()> wall;
+    /// Commands of this driver to the engine; replies come back through deliver().
+    std::function<void(Command)> submit;
+    std::function<void(RequestId, ShareUpdate)> update;
+  };
+
+  explicit ImportDriver(Links links) : links_(std::move(links)) {}
+  /// Cancels what runs, then joins.
+  ~ImportDriver();
+
+  /// Any thread.
+  void start(RequestId request, ShareRequest share);
+  void cancel(RequestId request);
+  /// T0. True if the reply was to a command of this driver.
+  bool deliver(const Reply& reply);
+
+ private:
+  void run(RequestId request, const ShareRequest& share);
+  [[nodiscard]] Result<ShareDone> share(RequestId request, const ShareRequest& share);
+  [[nodiscard]] Result<storage::ImportResult> import(RequestId request, const ShareRequest& share,
+                                                   const SwarmTarget& target);
+  [[nodiscard]] Result<CopyId> save(const ShareRequest& share, const SwarmTarget& target,
+                                    const storage::ImportResult& result);
+  /// Asks the engine and waits for its final answer.
+  [[nodiscard]] Result<Done> ask(CommandBody body);
+  [[nodiscard]] bool is_cancelled(RequestId request);
+  [[nodiscard]] std::optional<storage::KnownChunk> known(const SwarmId& swarm, const PlainHash& plain);
+
+  Links links_;
+  std::mutex mutex_;
+  std::condition_variable answered_;
+  std::map<RequestId, std::optional<Result<Done>>> asked_;
+  std::set<RequestId> cancelled_;
+  std::uint64_t next_request_ = 1ULL << 63;  // the API counts from 1
+  bool stopping_ = false;
+  std::mutex index_mutex_;
+  std::optional<Worker> worker_{std::in_place};
+};
+
+}  // namespace kith::node
