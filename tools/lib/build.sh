@@ -15,8 +15,18 @@ build_jobs() {
   echo $((by_memory < cores ? by_memory : cores))
 }
 
-# build_preset PRESET [TARGET…]: configures and builds in build/PRESET. One progress line on a
-# terminal; otherwise silent, and on failure everything the compiler said.
+# Keeps ninja's output in a log and, on a terminal, shows how far it is, in one line.
+build_progress() {
+  local to_terminal=0
+  [ -t 1 ] && to_terminal=1
+  awk -v log_file="$1" -v name="$2" -v show="$to_terminal" '
+    { print >log_file }
+    show && /^\[/ { printf "\r\033[Kbuilding %s %s", name, $1; fflush() }
+    END { if (show) printf "\r\033[K" }'
+}
+
+# build_preset PRESET [TARGET…]: configures and builds in build/PRESET. Silent but for the progress
+# line; on failure everything that the compiler said is shown.
 build_preset() {
   local preset=$1 dir=$root/build/$1 log
   shift
@@ -26,10 +36,9 @@ build_preset() {
     cat "$log" >&2
     return 1
   fi
-  if [ -t 1 ]; then
-    NINJA_STATUS="building $preset [%f/%t] " ninja -C "$dir" -j "$(build_jobs)" --quiet "$@"
-  elif ! ninja -C "$dir" -j "$(build_jobs)" --quiet "$@" >"$log" 2>&1; then
-    cat "$log" >&2
+  if ! (set -o pipefail
+    ninja -C "$dir" -j "$(build_jobs)" "$@" 2>&1 | build_progress "$log" "$preset"); then
+    grep -v '^\[[0-9]*/[0-9]*\]' "$log" >&2
     return 1
   fi
 }
