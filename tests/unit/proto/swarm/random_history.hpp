@@ -2,7 +2,9 @@
 // some not. Driven by a source of numbers, so that a generator or a fuzzer can be one.
 #pragma once
 
-#include "tests/unit/proto/swarm/fixtures.hpp"
+#include <set>
+
+#include "tests/unit/proto/swarm/maker.hpp"
 
 namespace kith::test {
 

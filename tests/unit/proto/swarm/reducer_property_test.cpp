@@ -1,6 +1,7 @@
 // The reducer against a naive one, over random histories and random orders of arrival.
 #include <cstdlib>
 
+#include "tests/unit/proto/swarm/fixtures.hpp"
 #include "tests/unit/proto/swarm/naive_reducer.hpp"
 #include "tests/unit/proto/swarm/random_history.hpp"
 
