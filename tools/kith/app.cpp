@@ -1,0 +1,140 @@
+#include "tools/kith/app.hpp"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+
+#include "tools/kith/commands.hpp"
+#include "tools/kith/home.hpp"
+
+namespace kith::cli {
+namespace {
+
+constexpr std::size_t kStdinMax = 64 * 1024;
+constexpr const char* kEverywhere =
+    "Everywhere: --home DIR, --json, -q, -v, --no-color, --version, --help";
+
+struct Common {
+  std::string home;
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  bool no_color = false;
+};
+
+void declare_common(CLI::App& app, Common& common) {
+  app.set_version_flag("--version", "kith " KITH_VERSION, "Print the version");
+  app.add_option("--home", common.home,
+                 "The device's home (default: $KITH_HOME, $XDG_DATA_HOME/kith, "
+                 "~/.local/share/kith)")
+      ->option_text("DIR");
+  app.add_flag("--json", common.json, "One JSON object per line on standard output");
+  app.add_flag("-q,--quiet", common.quiet, "Results and errors only");
+  app.add_flag("-v,--verbose", common.verbose, "Say more");
+  app.add_flag("--no-color", common.no_color, "No colors (NO_COLOR does the same)");
+}
+
+/// Is --json asked for? Needed where the command line does not parse.
+bool wants_json(int argc, char** argv) {
+  const auto is = [](const char* wanted) {
+    return [wanted](const char* word) { return std::string_view(word) == wanted; };
+  };
+  char** const end = std::find_if(argv, argv + argc, is("--"));
+  return std::any_of(argv, end, is("--json"));
+}
+
+int wrong_usage(const CLI::App& app, const CLI::ParseError& error, Output& out) {
+  std::string what = error.what();
+  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
+  std::replace(what.begin(), what.end(), '\n', ' ');
+  std::string command = "kith";
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) {
+    at = at->get_subcommands().front();
+    command += ' ' + at->get_name();
+  }
+  return out.fail(local_error(Errc::kUsage, what, command, command + " --help explains it"));
+}
+
+int act(Context& context, const Action& action) {
+  const int code = action(context);
+  if (context.out.flush() || code != 0) return code;
+  return context.out.fail(os_error(errno, "cannot write to standard output"));
+}
+
+int run_parsed(const Common& common, const NodeFlags& node, const Action& action, Output& out) {
+  auto home = find_home(common.home);
+  if (!home) return out.fail(home.error());
+  Signals signals;
+  Context context{std::move(*home), node, out, signals};
+  return act(context, action);
+}
+
+}  // namespace
+
+CLI::App* Commands::add(CLI::App& parent, const char* name, const char* summary,
+                        Action action) const {
+  CLI::App* command = parent.add_subcommand(name, summary);
+  command->footer(kEverywhere);
+  command->parse_complete_callback(
+      [&chosen = chosen, action = std::move(action)] { chosen = action; });
+  return command;
+}
+
+void add_limit_option(CLI::App& command, NodeFlags& flags) {
+  command
+      .add_option("--limit", flags.limit,
+                  "Bytes per second, each direction, as 200MB/s, 10MiB/s, 800k; of a node that "
+                  "this command starts")
+      ->option_text("RATE");
+}
+
+Result<std::string> text_or_stdin(const std::string& word) {
+  if (word != "-") return word;
+  std::string out;
+  std::array<char, 4096> bytes;
+  for (;;) {
+    const ssize_t size = ::read(STDIN_FILENO, bytes.data(), bytes.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) return os_error(errno, "cannot read standard input");
+    if (size == 0) return out;
+    out.append(bytes.data(), static_cast<std::size_t>(size));
+    if (out.size() > kStdinMax) {
+      return local_error(Errc::kUsage, "more than 64 KiB on standard input");
+    }
+  }
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Share files directly between machines that trust each other.", "kith");
+  Common common;
+  NodeFlags node;
+  Action chosen;
+  app.fallthrough();
+  app.require_subcommand(1);
+  declare_common(app, common);
+  const Commands commands{app, chosen, node};
+  add_node_commands(commands);
+  add_swarm_commands(commands);
+  add_share_commands(commands);
+  add_fetch_commands(commands);
+  add_config_command(commands);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    Output out(output_options(wants_json(argc, argv), false, false, false));
+    return wrong_usage(app, error, out);
+  }
+  Output out(output_options(common.json, common.quiet, common.verbose, common.no_color));
+  return run_parsed(common, node, chosen, out);
+}
+
+}  // namespace kith::cli

@@ -1,0 +1,124 @@
+#include "tools/kith/ask.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "node/api/routes.hpp"
+#include "tools/kith/client.hpp"
+#include "tools/kith/fields.hpp"
+
+namespace kith::cli {
+namespace {
+
+using node::Json;
+
+constexpr int kRepetitions = 20;
+
+/// What became of one attempt.
+struct Attempt {
+  Json last;              // the last line, if it came
+  std::string last_text;  // as it came
+  CallEnd end = CallEnd::kLost;
+};
+
+void on_line(Output& out, Attempt& attempt, std::string_view text) {
+  Json line = Json::parse(text, nullptr, false);
+  const std::string event = line.is_object() ? raw(line, "event") : std::string();
+  if (event == "done" || event == "error") {
+    attempt.last = std::move(line);
+    attempt.last_text = text;
+    return;
+  }
+  out.json_line(text);
+  if (event == "progress") out.progress(line);
+  if (event == "bad-entry") out.note(cli::text(line, "path") + ": " + cli::text(line, "what"));
+}
+
+Result<Attempt> attempt(Context& context, const Question& question, const NodeAccess& access) {
+  Attempt out;
+  const std::string arguments =
+      question.arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
+  KITH_TRY(out.end, call(access.connection, question.command, arguments, context.signals.fd(),
+                         [&](std::string_view line) { on_line(context.out, out, line); }));
+  return out;
+}
+
+/// The node ended before it answered, or said that it is about to end.
+bool node_ended(const Attempt& attempt) {
+  return attempt.end == CallEnd::kLost || raw(attempt.last, "code") == "closed";
+}
+
+Error limit_of_a_node() {
+  return local_error(Errc::kUsage, "a node is running, and a limit is that of a node", "--limit",
+                     "kith config limit RATE sets it");
+}
+
+Answer failed(Context& context, const Error& error) {
+  Answer out;
+  const bool signal = error.code == Errc::kCancelled;
+  out.exit = signal ? interrupted(context) : context.out.fail(error);
+  return out;
+}
+
+Answer finished(Context& context, Attempt attempt, NodeAccess access) {
+  if (attempt.end == CallEnd::kSignal) {
+    access.connection.reset();
+    return failed(context, local_error(Errc::kCancelled, {}));
+  }
+  if (!attempt.last.is_object()) {
+    return failed(context, local_error(Errc::kClosed, "the node ended before it answered",
+                                       context.home, "kith start begins one"));
+  }
+  context.out.json_line(attempt.last_text);
+  Answer out;
+  if (raw(attempt.last, "event") == "error") {
+    out.exit = context.out.fail(attempt.last);
+    return out;
+  }
+  out.done = std::move(attempt.last);
+  out.own = std::move(access.own);
+  return out;
+}
+
+}  // namespace
+
+Answer ask(Context& context, const Question& question) {
+  const auto valid = node::parse_request(question.command, question.arguments);
+  if (!valid) return failed(context, valid.error());
+  for (int repetition = 0;; ++repetition) {
+    auto access = question.needs_running_node ? reach_running_node(context) : reach_node(context);
+    if (!access) return failed(context, access.error());
+    if (!access->own && !context.node.limit.empty()) return failed(context, limit_of_a_node());
+    auto result = attempt(context, question, *access);
+    if (!result) return failed(context, result.error());
+    const bool again = node_ended(*result) && !access->own && question.repeatable &&
+                       access->kind == HolderKind::kCommand && repetition < kRepetitions;
+    if (!again) return finished(context, std::move(*result), std::move(*access));
+    context.out.detail("the command that ran the node has ended: going on without it");
+  }
+}
+
+int ask_and_print(Context& context, const Question& question, Print print, Verdict verdict) {
+  const Answer answer = ask(context, question);
+  if (answer.exit != 0) return answer.exit;
+  if (!context.out.options().json) print(context.out, answer.done);
+  return verdict == nullptr ? 0 : verdict(answer.done);
+}
+
+int interrupted(Context& context, const std::string& what) {
+  const int code = exit_code_of_signal(context.signals.take().value_or(2));
+  const std::string name = code == 130 ? "interrupted" : "terminated";
+  Json line;
+  line["v"] = 1;
+  line["event"] = "error";
+  line["code"] = name;
+  line["exit"] = code;
+  line["what"] = what;
+  line["subject"] = "";
+  line["hint"] = "the same command goes on where it stopped";
+  context.out.json_line(node::dump_line(line));
+  context.out.note("kith: " + name + ": " + what);
+  return code;
+}
+
+}  // namespace kith::cli

@@ -1,0 +1,123 @@
+#include "tools/kith/units.hpp"
+
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstdio>
+
+namespace kith::cli {
+namespace {
+
+constexpr std::uint64_t kRateMax = std::uint64_t{1} << 40;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
+/// What one unit stands for; 0 if there is no such unit.
+std::uint64_t factor_of(const std::string& unit) {
+  struct Row {
+    char letter;
+    std::uint64_t ten, two;
+  };
+  static constexpr std::array kRows{Row{'k', 1'000, 1ULL << 10}, Row{'m', 1'000'000, 1ULL << 20},
+                                    Row{'g', 1'000'000'000, 1ULL << 30},
+                                    Row{'t', 1'000'000'000'000, 1ULL << 40}};
+  if (unit.empty() || unit == "b") return 1;
+  for (const Row& row : kRows) {
+    if (unit[0] != row.letter) continue;
+    const std::string rest = unit.substr(1);
+    if (rest.empty() || rest == "b") return row.ten;
+    if (rest == "i" || rest == "ib") return row.two;
+  }
+  return 0;
+}
+
+Error bad_rate(std::string_view text) {
+  return local_error(Errc::kUsage, "not a rate", std::string(text), "for example 200MB/s or 800k");
+}
+
+/// The digits of a decimal number, with its point if it has one.
+std::size_t number_length(std::string_view text) {
+  return std::min(text.find_first_not_of("0123456789."), text.size());
+}
+
+std::string scaled(std::uint64_t value, std::uint64_t base, const char* const* units) {
+  double number = static_cast<double>(value);
+  std::size_t unit = 0;
+  while (number >= 999.5 && unit < 4) {
+    number /= static_cast<double>(base);
+    ++unit;
+  }
+  char text[32];
+  const char* form = unit == 0 || number >= 99.95 ? "%.0f %s"
+                     : number >= 9.995            ? "%.1f %s"
+                                                  : "%.2f %s";
+  std::snprintf(text, sizeof text, form, number, units[unit]);
+  return text;
+}
+
+}  // namespace
+
+Result<std::uint64_t> parse_rate(std::string_view text) {
+  std::string rate = lower(text);
+  if (rate == "none") return std::uint64_t{0};
+  if (rate.size() >= 2 && rate.compare(rate.size() - 2, 2, "/s") == 0) rate.resize(rate.size() - 2);
+  const std::size_t digits = number_length(rate);
+  double number = 0;
+  const auto [end, error] = std::from_chars(rate.data(), rate.data() + digits, number);
+  if (digits == 0 || error != std::errc() || end != rate.data() + digits) return bad_rate(text);
+  const std::uint64_t factor = factor_of(rate.substr(digits));
+  if (factor == 0) return bad_rate(text);
+  const double bytes = number * static_cast<double>(factor);
+  if (bytes > static_cast<double>(kRateMax)) return bad_rate(text);
+  const auto out = static_cast<std::uint64_t>(bytes);
+  if (out == 0 && number > 0) return bad_rate(text);
+  return out;
+}
+
+Result<std::chrono::milliseconds> parse_span(std::string_view text) {
+  const Error bad = local_error(Errc::kUsage, "not a time span", std::string(text),
+                                "for example 90s, 5m, 24h or 7d");
+  std::uint64_t number = 0;
+  const char* const begin = text.data();
+  const auto [end, error] = std::from_chars(begin, begin + text.size(), number);
+  if (error != std::errc() || static_cast<std::size_t>(end - begin) + 1 != text.size()) return bad;
+  const char unit = text.back();
+  const std::uint64_t seconds = unit == 's'   ? 1
+                                : unit == 'm' ? 60
+                                : unit == 'h' ? 3'600
+                                : unit == 'd' ? 86'400
+                                              : 0;
+  constexpr std::uint64_t kMax = 366ULL * 86'400;
+  if (seconds == 0 || number == 0 || number > kMax / seconds) return bad;
+  return std::chrono::milliseconds(static_cast<std::int64_t>(number * seconds * 1'000));
+}
+
+std::string format_bytes(std::uint64_t bytes) {
+  static constexpr const char* kUnits[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  return scaled(bytes, 1'024, kUnits);
+}
+
+std::string format_rate(std::uint64_t bytes_per_second) {
+  static constexpr const char* kUnits[] = {"B/s", "kB/s", "MB/s", "GB/s", "TB/s"};
+  return scaled(bytes_per_second, 1'000, kUnits);
+}
+
+std::string format_span(std::chrono::seconds span) {
+  const long long total = span.count();
+  char text[48];
+  if (total >= 86'400) {
+    std::snprintf(text, sizeof text, "%lld d %lld h", total / 86'400, total % 86'400 / 3'600);
+  } else if (total >= 3'600) {
+    std::snprintf(text, sizeof text, "%lld:%02lld:%02lld", total / 3'600, total % 3'600 / 60,
+                  total % 60);
+  } else {
+    std::snprintf(text, sizeof text, "%lld:%02lld", total / 60, total % 60);
+  }
+  return text;
+}
+
+}  // namespace kith::cli
