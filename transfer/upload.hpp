@@ -74,6 +74,7 @@ class Upload {
   [[nodiscard]] std::optional<std::uint32_t> cost(ConnId conn, bool repeats);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
+  [[nodiscard]] bool has_memory() const;
   bool start_next(bool repeats, Outbox& out);
   void start_section(PeerSession& session, QueuedWant& want, std::uint32_t length, Outbox& out);
   void emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame, SlabChain sealed,

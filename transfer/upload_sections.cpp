@@ -83,7 +83,7 @@ std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
 void Upload::schedule(TimePoint now, Outbox& out) {
   limited_until_.reset();
   while (!fresh_.empty() || !repeats_.empty()) {
-    if (in_use() > 0 && in_use() + kSectionMax > core_.config.send_budget_bytes) return;
+    if (!has_memory()) return;
     if (!limit_.allows(now)) {
       limited_until_ = limit_.ready_at();
       return;
@@ -92,6 +92,13 @@ void Upload::schedule(TimePoint now, Outbox& out) {
     if (!start_next(repeats_first, out) && !start_next(!repeats_first, out)) return;
     ++starts_;
   }
+}
+
+bool Upload::has_memory() const {
+  // Room for the longest section; where the budget is too small for two of them (in simulations),
+  // half of it suffices.
+  const std::size_t budget = core_.config.send_budget_bytes;
+  return in_use() + kSectionMax <= budget || in_use() < budget / 2;
 }
 
 bool Upload::start_next(bool repeats, Outbox& out) {
