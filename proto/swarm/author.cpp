@@ -100,8 +100,8 @@ Result<FreshEpoch> fresh_epoch(const Author& author, std::optional<DeviceId> wit
 
 Result<NewSwarm> create_swarm(const DeviceKeys& founder, std::string_view swarm_name,
                               std::string_view device_name, Rng& rng) {
-  KITH_CHECK(check_name(swarm_name));
-  KITH_CHECK(check_name(device_name));
+  KITH_CHECK(check_roster_name(swarm_name));
+  KITH_CHECK(check_roster_name(device_name));
   Secret group;
   rng.fill(group.mutable_view());
   const auto secrets = EpochSecrets::generate(rng);
@@ -142,7 +142,7 @@ Result<Op> make_revoke_invite(const Author& author, const SignPublic& key) {
 
 Result<Op> make_add(const Author& author, const DeviceBinding& device, Role role,
                     std::string_view name, std::optional<AddBody::ByInvite> invite) {
-  KITH_CHECK(check_name(name));
+  KITH_CHECK(check_roster_name(name));
   KITH_TRY(const KnownEpoch epoch, current_epoch(author));
   AddBody body;
   body.device = device;
@@ -199,7 +199,7 @@ Result<Op> make_wrap(const Author& author, const DeviceId& device) {
 
 Result<Op> make_rename(const Author& author, std::optional<DeviceId> device,
                        std::string_view name) {
-  KITH_CHECK(check_name(name));
+  KITH_CHECK(check_roster_name(name));
   KITH_TRY(const KnownEpoch epoch, current_epoch(author));
   return finish(author, RenameBody{device, epoch.id,
                                    seal_name(*epoch.secrets.content, device, name, author.rng)});

@@ -85,7 +85,7 @@ RedeemAnswer redeem(const RosterState& state, const SwarmId& swarm, const Device
   if (!is_genuine(swarm, join)) return refused("the request is not signed by the invite's key");
   const auto binding = DeviceBinding::decode(join.binding);
   if (!binding) return refused("the request holds no valid device binding");
-  if (!check_name(join.name)) {
+  if (!check_roster_name(join.name)) {
     return refused("the device's name is not 1 to 64 bytes of UTF-8 without control characters");
   }
   const auto it = state.invites.find(*SignPublic::from(join.invite.view()));

@@ -115,7 +115,7 @@ Result<Secret> open_parent(const Secret& child_content, const OpId& parent, cons
   return Secret(plain.bytes);
 }
 
-Result<void> check_name(std::string_view name) {
+Result<void> check_roster_name(std::string_view name) {
   if (name.empty() || name.size() > limits::kDeviceNameMax) {
     return local_error(Errc::kUsage, "a name has 1 to 64 bytes", escape(name));
   }
@@ -128,7 +128,7 @@ Result<void> check_name(std::string_view name) {
 
 NameBox seal_name(const Secret& content, std::optional<DeviceId> subject, std::string_view name,
                   Rng& rng) {
-  KITH_ASSERT(check_name(name).has_value());
+  KITH_ASSERT(check_roster_name(name).has_value());
   Buffer plain(kPaddedName, 0);
   plain[0] = static_cast<std::uint8_t>(name.size());
   std::copy(name.begin(), name.end(), plain.begin() + 1);
@@ -141,7 +141,7 @@ Result<std::string> open_name(const Secret& content, std::optional<DeviceId> sub
   const std::size_t size = plain[0];
   if (size >= kPaddedName) return peer_error(Errc::kMalformed, "a sealed name is too long");
   std::string name(as_text(Bytes(plain).subspan(1, size)));
-  if (!check_name(name)) return peer_error(Errc::kMalformed, "a sealed name is not a legal name");
+  if (!check_roster_name(name)) return peer_error(Errc::kMalformed, "a sealed name is not a legal name");
   return name;
 }
 

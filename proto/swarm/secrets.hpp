@@ -72,7 +72,7 @@ struct NamedWrap {
                                          const ParentBox& box);
 
 /// Names of 1 to 64 bytes of UTF-8 without control characters. Error kUsage (local).
-[[nodiscard]] Result<void> check_name(std::string_view name);
+[[nodiscard]] Result<void> check_roster_name(std::string_view name);
 /// Sealed with its subject (device id; nothing for the swarm) as associated data.
 [[nodiscard]] NameBox seal_name(const Secret& content, std::optional<DeviceId> subject,
                                 std::string_view name, Rng& rng);
