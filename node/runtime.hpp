@@ -16,17 +16,17 @@
 namespace kith::node {
 
 struct RuntimeOptions {
-  std::string home;                      // absolute, exists, 0700; its lock is held by the caller
+  std::string home;  // absolute, exists, 0700; its lock is held by the caller
   /// Where to listen, UDP and TCP. Nothing: all addresses, the port of the last run or 5484, and
   /// another one if it is taken, which is then remembered.
   std::optional<Endpoint> listen;
-  std::optional<Endpoint> advertise;     // how others reach us, for invites
+  std::optional<Endpoint> advertise;  // how others reach us, for invites
   std::vector<Endpoint> bootstrap;
-  std::uint64_t limit = 0;               // bytes per second, each direction; 0: none
-  std::string device_name;               // empty: the host's
-  bool lan = true;                       // multicast beacons
-  bool log_to_stderr = false;            // else HOME/log/kith.log
-  int log_level = 2;                     // 0 errors, 1 warnings, 2 information, 3 everything
+  std::uint64_t limit = 0;     // bytes per second, each direction; 0: none
+  std::string device_name;     // empty: the host's
+  bool lan = true;             // multicast beacons
+  bool log_to_stderr = false;  // else HOME/log/kith.log
+  int log_level = 2;           // 0 errors, 1 warnings, 2 information, 3 everything
 };
 
 class Runtime {

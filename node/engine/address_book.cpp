@@ -14,13 +14,20 @@ constexpr Duration kLastRetry = 5min;
 
 std::string to_string(FoundBy found_by) {
   switch (found_by) {
-    case FoundBy::kInvite: return "invite";
-    case FoundBy::kRemembered: return "remembered";
-    case FoundBy::kLan: return "lan";
-    case FoundBy::kPeers: return "peers";
-    case FoundBy::kDht: return "dht";
-    case FoundBy::kBootstrap: return "bootstrap";
-    case FoundBy::kIncoming: return "incoming";
+    case FoundBy::kInvite:
+      return "invite";
+    case FoundBy::kRemembered:
+      return "remembered";
+    case FoundBy::kLan:
+      return "lan";
+    case FoundBy::kPeers:
+      return "peers";
+    case FoundBy::kDht:
+      return "dht";
+    case FoundBy::kBootstrap:
+      return "bootstrap";
+    case FoundBy::kIncoming:
+      return "incoming";
   }
   return "unknown";
 }
@@ -31,7 +38,8 @@ void AddressBook::add(TimePoint now, const Endpoint& endpoint, std::optional<Dev
   const auto it = addresses_.find(endpoint);
   if (it == addresses_.end()) {
     if (addresses_.size() >= kAddressesMax) make_room();
-    addresses_[endpoint] = {.device = device, .found_by = found_by, .next_try = now, .last_failure = {}};
+    addresses_[endpoint] = {
+        .device = device, .found_by = found_by, .next_try = now, .last_failure = {}};
     return;
   }
   Address& address = it->second;

@@ -1,9 +1,10 @@
-// Which addresses might lead to members of a swarm, and when to try them. All discovery gives hints,
-// never authority: whoever answers proves itself in the handshake. Pure and bounded.
+// Which addresses might lead to members of a swarm, and when to try them. All discovery gives
+// hints, never authority: whoever answers proves itself in the handshake. Pure and bounded.
 //
 // An address is known under a device id where the source named one (invite, remembered, peers
-// frames, beacons); otherwise it stands alone (--bootstrap, DHT providers). Failed attempts back off:
-// 1 s, 2 s, 4 s … at most 5 min, with a random quarter added, so that nodes do not meet in step.
+// frames, beacons); otherwise it stands alone (--bootstrap, DHT providers). Failed attempts back
+// off: 1 s, 2 s, 4 s … at most 5 min, with a random quarter added, so that nodes do not meet in
+// step.
 #pragma once
 
 #include <map>
@@ -18,7 +19,15 @@
 
 namespace kith::node {
 
-enum class FoundBy : std::uint8_t { kInvite, kRemembered, kLan, kPeers, kDht, kBootstrap, kIncoming };
+enum class FoundBy : std::uint8_t {
+  kInvite,
+  kRemembered,
+  kLan,
+  kPeers,
+  kDht,
+  kBootstrap,
+  kIncoming
+};
 [[nodiscard]] std::string to_string(FoundBy found_by);
 
 class AddressBook {
@@ -29,15 +38,16 @@ class AddressBook {
     TimePoint next_try{};
     std::uint32_t failures = 0;
     bool dialling = false;
-    bool confirmed = false;      // a handshake was completed on it
-    std::string last_failure;    // why it is not connected, for `peers` and `doctor`
+    bool confirmed = false;    // a handshake was completed on it
+    std::string last_failure;  // why it is not connected, for `peers` and `doctor`
   };
 
   explicit AddressBook(Rng& rng) : rng_(rng) {}
 
   /// Adds or refreshes; a device's address that is new may be tried at once. Unusable addresses are
   /// ignored. Bounded: kAddressesMax, of which the one with the most failures goes first.
-  void add(TimePoint now, const Endpoint& endpoint, std::optional<DeviceId> device, FoundBy found_by);
+  void add(TimePoint now, const Endpoint& endpoint, std::optional<DeviceId> device,
+           FoundBy found_by);
 
   /// The next address to dial now, or nothing. `wanted(address)` says whether its device is worth a
   /// connection (not ourselves, not connected already). The address is then marked as dialling.

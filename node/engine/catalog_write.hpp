@@ -49,7 +49,7 @@ struct PutCopy {
   CopyState state{};
   std::string directory;  // of a fetch
   std::string name;
-  std::string path;       // final
+  std::string path;  // final
   bool detached = false;
   bool replace = false;
   bool safe_links = false;
@@ -88,8 +88,9 @@ struct PutSetting {
   std::string value;
 };
 
-using CatalogBody = std::variant<PutSwarm, PutOps, DeleteSwarm, PutShare, PutPage, PutCopy, SetCopyState,
-                                 PutFileStats, PutHave, DeleteCopy, PutPeer, PutSetting>;
+using CatalogBody =
+    std::variant<PutSwarm, PutOps, DeleteSwarm, PutShare, PutPage, PutCopy, SetCopyState,
+                 PutFileStats, PutHave, DeleteCopy, PutPeer, PutSetting>;
 struct CatalogWrite {
   CatalogBody body;
   std::optional<std::uint64_t> ack;
@@ -115,7 +116,7 @@ struct SavedCopy {
     PutHave row;
     bool same_boot = false;  // written since this kernel booted: its page cache still has the bytes
   };
-  std::vector<Row> rows;     // of both sets, without overlap within each
+  std::vector<Row> rows;  // of both sets, without overlap within each
 };
 struct SavedPeer {
   SwarmId swarm;

@@ -1,4 +1,5 @@
-// What users ask of a node, and what it answers: plain values between the API thread and the engine.
+// What users ask of a node, and what it answers: plain values between the API thread and the
+// engine.
 //
 // Every command has a RequestId, chosen by the API. The engine answers each with any number of
 // Progress replies and exactly one final reply: Done or an Error. A client that goes away sends
@@ -55,8 +56,8 @@ struct LeaveSwarm {
   SwarmSelector swarm;
 };
 
-/// Where a share goes, decided before a long import begins. Answer: SwarmTarget. Makes a swarm named
-/// `home` if there is none at all.
+/// Where a share goes, decided before a long import begins. Answer: SwarmTarget. Makes a swarm
+/// named `home` if there is none at all.
 struct ResolveShareTarget {
   SwarmSelector swarm;
 };
@@ -71,12 +72,12 @@ struct AddShare {
 };
 struct Fetch {
   Link link;
-  std::string directory;          // absolute; made if missing
-  std::string name;               // empty: the share's own
+  std::string directory;  // absolute; made if missing
+  std::string name;       // empty: the share's own
   bool replace = false;
   bool safe_links = false;
-  bool wait = false;              // keep trying when nobody provides it
-  bool detached = false;          // goes on when the client leaves
+  bool wait = false;      // keep trying when nobody provides it
+  bool detached = false;  // goes on when the client leaves
 };
 struct ListShares {};
 struct ShowShare {
@@ -111,11 +112,10 @@ struct CancelRequest {
   RequestId request{};
 };
 
-using CommandBody =
-    std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
-                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
-                 VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, AddBootstrap,
-                 CancelRequest>;
+using CommandBody = std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
+                                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare,
+                                 Unshare, CancelFetch, VerifyShare, MovedShare, ListPeers,
+                                 GetStatus, GetDoctor, SetLimit, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -145,9 +145,9 @@ struct ShareView {
   SwarmId swarm;
   std::string swarm_name;
   std::string name;
-  std::string path;      // where the copy is, or will be
-  std::string state;     // shared, fetching, paused, verifying, complete, withdrawn, failed
-  std::string problem;   // why it failed, or which files changed or are missing
+  std::string path;     // where the copy is, or will be
+  std::string state;    // shared, fetching, paused, verifying, complete, withdrawn, failed
+  std::string problem;  // why it failed, or which files changed or are missing
   std::string link;
   Totals totals;
   std::uint64_t bytes_have = 0;
@@ -160,8 +160,8 @@ struct PeerView {
   std::string address;
   bool connected = false;
   bool incoming = false;
-  std::string found_by;   // invite, remembered, lan, peers, dht, bootstrap, incoming
-  std::string why_not;    // not connected: the last failure
+  std::string found_by;  // invite, remembered, lan, peers, dht, bootstrap, incoming
+  std::string why_not;   // not connected: the last failure
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
   std::int64_t rtt_ms = -1;
@@ -182,19 +182,19 @@ struct StatusView {
   std::int64_t longest_turn_us = 0;
 };
 struct DoctorCheck {
-  std::string name;    // ports, addresses, reached, clock, disk, versions, peers
-  std::string state;   // ok, warning, problem
+  std::string name;   // ports, addresses, reached, clock, disk, versions, peers
+  std::string state;  // ok, warning, problem
   std::string what;
   std::string hint;
 };
 struct FetchProgress {
   ShareId share;
   std::string name;
-  std::string phase;   // looking, manifest, preparing, content, verifying, finishing
+  std::string phase;  // looking, manifest, preparing, content, verifying, finishing
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
-  std::uint64_t rate = 0;       // bytes per second, over the last seconds
-  std::size_t peers = 0;        // sources
+  std::uint64_t rate = 0;  // bytes per second, over the last seconds
+  std::size_t peers = 0;   // sources
 };
 struct SourceView {
   DeviceId device;
@@ -207,7 +207,8 @@ struct FetchResult {
   Totals totals;
   std::uint64_t bytes_received = 0;  // section bytes that arrived during this command
   std::vector<SourceView> sources;
-  std::uint64_t links_outside = 0;   // symlinks that leave the tree (carried, or left out: safe_links)
+  std::uint64_t links_outside =
+      0;  // symlinks that leave the tree (carried, or left out: safe_links)
   bool already_there = false;
   std::int64_t elapsed_ms = 0;
 };
@@ -223,25 +224,54 @@ struct SwarmTarget {
   Secret conv;  // convergence secret of the current epoch
 };
 
-struct SwarmCreated { SwarmView swarm; };
-struct SwarmsAnswer { std::vector<SwarmView> swarms; };
-struct MembersAnswer { SwarmView swarm; std::vector<MemberView> members; };
-struct InviteMade { std::string text; SwarmView swarm; std::string role; std::uint32_t uses = 1; UnixMillis expiry{}; };
-struct Joined { SwarmView swarm; bool already = false; };
-struct JoinProgress { std::string what; };
-struct ShareAdded { ShareView share; };
-struct SharesAnswer { std::vector<ShareView> shares; };
-struct ShareAnswer { ShareView share; std::vector<SourceView> providers; };
-struct PeersAnswer { std::vector<PeerView> peers; };
-struct DoctorAnswer { std::vector<DoctorCheck> checks; };
+struct SwarmCreated {
+  SwarmView swarm;
+};
+struct SwarmsAnswer {
+  std::vector<SwarmView> swarms;
+};
+struct MembersAnswer {
+  SwarmView swarm;
+  std::vector<MemberView> members;
+};
+struct InviteMade {
+  std::string text;
+  SwarmView swarm;
+  std::string role;
+  std::uint32_t uses = 1;
+  UnixMillis expiry{};
+};
+struct Joined {
+  SwarmView swarm;
+  bool already = false;
+};
+struct JoinProgress {
+  std::string what;
+};
+struct ShareAdded {
+  ShareView share;
+};
+struct SharesAnswer {
+  std::vector<ShareView> shares;
+};
+struct ShareAnswer {
+  ShareView share;
+  std::vector<SourceView> providers;
+};
+struct PeersAnswer {
+  std::vector<PeerView> peers;
+};
+struct DoctorAnswer {
+  std::vector<DoctorCheck> checks;
+};
 struct Ok {};
 
 /// Not final.
 using Progress = std::variant<FetchProgress, JoinProgress>;
 /// Final.
-using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined, SwarmTarget,
-                          ShareAdded, FetchResult, SharesAnswer, ShareAnswer, VerifyReport, PeersAnswer,
-                          StatusView, DoctorAnswer>;
+using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined,
+                          SwarmTarget, ShareAdded, FetchResult, SharesAnswer, ShareAnswer,
+                          VerifyReport, PeersAnswer, StatusView, DoctorAnswer>;
 
 struct Reply {
   RequestId request{};
@@ -250,7 +280,7 @@ struct Reply {
 
 /// Something happened that no command asked for; for the event stream.
 struct NodeEvent {
-  std::string kind;    // peer-connected, peer-lost, share-withdrawn, member-joined, device-banned, …
+  std::string kind;  // peer-connected, peer-lost, share-withdrawn, member-joined, device-banned, …
   std::string what;
   std::string subject;
 };

@@ -66,8 +66,12 @@ void Engine::on_command(Turn& turn, RequestId request, const ListMembers& comman
   MembersAnswer answer;
   answer.swarm = named_view(**swarm);
   for (const auto& [device, member] : (*swarm)->roster.state().members) {
-    MemberView view{device, (*swarm)->name_of(device), std::string(to_string(member.role)),
-                    device == swarms_.self(), false, {}};
+    MemberView view{device,
+                    (*swarm)->name_of(device),
+                    std::string(to_string(member.role)),
+                    device == swarms_.self(),
+                    false,
+                    {}};
     if (const Connection* conn = connection_to((*swarm)->id, device)) {
       view.connected = true;
       view.address = conn->remote.to_string();
@@ -96,8 +100,9 @@ void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command
                                           "roles are admin, member, reader, mirror"));
   }
   if (command.uses == 0 || command.uses > kUsesMax || command.lifetime.count() <= 0) {
-    return turn.fail(request, local_error(Errc::kUsage, "an invite has 1 to 1000 uses, and a time to "
-                                                        "live that is not over"));
+    return turn.fail(request, local_error(Errc::kUsage,
+                                          "an invite has 1 to 1000 uses, and a time to "
+                                          "live that is not over"));
   }
   const UnixMillis expiry{count(turn.now.wall) + command.lifetime.count()};
   auto made = kith::make_invite(swarms_.author(**swarm), *role, command.uses, expiry);

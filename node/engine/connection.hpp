@@ -1,5 +1,6 @@
-// One connection of the engine: handshake, then control records and bulk sections. It knows bytes and
-// states; who may connect and what frames mean is decided above it (connections.hpp, engine.hpp).
+// One connection of the engine: handshake, then control records and bulk sections. It knows bytes
+// and states; who may connect and what frames mean is decided above it (connections.hpp,
+// engine.hpp).
 #pragma once
 
 #include <optional>
@@ -31,7 +32,7 @@ struct Connection {
   State state = State::kConnecting;
   ConnectionKind kind = ConnectionKind::kMember;
   TimePoint since{};
-  TimePoint deadline{};              // of the handshake
+  TimePoint deadline{};  // of the handshake
   std::optional<PeerHandshake> handshake;
   std::optional<SecureChannel> channel;
   ReceiveBuffer in;
@@ -43,15 +44,15 @@ struct Connection {
   std::optional<SignPublic> invite;  // kInvite: its key
   bool announced = false;            // its device stands in the roster: the transfer core knows it
 
-  std::optional<ChunkFrame> section; // being received
-  Section next_section = 0;          // of our direction
+  std::optional<ChunkFrame> section;  // being received
+  Section next_section = 0;           // of our direction
   TimePoint heard{};
   TimePoint pinged{};
   std::uint32_t ping_number = 0;
   std::int64_t rtt_ms = -1;
   std::uint64_t sent = 0, received = 0;
-  std::size_t wrote = 0;             // since the transfer core was told
-  std::uint64_t join = 0;            // outgoing kInvite: which pending join it belongs to
+  std::size_t wrote = 0;   // since the transfer core was told
+  std::uint64_t join = 0;  // outgoing kInvite: which pending join it belongs to
 
   /// Seals one frame into the send queue.
   void send(Bytes frame);

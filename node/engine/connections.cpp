@@ -194,9 +194,15 @@ bool Engine::process_handshake(Turn& turn, Connection& conn) {
   const std::size_t taken = bytes.empty() ? 0 : conn.handshake->feed(bytes);
   conn.in.consume(taken);
   switch (conn.handshake->state()) {
-    case PeerHandshake::State::kFirstComplete: answer_first(turn, conn); return true;
-    case PeerHandshake::State::kPeerKnown: finish_handshake(turn, conn); return true;
-    case PeerHandshake::State::kDone: opened(turn, conn); return true;
+    case PeerHandshake::State::kFirstComplete:
+      answer_first(turn, conn);
+      return true;
+    case PeerHandshake::State::kPeerKnown:
+      finish_handshake(turn, conn);
+      return true;
+    case PeerHandshake::State::kDone:
+      opened(turn, conn);
+      return true;
     case PeerHandshake::State::kFailed:
       drop(turn, conn.id, to_string(conn.handshake->error()));
       return false;
@@ -205,7 +211,8 @@ bool Engine::process_handshake(Turn& turn, Connection& conn) {
     case PeerHandshake::State::kAwaitFirst:
     case PeerHandshake::State::kFirstOpened:
     case PeerHandshake::State::kAwaitThird:
-    case PeerHandshake::State::kSilent: return taken > 0 && !conn.in.control().empty();
+    case PeerHandshake::State::kSilent:
+      return taken > 0 && !conn.in.control().empty();
   }
   return false;
 }
@@ -232,7 +239,7 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
   conn.swarm = admission->swarm;
   conn.invite = admission->invite;
   const bool invite = admission->kind == Admission::Kind::kInvite;
-  conn.kind = invite ? ConnectionKind::kInvite
+  conn.kind = invite                                         ? ConnectionKind::kInvite
               : admission->kind == Admission::Kind::kCatchUp ? ConnectionKind::kCatchUp
                                                              : ConnectionKind::kMember;
   Buffer message;
@@ -302,15 +309,15 @@ void Engine::admit_device(Turn& turn, Connection& conn) {
   conn.announced = true;
   transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, turn.transfer);
   discovery_.connected(turn, conn.swarm, conn.device, conn.remote, !conn.incoming);
-  turn.log(LogLevel::kInfo, "connected to " + conn.device.hex().substr(0, 8) + " at " +
-                                conn.remote.to_string());
+  turn.log(LogLevel::kInfo,
+           "connected to " + conn.device.hex().substr(0, 8) + " at " + conn.remote.to_string());
   turn.event("peer-connected", conn.remote.to_string(), conn.device.hex());
   send_peers(conn);
   introduce(conn);
 }
 
-// Of two connections between two devices the one dialled by the smaller id stays, unless it has been
-// silent; both ends decide the same. False: `conn` was the one to go.
+// Of two connections between two devices the one dialled by the smaller id stays, unless it has
+// been silent; both ends decide the same. False: `conn` was the one to go.
 bool Engine::keep_among_two(Turn& turn, Connection& conn) {
   Connection* other = nullptr;
   for (const auto& [id, candidate] : connections_) {

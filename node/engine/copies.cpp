@@ -16,9 +16,7 @@ const Copies::Copy* Copies::find(CopyId id) const {
   return it == copies_.end() ? nullptr : &it->second;
 }
 
-bool Copies::is_fetch(State state) {
-  return state >= State::kRoot && state <= State::kRenaming;
-}
+bool Copies::is_fetch(State state) { return state >= State::kRoot && state <= State::kRenaming; }
 
 Copies::Copy* Copies::fetching(const ShareId& share) {
   for (auto& [id, copy] : copies_) {
@@ -42,7 +40,7 @@ void Copies::set_root(Copy& copy, Root root) {
 }
 
 void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
-  PutCopy row{copy.id,       copy.share,   state,           copy.directory, copy.name,  copy.path,
+  PutCopy row{copy.id,       copy.share,   state,           copy.directory, copy.name, copy.path,
               copy.detached, copy.replace, copy.safe_links, copy.device,    copy.inode};
   turn.out.catalog.push_back({std::move(row), {}, full});
 }
@@ -75,8 +73,8 @@ void Copies::serve(Turn& turn, Copy& copy) {
 
 // --- withdrawing ---
 
-void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex index, const Error& why,
-                      const std::string& path) {
+void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex index,
+                      const Error& why, const std::string& path) {
   Copy* copy = find(id);
   if (copy == nullptr || copy->share != share || !copy->have.has(index)) return;
   copy->have.drop(index);
@@ -86,7 +84,8 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
     transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
   }
   constexpr std::size_t kNamed = 100;
-  const bool first_time = copy->problem_paths.size() < kNamed && copy->problem_paths.insert(path).second;
+  const bool first_time =
+      copy->problem_paths.size() < kNamed && copy->problem_paths.insert(path).second;
   copy->problem = std::to_string(copy->problem_paths.size()) + " files changed or missing, first " +
                   *copy->problem_paths.begin();
   if (!first_time) return;
@@ -108,7 +107,8 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   const CopyId id = copy.id;
   if (discard) turn.out.jobs.push_back(DiscardFetchJob{id});
   for (const Listener& listener : copy.listeners) {
-    turn.fail(listener.request, local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));
+    turn.fail(listener.request,
+              local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));
   }
   const bool last = std::none_of(copies_.begin(), copies_.end(), [&](const auto& item) {
     return item.first != id && item.second.share == share;
@@ -137,8 +137,9 @@ void Copies::unshare(Turn& turn, RequestId request, CopyId id) {
 void Copies::cancel(Turn& turn, RequestId request, CopyId id) {
   Copy* copy = find(id);
   if (copy == nullptr || is_held(copy->state)) {
-    return turn.fail(request, local_error(Errc::kNotFound, "it is not being fetched", {},
-                                          "'kith list' shows what is; 'kith unshare' stops sharing"));
+    return turn.fail(request,
+                     local_error(Errc::kNotFound, "it is not being fetched", {},
+                                 "'kith list' shows what is; 'kith unshare' stops sharing"));
   }
   remove(turn, *copy, true);
   turn.done(request, Ok{});
@@ -176,8 +177,7 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->path = result.path;
   copy->problem.clear();
   copy->problem_paths.clear();
-  const CopyState state =
-      copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;
+  const CopyState state = copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;
   turn.save(SetCopyState{copy->id, state, copy->path});
   turn.save(PutFileStats{copy->id, result.file_stats});
 }

@@ -4,9 +4,10 @@
 // A fetch goes through: kRoot (the root is wanted) → kPreparing (where does it go, is there room)
 // → kManifest, only if something stands at the destination: every page, then kComparing
 // → kContent (pages and content, rarest first) → kFinishing (empty entries, modes, times, sync)
-// → kCommitting (the catalog knows) → kRenaming → kComplete. With the share complete elsewhere on this
-// device kContent copies locally instead of asking peers. A second fetch to the same place joins the
-// first; one of the same share to another place waits for the first and is then filled locally.
+// → kCommitting (the catalog knows) → kRenaming → kComplete. With the share complete elsewhere on
+// this device kContent copies locally instead of asking peers. A second fetch to the same place
+// joins the first; one of the same share to another place waits for the first and is then filled
+// locally.
 #pragma once
 
 #include <map>
@@ -26,8 +27,8 @@ namespace kith::node {
 
 /// How long a fetch looks for anybody who provides the share, unless it was told to wait.
 inline constexpr std::chrono::seconds kLookFor{30};
-/// Have-bits reach the catalog this often, or after limits::kFlushBytes; content is synced this often,
-/// or after limits::kSyncBytes.
+/// Have-bits reach the catalog this often, or after limits::kFlushBytes; content is synced this
+/// often, or after limits::kSyncBytes.
 inline constexpr std::chrono::milliseconds kFlushEvery{250};
 inline constexpr std::chrono::seconds kSyncEvery{5};
 inline constexpr std::chrono::milliseconds kProgressEvery{250};
@@ -99,8 +100,20 @@ class Copies {
 
  private:
   enum class State : std::uint8_t {
-    kOpening, kPaused, kWaiting, kRoot, kPreparing, kManifest, kComparing, kContent, kFinishing,
-    kCommitting, kRenaming, kComplete, kShared, kFailed,
+    kOpening,
+    kPaused,
+    kWaiting,
+    kRoot,
+    kPreparing,
+    kManifest,
+    kComparing,
+    kContent,
+    kFinishing,
+    kCommitting,
+    kRenaming,
+    kComplete,
+    kShared,
+    kFailed,
   };
   struct Listener {
     RequestId request{};
@@ -121,11 +134,11 @@ class Copies {
     HaveLog have;
     std::vector<std::uint32_t> lengths;  // of content chunks; 0: page not here yet. Fetches only
     std::uint32_t pages_left = 0;
-    bool from_local = false;             // kContent copies from another copy
-    std::optional<SavedCopy> saved;      // until on_opened
-    std::vector<ChunkIndex> to_check;    // had but not durable when another kernel booted
-    std::size_t jobs = 0;                // check or copy jobs in flight
-    ChunkIndex next_index = 0;           // of the next such job
+    bool from_local = false;           // kContent copies from another copy
+    std::optional<SavedCopy> saved;    // until on_opened
+    std::vector<ChunkIndex> to_check;  // had but not durable when another kernel booted
+    std::size_t jobs = 0;              // check or copy jobs in flight
+    ChunkIndex next_index = 0;         // of the next such job
     std::uint64_t bytes_have = 0;
     std::uint64_t unflushed = 0, unsynced = 0;
     TimePoint flush_at{}, sync_at{};
@@ -136,9 +149,9 @@ class Copies {
     std::uint64_t rate = 0;
     std::uint64_t links_outside = 0;
     std::vector<Listener> listeners;
-    std::set<ChunkIndex> unavailable;    // no source had it good
+    std::set<ChunkIndex> unavailable;  // no source had it good
     std::map<ChunkIndex, std::string> bad_paths;
-    bool on_network = false;             // the transfer core fetches it
+    bool on_network = false;  // the transfer core fetches it
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
     std::string problem;

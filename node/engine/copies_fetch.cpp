@@ -39,9 +39,8 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   if (command.detached) {
     turn.done(request, ShareAnswer{view(copy->id), {}});
   } else {
-    const std::uint64_t received = transfer_.has_share(copy->share)
-                                       ? transfer_.progress(copy->share).bytes_received
-                                       : 0;
+    const std::uint64_t received =
+        transfer_.has_share(copy->share) ? transfer_.progress(copy->share).bytes_received : 0;
     copy->listeners.push_back({request, turn.now.mono, received});
   }
   if (copy->state == State::kPaused || copy->state == State::kFailed) begin(turn, *copy);
@@ -118,8 +117,8 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
-  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name, copy.replace,
-                                          copy.safe_links, copy.device, copy.inode});
+  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
+                                          copy.replace, copy.safe_links, copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -193,7 +192,8 @@ void Copies::on_page(Turn& turn, PageOpened result) {
   --copy->pages_left;
   mark_have(turn, *copy, result.index);
   turn.save(PutPage{copy->share, page, std::move(result.ciphertext)});
-  const bool offered = copy->state == State::kContent && !copy->from_local && copy->to_check.empty();
+  const bool offered =
+      copy->state == State::kContent && !copy->from_local && copy->to_check.empty();
   if (offered) offer_lengths(turn, *copy, page);
   maybe_finish(turn, *copy);
 }
@@ -279,7 +279,8 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
   const std::uint64_t ack = next_ack_++;
   commits_[ack] = copy->id;
-  turn.out.catalog.push_back({SetCopyState{copy->id, CopyState::kFinishing, copy->path}, ack, true});
+  turn.out.catalog.push_back(
+      {SetCopyState{copy->id, CopyState::kFinishing, copy->path}, ack, true});
 }
 
 void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
@@ -320,7 +321,8 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   for (const Listener& listener : std::exchange(copy.listeners, {})) {
     result.bytes_received = received - std::min(received, listener.received_before);
     result.elapsed_ms =
-        std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - listener.since).count();
+        std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - listener.since)
+            .count();
     turn.done(listener.request, result);
   }
   turn.event("fetch-complete", "fetched", copy.path);

@@ -23,8 +23,8 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
   copy.inode = saved.copy.inode;
   copy.state = State::kOpening;
   copy.saved = saved;
-  const bool is_fetch = saved.copy.state == CopyState::kFetching ||
-                        saved.copy.state == CopyState::kFinishing;
+  const bool is_fetch =
+      saved.copy.state == CopyState::kFetching || saved.copy.state == CopyState::kFinishing;
   turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, is_fetch});
 }
 
@@ -56,7 +56,8 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   }
   copy.bytes_have = copy.root->totals.bytes;
   copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
-  if (result.missing) copy.problem = "nothing stands there any more ('kith moved' takes it up again)";
+  if (result.missing)
+    copy.problem = "nothing stands there any more ('kith moved' takes it up again)";
   serve(turn, copy);
   wake_waiting(turn, copy.share);
 }
@@ -93,8 +94,8 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
       }
     }
   }
-  const bool goes_on = copy.detached || !copy.listeners.empty() ||
-                       copy.saved->copy.state == CopyState::kFinishing;
+  const bool goes_on =
+      copy.detached || !copy.listeners.empty() || copy.saved->copy.state == CopyState::kFinishing;
   if (goes_on) begin(turn, copy);
 }
 

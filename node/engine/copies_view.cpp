@@ -19,27 +19,42 @@ FetchProgress Copies::progress_of(const Copy& copy) const {
   if (copy.root) out.bytes_total = copy.root->totals.stored;
   if (transfer_.has_share(copy.share)) out.peers = transfer_.progress(copy.share).sources;
   switch (copy.state) {
-    case State::kRoot: out.phase = out.peers == 0 ? "looking" : "manifest"; break;
-    case State::kManifest: out.phase = "manifest"; break;
-    case State::kPreparing: out.phase = "preparing"; break;
-    case State::kComparing: out.phase = "verifying"; break;
-    case State::kContent: out.phase = copy.pages_left > 0 ? "manifest" : "content"; break;
+    case State::kRoot:
+      out.phase = out.peers == 0 ? "looking" : "manifest";
+      break;
+    case State::kManifest:
+      out.phase = "manifest";
+      break;
+    case State::kPreparing:
+      out.phase = "preparing";
+      break;
+    case State::kComparing:
+      out.phase = "verifying";
+      break;
+    case State::kContent:
+      out.phase = copy.pages_left > 0 ? "manifest" : "content";
+      break;
     case State::kOpening:
     case State::kPaused:
     case State::kWaiting:
-    case State::kFailed: out.phase = "looking"; break;
+    case State::kFailed:
+      out.phase = "looking";
+      break;
     case State::kFinishing:
     case State::kCommitting:
     case State::kRenaming:
     case State::kComplete:
-    case State::kShared: out.phase = "finishing"; break;
+    case State::kShared:
+      out.phase = "finishing";
+      break;
   }
   return out;
 }
 
 void Copies::report_progress(Turn& turn, Copy& copy) {
   const auto elapsed =
-      std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - copy.rate_since).count();
+      std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - copy.rate_since)
+          .count();
   if (elapsed >= 1000) {
     // Half of the last value, half of the new one: steady enough to read, quick enough to trust.
     const std::uint64_t rate = copy.rate_bytes * 1000 / static_cast<std::uint64_t>(elapsed);
@@ -80,11 +95,21 @@ ShareView Copies::view(CopyId id) const {
     out.single_file = copy.root->single_file;
   }
   switch (copy.state) {
-    case State::kShared: out.state = copy.problem_paths.empty() ? "shared" : "withdrawn"; break;
-    case State::kComplete: out.state = copy.problem_paths.empty() ? "complete" : "withdrawn"; break;
-    case State::kPaused: out.state = "paused"; break;
-    case State::kFailed: out.state = "failed"; break;
-    case State::kComparing: out.state = "verifying"; break;
+    case State::kShared:
+      out.state = copy.problem_paths.empty() ? "shared" : "withdrawn";
+      break;
+    case State::kComplete:
+      out.state = copy.problem_paths.empty() ? "complete" : "withdrawn";
+      break;
+    case State::kPaused:
+      out.state = "paused";
+      break;
+    case State::kFailed:
+      out.state = "failed";
+      break;
+    case State::kComparing:
+      out.state = "verifying";
+      break;
     case State::kOpening:
     case State::kWaiting:
     case State::kRoot:
@@ -93,7 +118,9 @@ ShareView Copies::view(CopyId id) const {
     case State::kContent:
     case State::kFinishing:
     case State::kCommitting:
-    case State::kRenaming: out.state = "fetching"; break;
+    case State::kRenaming:
+      out.state = "fetching";
+      break;
   }
   return out;
 }
@@ -121,8 +148,9 @@ std::size_t Copies::shares() const {
 }
 
 std::size_t Copies::fetches() const {
-  return static_cast<std::size_t>(std::count_if(
-      copies_.begin(), copies_.end(), [](const auto& item) { return is_fetch(item.second.state); }));
+  return static_cast<std::size_t>(
+      std::count_if(copies_.begin(), copies_.end(),
+                    [](const auto& item) { return is_fetch(item.second.state); }));
 }
 
 std::vector<ShareId> Copies::announced(const SwarmId& swarm) const {

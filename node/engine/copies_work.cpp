@@ -1,5 +1,5 @@
-// What copies do besides fetching from peers: checking and copying chunks, the have-set on its way to
-// the catalog, syncing, time.
+// What copies do besides fetching from peers: checking and copying chunks, the have-set on its way
+// to the catalog, syncing, time.
 #include <algorithm>
 
 #include "node/engine/copies.hpp"
@@ -156,16 +156,16 @@ bool Copies::is_stuck(Turn& turn, Copy& copy) const {
 
 // Ends a fetch that nobody can serve, unless it was told to wait.
 void Copies::watch_over(Turn& turn, Copy& copy) {
-  const bool looking = copy.state == State::kRoot || copy.state == State::kManifest ||
-                       copy.state == State::kContent;
+  const bool looking =
+      copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
   if (!looking || !is_stuck(turn, copy) || copy.wait || copy.detached) return;
   if (!copy.unavailable.empty()) {
     const auto bad = copy.bad_paths.find(*copy.unavailable.begin());
     const std::string path = bad == copy.bad_paths.end() ? copy.name : bad->second;
-    return fail(turn, copy,
-                local_error(Errc::kVerification,
-                            "every source has it wrong; the rest is fetched and kept", path,
-                            "the same command goes on when another source is there"));
+    return fail(
+        turn, copy,
+        local_error(Errc::kVerification, "every source has it wrong; the rest is fetched and kept",
+                    path, "the same command goes on when another source is there"));
   }
   const bool nothing = copy.state == State::kRoot;
   fail(turn, copy,

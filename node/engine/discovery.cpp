@@ -152,7 +152,8 @@ bool Discovery::open_for(Turn& turn, Swarm& swarm, const Endpoint& from, Bytes b
     return opened.error().code != Errc::kVerification;
   }
   if (!swarm.nonces.insert(opened->nonce)) return true;
-  // To nobody in particular only a ping may come: everything else would be an answer for any device.
+  // To nobody in particular only a ping may come: everything else would be an answer for any
+  // device.
   if (opened->to.is_zero()) {
     const auto message = krpc::decode(opened->krpc);
     const auto* query = message ? std::get_if<krpc::Query>(&message->body) : nullptr;
@@ -172,7 +173,8 @@ void Discovery::apply(Turn& turn, Swarm& swarm, Local& local, dht::Outbox& out) 
     DatagramAddress address{datagram_id(local.self), {}};
     if (datagram.node) address.to = datagram_id(*datagram.node);
     OutDatagram sealed{datagram.to, {}};
-    seal_datagram(swarm.network->datagram, address, turn.now.wall, datagram.krpc, rng_, sealed.bytes);
+    seal_datagram(swarm.network->datagram, address, turn.now.wall, datagram.krpc, rng_,
+                  sealed.bytes);
     turn.out.datagrams.push_back(std::move(sealed));
   }
   for (const dht::Event& event : out.events) {

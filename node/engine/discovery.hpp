@@ -1,6 +1,6 @@
-// How the devices of a swarm find each other: remembered addresses, invite hints, --bootstrap, `peers`
-// frames, LAN beacons and the swarm's DHT. Everything found is a hint that ends in an AddressBook;
-// the engine dials, and the handshake proves. Pure; part of the engine.
+// How the devices of a swarm find each other: remembered addresses, invite hints, --bootstrap,
+// `peers` frames, LAN beacons and the swarm's DHT. Everything found is a hint that ends in an
+// AddressBook; the engine dials, and the handshake proves. Pure; part of the engine.
 #pragma once
 
 #include <map>
@@ -30,7 +30,8 @@ class Discovery {
   // --- addresses ---
   void add_address(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
                    std::optional<DeviceId> device, FoundBy found_by);
-  void succeeded(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, const DeviceId& device);
+  void succeeded(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
+                 const DeviceId& device);
   void failed(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, std::string why);
   void forget(const Endpoint& endpoint);
   void hurry(Turn& turn);
@@ -66,7 +67,7 @@ class Discovery {
     AddressBook book;
     std::unique_ptr<dht::Node> dht;
     NodeId self;
-    std::map<NodeId, DeviceId> devices;   // of the roster
+    std::map<NodeId, DeviceId> devices;  // of the roster
     std::set<DeviceId> connected;
     std::set<ShareId> provided;
     std::set<ShareId> looked_for;

@@ -7,24 +7,29 @@ namespace {
 
 DoctorCheck check_ports(const EngineConfig& config) {
   if (config.listening.empty()) {
-    return {"ports", "problem", "the node listens nowhere", "choose a port: kith config listen HOST:PORT"};
+    return {"ports", "problem", "the node listens nowhere",
+            "choose a port: kith config listen HOST:PORT"};
   }
   std::string at;
-  for (const Endpoint& endpoint : config.listening) at += (at.empty() ? "" : ", ") + endpoint.to_string();
+  for (const Endpoint& endpoint : config.listening)
+    at += (at.empty() ? "" : ", ") + endpoint.to_string();
   return {"ports", "ok", "listening on " + at + ", UDP and TCP", {}};
 }
 
 DoctorCheck check_addresses(const EngineConfig& config, const std::set<Endpoint>& seen_as) {
   std::string own;
   if (config.advertise) own = config.advertise->to_string() + " (advertised)";
-  for (const Endpoint& endpoint : config.own) own += (own.empty() ? "" : ", ") + endpoint.to_string();
+  for (const Endpoint& endpoint : config.own)
+    own += (own.empty() ? "" : ", ") + endpoint.to_string();
   if (own.empty()) {
     return {"addresses", "warning", "this machine has no address but loopback",
             "others can join over this machine only; is the network up?"};
   }
   std::string seen;
-  for (const Endpoint& endpoint : seen_as) seen += (seen.empty() ? "" : ", ") + endpoint.to_string();
-  return {"addresses", "ok", "reachable as " + own + (seen.empty() ? "" : "; members see " + seen), {}};
+  for (const Endpoint& endpoint : seen_as)
+    seen += (seen.empty() ? "" : ", ") + endpoint.to_string();
+  return {
+      "addresses", "ok", "reachable as " + own + (seen.empty() ? "" : "; members see " + seen), {}};
 }
 
 DoctorCheck check_reached(std::uint64_t reached, std::size_t connections, bool members) {
@@ -63,7 +68,8 @@ void Engine::on_command(Turn& turn, RequestId request, const GetDoctor&) {
     for (const auto& [endpoint, address] : discovery_.book(id)->all()) {
       const bool met = address.device && connection_to(id, *address.device) != nullptr;
       if (met || address.last_failure.empty()) continue;
-      unreached += (unreached.empty() ? "" : "; ") + endpoint.to_string() + ": " + address.last_failure;
+      unreached +=
+          (unreached.empty() ? "" : "; ") + endpoint.to_string() + ": " + address.last_failure;
     }
     const SwarmView view = named_view(*swarm);
     const bool alone = others > 0 && view.connected == 0;

@@ -106,8 +106,8 @@ void Engine::seal(Turn& turn, transfer::SealRequest request) {
   if (conn == nullptr || !conn->channel || !copy) {
     return transfer_.on_seal_failed(turn.now.mono, request, turn.transfer);
   }
-  turn.out.jobs.push_back(SealSectionJob{*copy, request, conn->channel->send_bulk_key(),
-                                         conn->next_section++});
+  turn.out.jobs.push_back(
+      SealSectionJob{*copy, request, conn->channel->send_bulk_key(), conn->next_section++});
 }
 
 void Engine::store(Turn& turn, transfer::StoreRequest request) {
@@ -143,7 +143,8 @@ void Engine::on_event(Turn& turn, const transfer::DeviceBanned& event) {
 void Engine::on_result(Turn& turn, SectionSealed result) {
   if (result.error) {
     const Errc code = result.error->code;
-    const bool gone = code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged;
+    const bool gone =
+        code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged;
     if (gone) {
       copies_.withdraw(turn, result.copy, result.request.share, result.request.index, *result.error,
                        result.path);
@@ -252,10 +253,11 @@ void Engine::dial_more(Turn& turn) {
       if (!conn->incoming) busy.insert(conn->remote);
     }
     while (dialling < kDialsAtOnce && met.size() < kConnectionsPerSwarm) {
-      const auto next = book->next(turn.now.mono, [&](const Endpoint& endpoint, const auto& address) {
-        const bool is_met = address.device && met.contains(*address.device);
-        return !is_met && !busy.contains(endpoint) && wants_dial(*swarm, address);
-      });
+      const auto next =
+          book->next(turn.now.mono, [&](const Endpoint& endpoint, const auto& address) {
+            const bool is_met = address.device && met.contains(*address.device);
+            return !is_met && !busy.contains(endpoint) && wants_dial(*swarm, address);
+          });
       if (!next) break;
       dial(turn, *swarm, next->first, next->second);
       busy.insert(next->first);

@@ -1,9 +1,9 @@
-// The engine: membership, discovery and transfer of one device, as a pure state machine. Input and the
-// present time go in, an Outbox comes out; the runtime (or the simulator) applies it after the call
-// returned. No socket, thread, clock, file or global randomness.
+// The engine: membership, discovery and transfer of one device, as a pure state machine. Input and
+// the present time go in, an Outbox comes out; the runtime (or the simulator) applies it after the
+// call returned. No socket, thread, clock, file or global randomness.
 //
-// The engine owns every deadline: the driver arms one timer for next_timeout(). It owns the bytes of
-// every connection: the driver asks where to read to and what to write (read_plan, write_plan).
+// The engine owns every deadline: the driver arms one timer for next_timeout(). It owns the bytes
+// of every connection: the driver asks where to read to and what to write (read_plan, write_plan).
 // Calls are made from one thread.
 #pragma once
 
@@ -33,12 +33,12 @@ struct EngineConfig {
   std::string version;
   std::string home;
   std::int64_t pid = 0;
-  std::vector<Endpoint> listening;    // as bound
-  std::vector<Endpoint> own;          // addresses of this machine with our port, best first, for hints
+  std::vector<Endpoint> listening;  // as bound
+  std::vector<Endpoint> own;  // addresses of this machine with our port, best first, for hints
   std::optional<Endpoint> advertise;
   std::vector<Endpoint> bootstrap;
   bool lan = true;
-  std::uint64_t limit = 0;            // bytes per second, each direction
+  std::uint64_t limit = 0;  // bytes per second, each direction
 };
 
 /// How often deadlines that are counted in seconds are looked at.
@@ -101,7 +101,8 @@ class Engine {
   // connections.cpp
   Connection* find(ConnId id);
   Connection& add_connection(Turn& turn, ConnId id, const Endpoint& remote, bool incoming);
-  void dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint, const AddressBook::Address& address);
+  void dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
+            const AddressBook::Address& address);
   void dial_join(Turn& turn, PendingJoin& join, PendingJoin::Try& attempt);
   bool process(Turn& turn, Connection& conn);
   bool process_handshake(Turn& turn, Connection& conn);
@@ -192,7 +193,7 @@ class Engine {
   transfer::Outbox transfer_out_;
   std::map<ConnId, std::unique_ptr<Connection>> connections_;
   std::set<ConnId> writable_;
-  std::set<ConnId> doomed_;            // do not read: dropped at the end of the turn
+  std::set<ConnId> doomed_;  // do not read: dropped at the end of the turn
   std::uint64_t next_conn_ = 1;
   std::map<std::uint64_t, std::unique_ptr<PendingJoin>> joins_;
   std::uint64_t next_join_ = 1;
@@ -209,7 +210,7 @@ class Engine {
   TimePoint next_watch_{};
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_received_ = 0;
-  std::uint64_t reached_by_ = 0;       // incoming connections that proved to be members
+  std::uint64_t reached_by_ = 0;  // incoming connections that proved to be members
   Duration longest_turn_{};
 };
 

@@ -12,33 +12,43 @@ namespace {
 constexpr std::size_t kOpsPerFrame = limits::kFrameMax - 8 * limits::kKiB;
 constexpr std::size_t kPeersPerFrame = 64;
 
-bool is_transfer(FrameType type) {
-  return type >= FrameType::kWatch && type <= FrameType::kBad;
-}
+bool is_transfer(FrameType type) { return type >= FrameType::kWatch && type <= FrameType::kBad; }
 
 }  // namespace
 
 Result<void> Engine::on_frame(Turn& turn, Connection& conn, FrameType type, Bytes body) {
   switch (type) {
-    case FrameType::kClose: return on_close(turn, conn, body);
-    case FrameType::kPing: return on_ping(conn, body);
-    case FrameType::kPong: return on_pong(turn, conn, body);
-    case FrameType::kRosterHave: return on_roster_have(conn, body);
-    case FrameType::kRosterWant: return on_roster_want(conn, body);
-    case FrameType::kRosterOps: return on_roster_ops(turn, conn, body);
-    case FrameType::kJoin: return on_join(turn, conn, body);
-    case FrameType::kJoinAnswer: return on_join_answer(turn, conn, body);
-    default: break;
+    case FrameType::kClose:
+      return on_close(turn, conn, body);
+    case FrameType::kPing:
+      return on_ping(conn, body);
+    case FrameType::kPong:
+      return on_pong(turn, conn, body);
+    case FrameType::kRosterHave:
+      return on_roster_have(conn, body);
+    case FrameType::kRosterWant:
+      return on_roster_want(conn, body);
+    case FrameType::kRosterOps:
+      return on_roster_ops(turn, conn, body);
+    case FrameType::kJoin:
+      return on_join(turn, conn, body);
+    case FrameType::kJoinAnswer:
+      return on_join_answer(turn, conn, body);
+    default:
+      break;
   }
-  // Everything else is between devices that both stand in the roster; before that it is passed over.
+  // Everything else is between devices that both stand in the roster; before that it is passed
+  // over.
   if (!conn.announced) return {};
   if (type == FrameType::kPeers) return on_peers(turn, conn, body);
-  if (is_transfer(type)) return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
+  if (is_transfer(type))
+    return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
   return {};  // of a later version
 }
 
 Result<void> Engine::on_chunk(Turn& turn, Connection& conn, Bytes body) {
-  if (!conn.announced) return peer_error(Errc::kRefused, "a chunk on a connection without transfer");
+  if (!conn.announced)
+    return peer_error(Errc::kRefused, "a chunk on a connection without transfer");
   KITH_TRY(const ChunkFrame frame, ChunkFrame::decode(body));
   KITH_CHECK(transfer_.on_chunk(turn.now.mono, conn.id, frame, turn.transfer));
   conn.section = frame;
@@ -129,7 +139,8 @@ Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
   Swarm* swarm = swarms_.find(conn.swarm);
   if (swarm == nullptr) return {};
   // What is too much now is asked for again when heads are compared next.
-  if (!swarms_.queue_ops(*swarm, frame.ops)) turn.log(LogLevel::kWarning, "roster operations dropped");
+  if (!swarms_.queue_ops(*swarm, frame.ops))
+    turn.log(LogLevel::kWarning, "roster operations dropped");
   return {};
 }
 
@@ -186,7 +197,7 @@ Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
   const std::uint64_t ack = next_ack_++;
   if (const auto done = swarms_.append(turn, *swarm, *outcome.add, ack); !done) {
     send(conn, JoinAnswerFrame{JoinAnswerFrame::State::kRefused, {}, to_string(done.error()), {}}
-                         .encode());
+                   .encode());
     return {};
   }
   promised_[ack] = {conn.id, std::move(outcome.answer)};

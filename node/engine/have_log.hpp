@@ -1,5 +1,5 @@
-// The have-set of one copy with its two marks (docs/architecture.md, "Two kinds of crash"). A chunk is
-// *had* as soon as its bytes are in the page cache, *durable* once they were synced. Changes are
+// The have-set of one copy with its two marks (docs/architecture.md, "Two kinds of crash"). A chunk
+// is *had* as soon as its bytes are in the page cache, *durable* once they were synced. Changes are
 // written to the catalog row by row: 4 KiB of bits, only those that were touched.
 #pragma once
 
@@ -42,7 +42,8 @@ class HaveLog {
   void load(const PutHave& row);
 
  private:
-  [[nodiscard]] PutHave row(CopyId copy, const Buffer& bits, std::uint32_t number, bool durable) const;
+  [[nodiscard]] PutHave row(CopyId copy, const Buffer& bits, std::uint32_t number,
+                            bool durable) const;
   ChunkIndex total_ = 0;
   ChunkIndex count_ = 0;
   Buffer have_;

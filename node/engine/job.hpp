@@ -61,7 +61,8 @@ struct CompareDestinationJob {
   std::string path;
   bool safe_links = false;
 };
-/// Everything is written: make empty entries and links, set modes and times, sync. Needs every page.
+/// Everything is written: make empty entries and links, set modes and times, sync. Needs every
+/// page.
 struct FinishFetchJob {
   CopyId copy{};
   ShareId share;
@@ -107,8 +108,8 @@ struct MoveCopyJob {
 };
 
 using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
-                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob, SyncJob,
-                         VerifyChunkJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
+                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob,
+                         SyncJob, VerifyChunkJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -117,7 +118,7 @@ struct RootOpened {
   ConnId from{};
   transfer::StoreOutcome outcome{};
   std::optional<Error> error;
-  Root root;            // valid if stored
+  Root root;  // valid if stored
   Buffer ciphertext;
 };
 struct PageOpened {
@@ -151,10 +152,10 @@ struct SectionSealed {
 struct FetchPrepared {
   CopyId copy{};
   std::optional<Error> error;
-  bool exists = false;      // something stands at the destination and --replace was not given
-  bool renamed = false;     // an earlier run had renamed it already: it is complete
-  bool fresh = true;        // the staging was made now: nothing is held
-  std::string path;         // final
+  bool exists = false;   // something stands at the destination and --replace was not given
+  bool renamed = false;  // an earlier run had renamed it already: it is complete
+  bool fresh = true;     // the staging was made now: nothing is held
+  std::string path;      // final
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
 };
@@ -206,7 +207,7 @@ struct ChunkCopied {
 struct CopyOpened {
   CopyId copy{};
   ShareId share;
-  std::optional<Error> error;            // the share's manifest cannot be read
+  std::optional<Error> error;  // the share's manifest cannot be read
   Root root;
   /// For a fetch that goes on: the lengths of the chunks of every page that is in the catalog.
   struct PageLengths {
@@ -214,7 +215,7 @@ struct CopyOpened {
     std::vector<std::uint32_t> lengths;
   };
   std::vector<PageLengths> pages;
-  bool missing = false;                  // nothing stands at the copy's path
+  bool missing = false;  // nothing stands at the copy's path
 };
 struct CopyMoved {
   CopyId copy{};
@@ -224,7 +225,7 @@ struct CopyMoved {
 };
 
 using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded, CopySynced,
-                               ChunkVerified, ChunkCopied, CopyOpened, CopyMoved>;
+                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
+                               CopySynced, ChunkVerified, ChunkCopied, CopyOpened, CopyMoved>;
 
 }  // namespace kith::node

@@ -53,9 +53,10 @@ void Engine::watch_joins(Turn& turn) {
       continue;
     }
     if (turn.now.mono >= join.give_up) {
-      join_failed(turn, number,
-                  local_error(Errc::kTimeout, "nobody answered the invite: " + join.what_was_tried(),
-                              {}, "is the device that made it running, and reachable from here?"));
+      join_failed(
+          turn, number,
+          local_error(Errc::kTimeout, "nobody answered the invite: " + join.what_was_tried(), {},
+                      "is the device that made it running, and reachable from here?"));
       continue;
     }
     if (config_.lan && discovery_.port() != 0 && turn.now.mono >= join.next_beacon) {
@@ -85,13 +86,12 @@ void Engine::join_failed(Turn& turn, std::uint64_t number, Error error) {
 
 void Engine::finish_join(Turn& turn, PendingJoin& join) {
   const std::uint64_t number = join.number;
-  const bool holds_us =
-      !join.roster.empty() && join.roster.state().find(swarms_.self()) != nullptr;
+  const bool holds_us = !join.roster.empty() && join.roster.state().find(swarms_.self()) != nullptr;
   if (!holds_us) {
     return join_failed(turn, number,
                        local_error(Errc::kVerification,
-                                   "the answer came with a roster that does not hold this device", {},
-                                   "ask for a new invite"));
+                                   "the answer came with a roster that does not hold this device",
+                                   {}, "ask for a new invite"));
   }
   const RequestId request = join.request;
   const Connection* conn = join.conn ? find(*join.conn) : nullptr;

@@ -1,5 +1,5 @@
-// Joining swarms, from the joiner's side: dial the addresses of the invite under its psk, ask, take the
-// secrets and the roster, and accept only a roster that hashes from the swarm id and holds us.
+// Joining swarms, from the joiner's side: dial the addresses of the invite under its psk, ask, take
+// the secrets and the roster, and accept only a roster that hashes from the swarm id and holds us.
 #pragma once
 
 #include <deque>

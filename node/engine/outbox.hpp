@@ -23,7 +23,8 @@ struct OutConnect {
   ConnId conn{};
   Endpoint to;
 };
-/// At once, and no handle_closed follows; or (`flush`) after what is queued was written, and it does.
+/// At once, and no handle_closed follows; or (`flush`) after what is queued was written, and it
+/// does.
 struct OutClose {
   ConnId conn{};
   bool flush = false;

@@ -1,6 +1,6 @@
-// The bytes of one connection between the engine and the socket. The socket's driver asks where bytes
-// go (plan) and says how many came or left (commit, wrote); nothing is copied but what control
-// records and the first bytes of a section share.
+// The bytes of one connection between the engine and the socket. The socket's driver asks where
+// bytes go (plan) and says how many came or left (commit, wrote); nothing is copied but what
+// control records and the first bytes of a section share.
 #pragma once
 
 #include <cstddef>
@@ -31,16 +31,17 @@ class SendQueue {
  private:
   struct Item {
     Buffer control;
-    SlabChain sealed;       // empty for control
-    std::size_t slab = 0;   // first slab not wholly written
-    std::size_t offset = 0; // bytes of it (or of control) that are written
+    SlabChain sealed;        // empty for control
+    std::size_t slab = 0;    // first slab not wholly written
+    std::size_t offset = 0;  // bytes of it (or of control) that are written
   };
   std::deque<Item> items_;
   std::size_t unsent_ = 0;
   std::size_t unsent_control_ = 0;
 };
 
-/// What was read: control bytes until expect_section(), then exactly one section, then control again.
+/// What was read: control bytes until expect_section(), then exactly one section, then control
+/// again.
 class ReceiveBuffer {
  public:
   /// Where the next bytes go: the rest of the current section's slabs, then control space; at most
@@ -63,9 +64,7 @@ class ReceiveBuffer {
  private:
   /// Wire bytes of the section already received, as a position: slab and offset in it.
   void plan_section(std::vector<MutableBytes>& out, std::size_t& budget);
-  std::size_t record_bytes(std::size_t slab) const {
-    return section_.slab_size(slab) + kTagBytes;
-  }
+  std::size_t record_bytes(std::size_t slab) const { return section_.slab_size(slab) + kTagBytes; }
   void advance_section(std::size_t n);
 
   std::vector<std::uint8_t> control_;  // [begin_, end_) is unconsumed

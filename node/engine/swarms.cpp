@@ -49,7 +49,8 @@ void Swarms::restore(Turn& turn, const SavedSwarm& saved) {
   swarm->secrets = SwarmKeys(saved.group);
   for (const Buffer& op : saved.ops) {
     if (const auto added = swarm->roster.add(op, Roster::Trust::kVerified); !added) {
-      turn.log(LogLevel::kError, "a saved roster operation is not taken: " + to_string(added.error()));
+      turn.log(LogLevel::kError,
+               "a saved roster operation is not taken: " + to_string(added.error()));
     }
   }
   if (swarm->roster.empty()) return;
@@ -73,7 +74,8 @@ void Swarms::refresh(Turn& turn, Swarm& swarm) {
   const EpochSecrets* secrets = swarm.secrets.find(swarm.epoch);
   if (secrets != nullptr && secrets->network) swarm.network.emplace(*secrets->network);
   if (!swarm.network) {
-    turn.log(LogLevel::kWarning, "the secrets of the current epoch of " + swarm.name + " are missing");
+    turn.log(LogLevel::kWarning,
+             "the secrets of the current epoch of " + swarm.name + " are missing");
   }
 }
 
@@ -139,7 +141,8 @@ Result<Swarm*> Swarms::resolve(const SwarmSelector& selector) {
   if (fits.empty()) {
     return local_error(Errc::kNotFound, "there is no such swarm", selector, "there are: " + names);
   }
-  return local_error(Errc::kUsage, "several swarms fit", selector, "say --swarm with one of: " + names);
+  return local_error(Errc::kUsage, "several swarms fit", selector,
+                     "say --swarm with one of: " + names);
 }
 
 Result<Swarm*> Swarms::of_link(const Link& link) {
@@ -226,13 +229,15 @@ bool Swarms::take_ops(Turn& turn, Swarm& swarm) {
   }
   if (swarm.roster.size() == before) return false;
   PutOps ops{swarm.id, {}};
-  for (OpIndex i = before; i < swarm.roster.size(); ++i) ops.ops.push_back(swarm.roster.op(i).encoded);
+  for (OpIndex i = before; i < swarm.roster.size(); ++i)
+    ops.ops.push_back(swarm.roster.op(i).encoded);
   turn.save_full(std::move(ops));
   refresh(turn, swarm);
   return true;
 }
 
-Result<void> Swarms::append(Turn& turn, Swarm& swarm, const Op& op, std::optional<std::uint64_t> ack) {
+Result<void> Swarms::append(Turn& turn, Swarm& swarm, const Op& op,
+                            std::optional<std::uint64_t> ack) {
   KITH_TRY(const Roster::Added added, swarm.roster.add(op.encoded));
   if (added != Roster::Added::kAdded) {
     return local_error(Errc::kConflict, "the roster did not take our own operation");
@@ -267,8 +272,8 @@ Swarms::JoinOutcome Swarms::answer_join(Now now, Swarm& swarm, const JoinFrame& 
     return refuse("the device that was asked does not hold the current secrets");
   }
   out.answer.state = JoinAnswerFrame::State::kIn;
-  out.answer.secrets = seal_join_secrets(redeemed.binding, redeemed.role, swarm.secrets.group(),
-                                         *secrets, rng_);
+  out.answer.secrets =
+      seal_join_secrets(redeemed.binding, redeemed.role, swarm.secrets.group(), *secrets, rng_);
   return out;
 }
 

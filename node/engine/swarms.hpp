@@ -1,5 +1,5 @@
-// The swarms of this device: rosters, secrets, who may connect, joining from the side of those who are
-// in. Pure; part of the engine.
+// The swarms of this device: rosters, secrets, who may connect, joining from the side of those who
+// are in. Pure; part of the engine.
 #pragma once
 
 #include <deque>
@@ -33,16 +33,16 @@ struct Swarm {
   SwarmId id;
   Roster roster;
   SwarmKeys secrets;
-  NonceFilter nonces;                       // of datagrams
-  std::deque<Buffer> incoming;              // operations that wait for their turn
+  NonceFilter nonces;           // of datagrams
+  std::deque<Buffer> incoming;  // operations that wait for their turn
 
   // Worked out by refresh() whenever the roster changed.
   std::string name;
   OpId epoch;
   std::uint64_t epoch_number = 0;
-  std::optional<Role> role;                 // ours; nothing: we were removed
-  std::optional<NetworkKeys> network;       // of the current epoch, if we hold it
-  OpIndex learned = 0;                      // operations whose wraps were looked at
+  std::optional<Role> role;            // ours; nothing: we were removed
+  std::optional<NetworkKeys> network;  // of the current epoch, if we hold it
+  OpIndex learned = 0;                 // operations whose wraps were looked at
 
   [[nodiscard]] bool is_member(const DeviceId& device) const {
     return !roster.empty() && roster.state().find(device) != nullptr;
@@ -67,7 +67,8 @@ class Swarms {
 
   // --- which ---
   void restore(Turn& turn, const SavedSwarm& saved);
-  [[nodiscard]] Result<Swarm*> create(Turn& turn, const std::string& name, const std::string& device_name);
+  [[nodiscard]] Result<Swarm*> create(Turn& turn, const std::string& name,
+                                      const std::string& device_name);
   /// A roster that a joiner received and checked.
   Swarm* adopt(Turn& turn, Roster roster, const Secret& group);
   void leave(Turn& turn, Swarm& swarm);
@@ -94,9 +95,7 @@ class Swarms {
   /// Adds an operation of our own.
   [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op,
                                     std::optional<std::uint64_t> ack = std::nullopt);
-  [[nodiscard]] Author author(Swarm& swarm) {
-    return {keys_, swarm.roster, swarm.secrets, rng_};
-  }
+  [[nodiscard]] Author author(Swarm& swarm) { return {keys_, swarm.roster, swarm.secrets, rng_}; }
   [[nodiscard]] const DeviceKeys& keys() const { return keys_; }
   [[nodiscard]] DeviceId self() const { return self_; }
 
@@ -124,7 +123,7 @@ class Swarms {
   DeviceId self_;
   Rng& rng_;
   std::map<SwarmId, std::unique_ptr<Swarm>> swarms_;
-  std::vector<Tag> tags_;      // of the last candidates()
+  std::vector<Tag> tags_;  // of the last candidates()
   NonceFilter ephemerals_;
   std::uint64_t clock_misses_ = 0;
 };

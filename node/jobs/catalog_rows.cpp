@@ -62,7 +62,9 @@ Result<void> put(Catalog& catalog, const PutPeer& w) {
   return catalog.put_peer({w.swarm, w.device, w.endpoints, w.seen});
 }
 
-Result<void> put(Catalog& catalog, const PutSetting& w) { return catalog.put_setting(w.key, w.value); }
+Result<void> put(Catalog& catalog, const PutSetting& w) {
+  return catalog.put_setting(w.key, w.value);
+}
 
 Result<SavedSwarm> load_swarm(Catalog& catalog, const storage::SwarmRecord& record) {
   SavedSwarm out{record.id, record.secret, {}};
@@ -78,9 +80,9 @@ Result<void> load_copies(Catalog& catalog, const std::string& boot, SavedState& 
                                     [&](const auto& s) { return s.id == record.share; });
     if (share == shares.end()) continue;
     SavedCopy copy;
-    copy.copy = {record.id,        record.share,    static_cast<CopyState>(record.state),
-                 record.directory, record.name,     record.path,
-                 record.detached,  record.replace,  record.safe_links,
+    copy.copy = {record.id,        record.share,   static_cast<CopyState>(record.state),
+                 record.directory, record.name,    record.path,
+                 record.detached,  record.replace, record.safe_links,
                  record.dev,       record.inode};
     copy.swarm = share->swarm;
     copy.key = share->key;

@@ -1,5 +1,5 @@
-// The engine's catalog writes as rows, and the rows as what the engine is given at start. Called on the
-// catalog thread, and by the simulator.
+// The engine's catalog writes as rows, and the rows as what the engine is given at start. Called on
+// the catalog thread, and by the simulator.
 #pragma once
 
 #include <string>

@@ -2,7 +2,8 @@
 
 namespace kith::node {
 
-void CopyTable::put_exporter(CopyId copy, const ShareId&, std::unique_ptr<storage::Exporter> exporter) {
+void CopyTable::put_exporter(CopyId copy, const ShareId&,
+                             std::unique_ptr<storage::Exporter> exporter) {
   const std::lock_guard lock(mutex_);
   items_[copy] = {std::move(exporter), nullptr, {}};
 }

@@ -35,8 +35,8 @@ class CopyTable {
   void published(CopyId copy, const std::string& path);
   void forget(CopyId copy);
 
-  /// Files of a copy for reading: of the staging while it is fetched, of the place afterwards. Holding
-  /// the pointer keeps them open.
+  /// Files of a copy for reading: of the staging while it is fetched, of the place afterwards.
+  /// Holding the pointer keeps them open.
   [[nodiscard]] Result<std::shared_ptr<storage::CopyFiles>> files(CopyId copy, bool single_file);
   /// True while a copy is being fetched: its files have no recorded state yet.
   [[nodiscard]] bool is_fetching(CopyId copy);

@@ -1,5 +1,5 @@
-// Jobs of a fetch: what arrives is opened, verified and written; the destination is prepared and, at
-// the end, given its name.
+// Jobs of a fetch: what arrives is opened, verified and written; the destination is prepared and,
+// at the end, given its name.
 #include "node/jobs/jobs.hpp"
 #include "proto/crypto/content_cipher.hpp"
 #include "proto/limits.hpp"
@@ -12,15 +12,18 @@ using transfer::StoreOutcome;
 
 StoreOutcome outcome_of(const Error& error) {
   switch (error.blame) {
-    case Blame::kNetwork: return StoreOutcome::kBadRecord;
-    case Blame::kPeer: return StoreOutcome::kBadChunk;
-    case Blame::kLocal: return StoreOutcome::kFailed;
+    case Blame::kNetwork:
+      return StoreOutcome::kBadRecord;
+    case Blame::kPeer:
+      return StoreOutcome::kBadChunk;
+    case Blame::kLocal:
+      return StoreOutcome::kFailed;
   }
   return StoreOutcome::kFailed;
 }
 
-// The page is what the root says of it. Its hash was right, so the sharer wrote both: a contradiction
-// is the manifest's fault, not the sender's.
+// The page is what the root says of it. Its hash was right, so the sharer wrote both: a
+// contradiction is the manifest's fault, not the sender's.
 Result<void> check_page(const Page& page, const PageRef& ref) {
   const bool counts = page.rows.size() == ref.chunks && page.entries.size() == ref.entries &&
                       page.content_bytes() == ref.bytes;
@@ -40,7 +43,7 @@ Result<void> Jobs::open_records(const BulkKey& key, transfer::StoreRequest& stor
   return {};
 }
 
-JobResult Jobs::run(OpenRootJob& job) {
+JobResult Jobs::perform(OpenRootJob& job) {
   RootOpened out;
   out.share = job.store.share;
   out.from = job.store.from;
@@ -51,8 +54,9 @@ JobResult Jobs::run(OpenRootJob& job) {
     auto root = Root::decode(plaintext);
     // It has the id that the link names: whoever made the link made this.
     if (!root) {
-      return local_error(Errc::kVerification,
-                         "the link's key is wrong, or the share is malformed: " + root.error().what);
+      return local_error(
+          Errc::kVerification,
+          "the link's key is wrong, or the share is malformed: " + root.error().what);
     }
     out.root = std::move(*root);
     return {};
@@ -67,7 +71,7 @@ JobResult Jobs::run(OpenRootJob& job) {
   return out;
 }
 
-JobResult Jobs::run(OpenPageJob& job) {
+JobResult Jobs::perform(OpenPageJob& job) {
   PageOpened out;
   out.share = job.store.share;
   out.index = job.store.index;
@@ -107,7 +111,7 @@ Result<void> Jobs::write_chunk(CopyId copy, const Place& place, const SlabChain&
   return {};
 }
 
-JobResult Jobs::run(StoreChunkJob& job) {
+JobResult Jobs::perform(StoreChunkJob& job) {
   ChunkWritten out;
   out.copy = job.copy;
   out.share = job.store.share;
@@ -134,7 +138,7 @@ JobResult Jobs::run(StoreChunkJob& job) {
   return out;
 }
 
-JobResult Jobs::run(const PrepareFetchJob& job) {
+JobResult Jobs::perform(const PrepareFetchJob& job) {
   FetchPrepared out;
   out.copy = job.copy;
   const auto prepare = [&]() -> Result<void> {
@@ -161,7 +165,7 @@ JobResult Jobs::run(const PrepareFetchJob& job) {
   return out;
 }
 
-JobResult Jobs::run(const CompareDestinationJob& job, UnixMillis wall) {
+JobResult Jobs::perform(const CompareDestinationJob& job, UnixMillis wall) {
   DestinationCompared out;
   out.copy = job.copy;
   const auto compare = [&]() -> Result<void> {
@@ -179,7 +183,7 @@ JobResult Jobs::run(const CompareDestinationJob& job, UnixMillis wall) {
   return out;
 }
 
-JobResult Jobs::run(const FinishFetchJob& job, UnixMillis wall) {
+JobResult Jobs::perform(const FinishFetchJob& job, UnixMillis wall) {
   FetchFinished out;
   out.copy = job.copy;
   const auto finish = [&]() -> Result<void> {
@@ -199,7 +203,7 @@ JobResult Jobs::run(const FinishFetchJob& job, UnixMillis wall) {
   return out;
 }
 
-JobResult Jobs::run(const RenameFetchJob& job, UnixMillis wall) {
+JobResult Jobs::perform(const RenameFetchJob& job, UnixMillis wall) {
   FetchRenamed out;
   out.copy = job.copy;
   const auto publish = [&]() -> Result<void> {
@@ -221,7 +225,7 @@ JobResult Jobs::run(const RenameFetchJob& job, UnixMillis wall) {
   return out;
 }
 
-JobResult Jobs::run(const DiscardFetchJob& job) {
+JobResult Jobs::perform(const DiscardFetchJob& job) {
   if (const auto exporter = copies_.exporter(job.copy)) {
     // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
     static_cast<void>(exporter->discard().has_value());
@@ -230,7 +234,7 @@ JobResult Jobs::run(const DiscardFetchJob& job) {
   return FetchDiscarded{job.copy};
 }
 
-JobResult Jobs::run(const SyncJob& job) {
+JobResult Jobs::perform(const SyncJob& job) {
   CopySynced out{job.copy, job.mark, {}};
   if (const auto exporter = copies_.exporter(job.copy)) {
     if (auto done = exporter->sync(); !done) out.error = std::move(done).error();

@@ -5,10 +5,10 @@ namespace kith::node {
 JobResult Jobs::run(Job job, UnixMillis wall) {
   return std::visit(
       [&](auto& j) {
-        if constexpr (requires { run(j, wall); } && !std::is_same_v<std::decay_t<decltype(j)>, Job>) {
-          return run(j, wall);
+        if constexpr (requires { perform(j, wall); }) {
+          return perform(j, wall);
         } else {
-          return run(j);
+          return perform(j);
         }
       },
       job);
@@ -43,7 +43,8 @@ Result<std::vector<storage::Stretch>> Jobs::stretches(CopyId copy, const Place& 
   for (std::size_t i = 0; i < place.pages.size(); ++i) {
     std::shared_ptr<const storage::PageStats> stats;
     if (!fetching) {
-      KITH_TRY(stats, manifests_.file_stats(copy, place.first_page + static_cast<std::uint32_t>(i)));
+      KITH_TRY(stats,
+               manifests_.file_stats(copy, place.first_page + static_cast<std::uint32_t>(i)));
     }
     const DecodedPage& page = *place.pages[i];
     storage::append_stretches(page.page, page.layout, place.rows[i], stats.get(), out);

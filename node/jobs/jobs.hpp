@@ -1,6 +1,7 @@
 // The work of the node, one function per job kind: value in, value out, over proto and storage. The
-// pool calls run() on its threads, the simulator inline. Any thread; jobs of one copy may run at the
-// same time, but for those that the engine never has in flight together (prepare, finish, rename).
+// pool calls run() on its threads, the simulator inline. Any thread; jobs of one copy may run at
+// the same time, but for those that the engine never has in flight together (prepare, finish,
+// rename).
 #pragma once
 
 #include "node/engine/job.hpp"
@@ -25,21 +26,21 @@ class Jobs {
 
  private:
   // fetch_jobs.cpp
-  [[nodiscard]] JobResult run(OpenRootJob& job);
-  [[nodiscard]] JobResult run(OpenPageJob& job);
-  [[nodiscard]] JobResult run(StoreChunkJob& job);
-  [[nodiscard]] JobResult run(const PrepareFetchJob& job);
-  [[nodiscard]] JobResult run(const CompareDestinationJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult run(const FinishFetchJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult run(const RenameFetchJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult run(const DiscardFetchJob& job);
-  [[nodiscard]] JobResult run(const SyncJob& job);
+  [[nodiscard]] JobResult perform(OpenRootJob& job);
+  [[nodiscard]] JobResult perform(OpenPageJob& job);
+  [[nodiscard]] JobResult perform(StoreChunkJob& job);
+  [[nodiscard]] JobResult perform(const PrepareFetchJob& job);
+  [[nodiscard]] JobResult perform(const CompareDestinationJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult perform(const FinishFetchJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult perform(const RenameFetchJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
+  [[nodiscard]] JobResult perform(const SyncJob& job);
   // serve_jobs.cpp
-  [[nodiscard]] JobResult run(SealSectionJob& job);
-  [[nodiscard]] JobResult run(const VerifyChunkJob& job);
-  [[nodiscard]] JobResult run(const CopyChunkJob& job);
-  [[nodiscard]] JobResult run(const OpenCopyJob& job);
-  [[nodiscard]] JobResult run(const MoveCopyJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult perform(SealSectionJob& job);
+  [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
+  [[nodiscard]] JobResult perform(const CopyChunkJob& job);
+  [[nodiscard]] JobResult perform(const OpenCopyJob& job);
+  [[nodiscard]] JobResult perform(const MoveCopyJob& job, UnixMillis wall);
 
   using SharePtr = std::shared_ptr<const ShareInfo>;
   /// Where a content chunk is described: its row, and every page with entries in it.
@@ -56,11 +57,12 @@ class Jobs {
   [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
-  [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share, const Place& place);
+  [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
+                                                  const Place& place);
   [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, std::uint32_t& size,
-                                              std::string& path);
+                                               std::string& path);
   [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,
-                                              std::uint32_t& size, std::string& path);
+                                               std::uint32_t& size, std::string& path);
   /// The state of every file of a copy as it is now, one blob per page.
   [[nodiscard]] Result<std::vector<Buffer>> record_files(storage::CopyFiles& files,
                                                          const ShareInfo& share, UnixMillis wall);

@@ -36,7 +36,8 @@ void Manifests::Recent<Key, Value>::erase_if(Match&& match) {
 void Manifests::put_share(const ShareId& id, const ChunkKey& key, Root root) {
   ShareShape shape(root);
   const std::lock_guard lock(mutex_);
-  shares_[id] = std::make_shared<const ShareInfo>(ShareInfo{id, key, std::move(root), std::move(shape)});
+  shares_[id] =
+      std::make_shared<const ShareInfo>(ShareInfo{id, key, std::move(root), std::move(shape)});
 }
 
 void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext) {
@@ -113,7 +114,7 @@ Result<PagePtr> Manifests::page(const ShareInfo& share, std::uint32_t number) {
 }
 
 Result<std::shared_ptr<const storage::PageStats>> Manifests::file_stats(CopyId copy,
-                                                                      std::uint32_t page) {
+                                                                        std::uint32_t page) {
   const std::pair key(copy, page);
   {
     const std::lock_guard lock(mutex_);

@@ -1,5 +1,6 @@
-// Decoded manifest pages for jobs: kept while they are used, read from the catalog when they are not
-// at hand. Any thread; the lock is held for look-ups only, never while a page is read or decoded.
+// Decoded manifest pages for jobs: kept while they are used, read from the catalog when they are
+// not at hand. Any thread; the lock is held for look-ups only, never while a page is read or
+// decoded.
 #pragma once
 
 #include <functional>
@@ -33,7 +34,8 @@ using PagePtr = std::shared_ptr<const DecodedPage>;
 
 class Manifests {
  public:
-  /// Where ciphertext comes from: a reading connection to the catalog. Called under a lock of its own.
+  /// Where ciphertext comes from: a reading connection to the catalog. Called under a lock of its
+  /// own.
   struct Source {
     std::function<Result<std::optional<Buffer>>(const ShareId&)> root;  // ciphertext
     std::function<Result<std::optional<ChunkKey>>(const ShareId&)> key;
@@ -50,14 +52,15 @@ class Manifests {
   void page_saved(const ShareId& share, std::uint32_t page);
   void forget(const ShareId& share);
 
-  /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged there.
+  /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged
+  /// there.
   [[nodiscard]] Result<std::shared_ptr<const ShareInfo>> share(const ShareId& id);
   [[nodiscard]] Result<PagePtr> page(const ShareInfo& share, std::uint32_t page);
   /// The root (index 0) or a page, enciphered, as it is sent.
   [[nodiscard]] Result<Buffer> ciphertext(const ShareInfo& share, ChunkIndex index);
   /// Recorded states of the files of a page; nothing if none were recorded.
   [[nodiscard]] Result<std::shared_ptr<const storage::PageStats>> file_stats(CopyId copy,
-                                                                           std::uint32_t page);
+                                                                             std::uint32_t page);
   void forget_file_stats(CopyId copy);
 
  private:

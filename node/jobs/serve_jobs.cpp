@@ -1,4 +1,5 @@
-// Jobs that read copies: to serve them, to check them, to fill another copy, to take them up at start.
+// Jobs that read copies: to serve them, to check them, to fill another copy, to take them up at
+// start.
 #include <algorithm>
 
 #include "node/jobs/jobs.hpp"
@@ -7,7 +8,7 @@
 
 namespace kith::node {
 
-JobResult Jobs::run(SealSectionJob& job) {
+JobResult Jobs::perform(SealSectionJob& job) {
   SectionSealed out;
   out.copy = job.copy;
   out.request = job.request;
@@ -22,7 +23,8 @@ JobResult Jobs::run(SealSectionJob& job) {
   return out;
 }
 
-Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& size, std::string& path) {
+Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& size,
+                                     std::string& path) {
   KITH_TRY(const SharePtr share, manifests_.share(job.request.share));
   if (share->shape.is_content(job.request.index)) return read_content(job, *share, size, path);
   KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.request.index));
@@ -33,7 +35,7 @@ Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& s
 }
 
 Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo& share,
-                                    std::uint32_t& size, std::string& path) {
+                                     std::uint32_t& size, std::string& path) {
   KITH_TRY(const Place place, place_of(share, job.request.index));
   size = place.row.length;
   if (job.request.offset >= size) return local_error(Errc::kInternal, "a section past the end");
@@ -74,7 +76,7 @@ Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, con
   return place.row.length;
 }
 
-JobResult Jobs::run(const VerifyChunkJob& job) {
+JobResult Jobs::perform(const VerifyChunkJob& job) {
   ChunkVerified out;
   out.copy = job.copy;
   out.share = job.share;
@@ -100,7 +102,7 @@ JobResult Jobs::run(const VerifyChunkJob& job) {
   return out;
 }
 
-JobResult Jobs::run(const CopyChunkJob& job) {
+JobResult Jobs::perform(const CopyChunkJob& job) {
   ChunkCopied out;
   out.to = job.to;
   out.share = job.share;
@@ -124,7 +126,7 @@ JobResult Jobs::run(const CopyChunkJob& job) {
   return out;
 }
 
-JobResult Jobs::run(const OpenCopyJob& job) {
+JobResult Jobs::perform(const OpenCopyJob& job) {
   CopyOpened out;
   out.copy = job.copy;
   out.share = job.share;
@@ -166,16 +168,15 @@ Result<std::vector<Buffer>> Jobs::record_files(storage::CopyFiles& files, const 
   return out;
 }
 
-JobResult Jobs::run(const MoveCopyJob& job, UnixMillis wall) {
+JobResult Jobs::perform(const MoveCopyJob& job, UnixMillis wall) {
   CopyMoved out;
   out.copy = job.copy;
   out.path = job.path;
   const auto move = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
-    KITH_TRY(const auto files,
-             storage::CopyFiles::open(io_, job.path, share->root.single_file));
-    KITH_TRY(const bool equal, storage::equals_share(*files, slabs_, share->root,
-                                                     page_source(share), true));
+    KITH_TRY(const auto files, storage::CopyFiles::open(io_, job.path, share->root.single_file));
+    KITH_TRY(const bool equal,
+             storage::equals_share(*files, slabs_, share->root, page_source(share), true));
     if (!equal) {
       return local_error(Errc::kVerification, "what stands there is not this share", job.path,
                          "'kith share' publishes it as what it is now");

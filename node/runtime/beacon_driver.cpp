@@ -1,10 +1,9 @@
 #include <arpa/inet.h>
+#include <boost/asio/ip/multicast.hpp>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <sys/socket.h>
-
-#include <boost/asio/ip/multicast.hpp>
 #include <set>
+#include <sys/socket.h>
 
 #include "node/runtime/udp_driver.hpp"
 

@@ -1,6 +1,6 @@
-// The only thread that writes to the catalog. Writes come in order and are committed in batches: all
-// that are queued go into one transaction, so that a busy node commits rarely and an idle one at
-// once. A batch with a `full` write is committed with synchronous=FULL.
+// The only thread that writes to the catalog. Writes come in order and are committed in batches:
+// all that are queued go into one transaction, so that a busy node commits rarely and an idle one
+// at once. A batch with a `full` write is committed with synchronous=FULL.
 #pragma once
 
 #include <condition_variable>
@@ -17,7 +17,7 @@ namespace kith::node {
 
 class CatalogThread {
  public:
-  using Answer = std::function<void(CatalogDone)>;  // called on the catalog thread
+  using Answer = std::function<void(CatalogDone)>;            // called on the catalog thread
   using Committed = std::function<void(const CatalogBody&)>;  // the same
   CatalogThread(storage::Catalog catalog, std::string boot, Answer answer, Committed committed);
   /// Commits what is queued, then joins.

@@ -1,11 +1,10 @@
 #include "node/runtime/home.hpp"
 
+#include <array>
+#include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <array>
-#include <cerrno>
 
 namespace kith::node {
 namespace {

@@ -20,8 +20,8 @@ namespace kith::node {
   return home + "/catalog.sqlite";
 }
 
-/// Reads the key file, or makes one: O_EXCL, 0600, fsynced, and its directory too. Refuses a file that
-/// others may read, and one that does not parse; never replaces it.
+/// Reads the key file, or makes one: O_EXCL, 0600, fsynced, and its directory too. Refuses a file
+/// that others may read, and one that does not parse; never replaces it.
 [[nodiscard]] Result<DeviceKeys> load_or_make_keys(const std::string& home, Rng& rng);
 
 }  // namespace kith::node

@@ -141,8 +141,8 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   KITH_TRY(const CopyId copy, save(share, target, result));
   links_.manifests.forget(result.share);
   links_.manifests.forget_file_stats(copy);
-  KITH_TRY(const Done added, ask(AddShare{target.swarm, result.share, result.key, copy, share.path,
-                                          result.root}));
+  KITH_TRY(const Done added,
+           ask(AddShare{target.swarm, result.share, result.key, copy, share.path, result.root}));
   ShareDone done{std::get<ShareAdded>(added).share, {}};
   for (const storage::ImportNote& note : result.skipped) {
     done.skipped.push_back({escape(note.path), note.reason});
@@ -151,7 +151,7 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
 }
 
 Result<storage::ImportResult> ImportDriver::import(RequestId request, const ShareRequest& share,
-                                                 const SwarmTarget& target) {
+                                                   const SwarmTarget& target) {
   storage::ImportOptions options;
   options.name = share.name;
   options.exclude = share.exclude;
@@ -208,7 +208,8 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
   return scan.finish();
 }
 
-std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm, const PlainHash& plain) {
+std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,
+                                                       const PlainHash& plain) {
   const std::lock_guard lock(index_mutex_);
   const auto places = links_.index.find_plain(plain);
   if (!places) return std::nullopt;
@@ -242,8 +243,8 @@ Result<CopyId> ImportDriver::save(const ShareRequest& share, const SwarmTarget& 
         if (other.share == result.share && other.path == share.path && shared) copy = other.id;
       }
       KITH_CHECK(catalog.begin());
-      KITH_CHECK(catalog.put_share({result.share, target.swarm, result.root.name, result.key,
-                                    result.root_ciphertext}));
+      KITH_CHECK(catalog.put_share(
+          {result.share, target.swarm, result.root.name, result.key, result.root_ciphertext}));
       storage::CopyRecord record;
       record.id = copy;
       record.share = result.share;

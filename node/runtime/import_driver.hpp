@@ -1,6 +1,6 @@
-// Sharing: conducts imports, one after the other, on a thread of its own. The scan reads and cuts on
-// that thread, chunks are hashed by the pool, rows go to the catalog, and then the engine takes the
-// share up.
+// Sharing: conducts imports, one after the other, on a thread of its own. The scan reads and cuts
+// on that thread, chunks are hashed by the pool, rows go to the catalog, and then the engine takes
+// the share up.
 #pragma once
 
 #include <atomic>
@@ -52,13 +52,14 @@ class ImportDriver {
   void run(RequestId request, const ShareRequest& share);
   [[nodiscard]] Result<ShareDone> share(RequestId request, const ShareRequest& share);
   [[nodiscard]] Result<storage::ImportResult> import(RequestId request, const ShareRequest& share,
-                                                   const SwarmTarget& target);
+                                                     const SwarmTarget& target);
   [[nodiscard]] Result<CopyId> save(const ShareRequest& share, const SwarmTarget& target,
                                     const storage::ImportResult& result);
   /// Asks the engine and waits for its final answer.
   [[nodiscard]] Result<Done> ask(CommandBody body);
   [[nodiscard]] bool is_cancelled(RequestId request);
-  [[nodiscard]] std::optional<storage::KnownChunk> known(const SwarmId& swarm, const PlainHash& plain);
+  [[nodiscard]] std::optional<storage::KnownChunk> known(const SwarmId& swarm,
+                                                         const PlainHash& plain);
 
   Links links_;
   std::mutex mutex_;

@@ -1,15 +1,14 @@
 #include "node/runtime/interfaces.hpp"
 
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <string_view>
+#include <sys/socket.h>
+#include <unistd.h>
 
 namespace kith::node {
 namespace {
@@ -47,7 +46,7 @@ Endpoint route_source(std::uint16_t port) {
 }
 
 bool is_virtual_bridge(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kPrefixes = {"docker", "br-",  "virbr",
+  constexpr std::array<std::string_view, 6> kPrefixes = {"docker", "br-",   "virbr",
                                                          "veth",   "lxcbr", "cni"};
   return std::any_of(kPrefixes.begin(), kPrefixes.end(),
                      [&](std::string_view prefix) { return name.starts_with(prefix); });
@@ -67,8 +66,8 @@ std::vector<Endpoint> own_endpoints(std::uint16_t port) {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) == 0) {
     for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
-      const bool inet = i->ifa_addr != nullptr && (i->ifa_addr->sa_family == AF_INET ||
-                                                   i->ifa_addr->sa_family == AF_INET6);
+      const bool inet = i->ifa_addr != nullptr &&
+                        (i->ifa_addr->sa_family == AF_INET || i->ifa_addr->sa_family == AF_INET6);
       if (!inet || (i->ifa_flags & IFF_UP) == 0 || is_virtual_bridge(i->ifa_name)) continue;
       const Endpoint endpoint = from_sockaddr(i->ifa_addr, port);
       if (endpoint.is_loopback()) continue;

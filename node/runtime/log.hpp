@@ -1,5 +1,6 @@
-// The log: structured lines, written by a thread of their own. A full queue drops the oldest lines and
-// a blocked stderr stops nobody. Peers' texts are escaped before they get here; secrets never do.
+// The log: structured lines, written by a thread of their own. A full queue drops the oldest lines
+// and a blocked stderr stops nobody. Peers' texts are escaped before they get here; secrets never
+// do.
 #pragma once
 
 #include <memory>

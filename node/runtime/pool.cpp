@@ -5,8 +5,7 @@
 
 namespace kith::node {
 
-Pool::Pool(std::size_t threads)
-    : background_max_(threads > 3 ? threads - 2 : 1) {
+Pool::Pool(std::size_t threads) : background_max_(threads > 3 ? threads - 2 : 1) {
   for (std::size_t i = 0; i < std::max<std::size_t>(threads, 2); ++i) {
     threads_.emplace_back([this] { run(); });
   }

@@ -1,6 +1,6 @@
-// The pool: threads for chunk-sized jobs. Two queues: network jobs first, then background work (import,
-// verification), which never occupies more than max(1, threads − 2) threads, so that a transfer is
-// not starved by a share that is being hashed. Jobs run in no particular order.
+// The pool: threads for chunk-sized jobs. Two queues: network jobs first, then background work
+// (import, verification), which never occupies more than max(1, threads − 2) threads, so that a
+// transfer is not starved by a share that is being hashed. Jobs run in no particular order.
 #pragma once
 
 #include <condition_variable>

@@ -1,14 +1,13 @@
 #include "node/runtime.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <future>
+#include <sys/stat.h>
 #include <thread>
+#include <unistd.h>
 
 #include "node/api/server.hpp"
 #include "node/engine/engine.hpp"
@@ -48,7 +47,8 @@ std::string host_name() {
 }
 
 bool is_network_job(const Job& job) {
-  return !std::holds_alternative<VerifyChunkJob>(job) && !std::holds_alternative<CopyChunkJob>(job) &&
+  return !std::holds_alternative<VerifyChunkJob>(job) &&
+         !std::holds_alternative<CopyChunkJob>(job) &&
          !std::holds_alternative<CompareDestinationJob>(job) &&
          !std::holds_alternative<MoveCopyJob>(job) && !std::holds_alternative<DiscardFetchJob>(job);
 }
@@ -122,7 +122,9 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   std::optional<ConnId> on_accepted(const Endpoint& from) override;
   void on_connected(ConnId conn, const Endpoint& local) override;
   void on_closed(ConnId conn, const Error& why) override;
-  void read_plan(ConnId conn, std::vector<MutableBytes>& out) override { engine->read_plan(conn, out); }
+  void read_plan(ConnId conn, std::vector<MutableBytes>& out) override {
+    engine->read_plan(conn, out);
+  }
   void on_read(ConnId conn, std::size_t n) override;
   void write_plan(ConnId conn, std::vector<Bytes>& out) override { engine->write_plan(conn, out); }
   void on_wrote(ConnId conn, std::size_t n) override;
@@ -163,23 +165,23 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   std::unique_ptr<ImportDriver> imports;
   std::unique_ptr<ApiServer> api;
 
-  Inbox<JobResult> results{context, [this](std::vector<JobResult> batch) {
-                             for (JobResult& result : batch) {
-                               turn([&](Outbox& out) { engine->handle_job(now(), std::move(result), out); });
-                             }
-                           }};
+  Inbox<JobResult> results{
+      context, [this](std::vector<JobResult> batch) {
+        for (JobResult& result : batch) {
+          turn([&](Outbox& out) { engine->handle_job(now(), std::move(result), out); });
+        }
+      }};
   Inbox<CatalogDone> saved{context, [this](std::vector<CatalogDone> batch) {
                              for (const CatalogDone& done : batch) {
                                turn([&](Outbox& out) { engine->handle_catalog(now(), done, out); });
                              }
                            }};
-  Inbox<Command> commands{context, [this](std::vector<Command> batch) {
-                            for (Command& command : batch) {
-                              turn([&](Outbox& out) {
-                                engine->handle_command(now(), std::move(command), out);
-                              });
-                            }
-                          }};
+  Inbox<Command> commands{
+      context, [this](std::vector<Command> batch) {
+        for (Command& command : batch) {
+          turn([&](Outbox& out) { engine->handle_command(now(), std::move(command), out); });
+        }
+      }};
 
   std::thread network;
   std::mutex state_mutex;

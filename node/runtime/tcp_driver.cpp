@@ -1,9 +1,8 @@
 #include "node/runtime/tcp_driver.hpp"
 
+#include <algorithm>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-
-#include <algorithm>
 
 #include "proto/limits.hpp"
 
@@ -219,8 +218,8 @@ void TcpDriver::close(ConnId conn, bool flush) {
     return;
   }
   links_.erase(conn);
-  // A socket closed with unread bytes answers RST, which would tell a stranger that somebody read on
-  // and refused. So what came is read off first, and the end is an ordinary one.
+  // A socket closed with unread bytes answers RST, which would tell a stranger that somebody read
+  // on and refused. So what came is read off first, and the end is an ordinary one.
   std::array<std::uint8_t, 16 * 1024> rest;
   const int fd = link->socket.native_handle();
   for (int i = 0; i < kReadsAtClose && link->open; ++i) {

@@ -1,13 +1,12 @@
-// The TCP sockets. The driver moves bytes between sockets and the engine's plans with readv and writev,
-// at most 1 MiB per connection and turn, and says when a connection opened or ended. It decides
-// nothing: deadlines, limits and order belong to the engine.
+// The TCP sockets. The driver moves bytes between sockets and the engine's plans with readv and
+// writev, at most 1 MiB per connection and turn, and says when a connection opened or ended. It
+// decides nothing: deadlines, limits and order belong to the engine.
 #pragma once
-
-#include <sys/uio.h>
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <memory>
+#include <sys/uio.h>
 #include <unordered_map>
 #include <vector>
 

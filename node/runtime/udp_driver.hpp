@@ -1,5 +1,6 @@
-// The UDP sockets: one for datagrams, one that hears LAN beacons. Readiness, then a batch of at most 64
-// datagrams with one recvmmsg, then the engine. No coroutine and no allocation per datagram.
+// The UDP sockets: one for datagrams, one that hears LAN beacons. Readiness, then a batch of at
+// most 64 datagrams with one recvmmsg, then the engine. No coroutine and no allocation per
+// datagram.
 #pragma once
 
 #include <array>
@@ -45,8 +46,8 @@ class UdpDriver {
   std::unique_ptr<Batch> batch_;
 };
 
-/// LAN beacons over IPv4 multicast: joined and sent on every interface that is up, loopback included,
-/// so that several nodes of one host hear each other.
+/// LAN beacons over IPv4 multicast: joined and sent on every interface that is up, loopback
+/// included, so that several nodes of one host hear each other.
 class BeaconDriver {
  public:
   using Handler = std::function<void(const Endpoint& from, Bytes bytes)>;
