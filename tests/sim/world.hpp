@@ -1,0 +1,144 @@
+// Whole swarms in one process, in virtual time, from a seed. Every node is the engine that ships,
+// with the jobs that ship, over a disk in memory and a catalog in memory; only sockets, threads and
+// clocks are replaced, by one queue of events ordered by (time, number).
+//
+// The network loses, delays, reorders and duplicates datagrams; streams are delayed and delivered
+// in random portions, and stall while a partition stands between their ends. A crash takes away
+// whatever was not written (process) or not synced (system).
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <queue>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "node/engine/engine.hpp"
+#include "node/jobs/catalog_rows.hpp"
+#include "node/jobs/jobs.hpp"
+#include "proto/crypto/random.hpp"
+#include "storage/catalog.hpp"
+#include "storage/memory_file_io.hpp"
+
+namespace kith::sim {
+
+struct NetworkFaults {
+  std::uint32_t loss_percent = 0;  // of datagrams
+  std::uint32_t duplicate_percent = 0;
+  Duration delay_min = std::chrono::milliseconds(1);
+  Duration delay_max = std::chrono::milliseconds(40);
+};
+
+class World;
+
+class Node {
+ public:
+  Node(World& world, std::size_t number);
+
+  void start();
+  /// The process ends at once. kSystem: the machine too, and what was not synced is lost.
+  void crash(storage::MemoryFileIo::Crash kind);
+  [[nodiscard]] bool is_up() const { return engine_ != nullptr; }
+
+  /// Sends a command; `done` gets its final answer.
+  void command(node::CommandBody body, std::function<void(Result<node::Done>)> done);
+  /// Imports a path of this node's disk and shares it in the swarm. The link.
+  [[nodiscard]] Result<std::string> share(const std::string& path, const Chunking& chunking);
+
+  [[nodiscard]] storage::MemoryFileIo& disk() { return *disk_; }
+  [[nodiscard]] const Endpoint& address() const { return address_; }
+  [[nodiscard]] std::size_t number() const { return number_; }
+
+ private:
+  friend class World;
+  // A stream's bytes on their way to this node, and the other end of it.
+  struct Stream {
+    Node* peer = nullptr;
+    ConnId peer_conn{};
+    std::size_t in_flight = 0;  // towards the peer
+    bool writable_pending = false;
+  };
+
+  template <class F>
+  void turn(F&& input);
+  void apply(node::Outbox& out);
+  void pump(ConnId conn);
+  void deliver(ConnId conn, Buffer bytes);
+  void run_job(node::Job job);
+  void save(std::vector<node::CatalogWrite> writes);
+  void arm();
+  void closed(ConnId conn, const std::string& why);
+
+  World& world_;
+  std::size_t number_;
+  Endpoint address_;
+  SeededRng rng_;
+  DeviceKeys keys_;
+  std::unique_ptr<storage::MemoryFileIo> disk_;
+  std::unique_ptr<storage::Catalog> catalog_;
+  std::unique_ptr<SlabPool> slabs_;
+  std::unique_ptr<node::Jobs> jobs_;
+  std::unique_ptr<node::Engine> engine_;
+  std::uint64_t life_ = 0;  // of the present engine: late events of an earlier one find nothing
+  std::map<ConnId, Stream> streams_;
+  std::map<node::RequestId, std::function<void(Result<node::Done>)>> waiting_;
+  std::uint64_t next_request_ = 1;
+  std::optional<TimePoint> armed_;
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed, NetworkFaults faults = {});
+  ~World();
+
+  Node& add_node();
+  [[nodiscard]] Node& node(std::size_t number) { return *nodes_[number]; }
+  [[nodiscard]] std::size_t size() const { return nodes_.size(); }
+
+  /// Runs events until `done()` or until `limit` of virtual time has passed. True: done.
+  bool run_until(const std::function<bool()>& done, Duration limit);
+  void run_for(Duration duration);
+  void at(TimePoint time, std::function<void()> event);
+  void after(Duration delay, std::function<void()> event) {
+    at(now_.mono + delay, std::move(event));
+  }
+
+  /// Nodes of different groups do not hear each other.
+  void partition(const std::set<std::size_t>& one_side) { cut_off_ = one_side; }
+  void heal() { cut_off_.clear(); }
+
+  [[nodiscard]] Now now() const { return now_; }
+  [[nodiscard]] SeededRng& rng() { return rng_; }
+  /// A hash of everything that happened so far: same seed, same trace.
+  [[nodiscard]] std::string trace() const;
+
+ private:
+  friend class Node;
+  struct Event {
+    TimePoint time;
+    std::uint64_t number;
+    std::function<void()> run;
+    bool operator>(const Event& other) const {
+      return std::tie(time, number) > std::tie(other.time, other.number);
+    }
+  };
+  [[nodiscard]] bool connected(const Node& a, const Node& b) const;
+  [[nodiscard]] Duration delay();
+  [[nodiscard]] Node* find(const Endpoint& address);
+  void note(std::string_view what, std::uint64_t a, std::uint64_t b);
+
+  SeededRng rng_;
+  NetworkFaults faults_;
+  static constexpr std::int64_t kWallStart = 1'700'000'000'000;
+  Now now_{TimePoint(std::chrono::hours(1)), UnixMillis(kWallStart)};
+  Duration nanos_{};  // passed since the beginning
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  std::uint64_t next_event_ = 0;
+  std::vector<std::unique_ptr<Node>> nodes_;
+  std::set<std::size_t> cut_off_;
+  std::array<std::uint8_t, 32> trace_{};
+};
+
+}  // namespace kith::sim
