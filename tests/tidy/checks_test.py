@@ -29,7 +29,7 @@ class Arrows(unittest.TestCase):
                 ("transfer/a.hpp", "storage/extents.hpp"), ("storage/a.cpp", "dht/node.hpp"),
                 ("dht/a.hpp", "node/engine/x.hpp"), ("node/engine/a.hpp", "storage/x.hpp"),
                 ("node/engine/a.hpp", "node/runtime.hpp"), ("node/engine/a.hpp", "node/jobs/x.hpp"),
-                ("node/jobs/a.hpp", "node/engine/x.hpp"), ("node/jobs/a.hpp", "transfer/x.hpp"),
+                ("node/jobs/a.hpp", "node/engine/engine.hpp"), ("node/jobs/a.hpp", "transfer/x.hpp"),
                 ("node/runtime.cpp", "tools/kith/x.hpp"), ("tools/kith/a.cpp", "storage/x.hpp"),
                 ("tools/kith/a.cpp", "node/engine/x.hpp"), ("proto/a.hpp", "bytes.hpp")]:
             self.assert_refused(path, f'"{include}"')
@@ -40,6 +40,7 @@ class Arrows(unittest.TestCase):
                 ("node/engine/a.cpp", "dht/node.hpp"), ("node/jobs/a.cpp", "storage/importer.hpp"),
                 ("node/runtime.cpp", "node/engine/x.hpp"), ("node/runtime.cpp", "node/jobs/x.hpp"),
                 ("tools/kith/a.cpp", "node/api/x.hpp"), ("tools/simulate.cpp", "tests/sim/x.hpp"),
+                ("node/jobs/a.hpp", "node/engine/job.hpp"),
                 ("tests/unit/dht/a.cpp", "transfer/manager.hpp")]:
             self.assert_allowed(path, f'"{include}"')
 
@@ -53,7 +54,7 @@ class Arrows(unittest.TestCase):
                 ("node/a.cpp", "sqlite3.h"), ("node/engine/a.cpp", "unistd.h")]:
             self.assert_refused(path, f"<{header}>", checks.foreign_includes)
         for path, header in [
-                ("proto/crypto/a.cpp", "sodium.h"), ("proto/slab.hpp", "mutex"),
+                ("proto/crypto/a.cpp", "sodium.h"), ("proto/slab.hpp", "mutex"), ("storage/a.hpp", "mutex"),
                 ("proto/result.hpp", "boost/system/result.hpp"), ("storage/a.cpp", "sqlite3.h"),
                 ("storage/a.cpp", "fcntl.h"), ("node/runtime.cpp", "boost/asio.hpp"),
                 ("node/pool.cpp", "thread"), ("tests/unit/proto/a.cpp", "random")]:
@@ -202,6 +203,7 @@ class Words(unittest.TestCase):
         for name in ("PiecePicker", "piece_index", "kPieceSize", "last_piece_"):
             self.assertTrue(found(checks.words, "dht/a.hpp", f"int {name};"), name)
         self.assertEqual(found(checks.words, "dht/a.hpp", "int chunk; // a BitTorrent Piece"), [])
+        self.assertEqual(found(checks.words, "tests/unit/a.cpp", "TEST(Set, InPieces) {}"), [])
 
     def test_waiting(self):
         code = "std::this_thread::sleep_for(1ms);"

@@ -199,8 +199,8 @@ def gtest_skip_reason(case, output):
 
 
 def read_unittest(data, name, _output):
-    def named(rows):
-        return [(f"{name} {case}", why) for case, why in rows]
+    def named(rows):  # of a traceback only the last line says what is wrong
+        return [(f"{name} {case}", why.strip().rpartition("\n")[2]) for case, why in rows]
     return Outcome(len(data["passed"]), named(data["failed"]), named(data["skipped"]))
 
 
