@@ -29,7 +29,7 @@ class Arrows(unittest.TestCase):
                 ("transfer/a.hpp", "storage/extents.hpp"), ("storage/a.cpp", "dht/node.hpp"),
                 ("dht/a.hpp", "node/engine/x.hpp"), ("node/engine/a.hpp", "storage/x.hpp"),
                 ("node/engine/a.hpp", "node/runtime.hpp"), ("node/engine/a.hpp", "node/jobs/x.hpp"),
-                ("node/jobs/a.hpp", "node/engine/engine.hpp"), ("node/jobs/a.hpp", "transfer/x.hpp"),
+                ("node/jobs/a.hpp", "node/engine/x.hpp"), ("node/jobs/a.hpp", "transfer/x.hpp"),
                 ("node/runtime.cpp", "tools/kith/x.hpp"), ("tools/kith/a.cpp", "storage/x.hpp"),
                 ("tools/kith/a.cpp", "node/engine/x.hpp"), ("proto/a.hpp", "bytes.hpp")]:
             self.assert_refused(path, f'"{include}"')
@@ -54,7 +54,8 @@ class Arrows(unittest.TestCase):
                 ("node/a.cpp", "sqlite3.h"), ("node/engine/a.cpp", "unistd.h")]:
             self.assert_refused(path, f"<{header}>", checks.foreign_includes)
         for path, header in [
-                ("proto/crypto/a.cpp", "sodium.h"), ("proto/slab.hpp", "mutex"), ("storage/a.hpp", "mutex"),
+                ("proto/crypto/a.cpp", "sodium.h"), ("proto/slab.hpp", "mutex"),
+                ("storage/a.hpp", "mutex"),
                 ("proto/result.hpp", "boost/system/result.hpp"), ("storage/a.cpp", "sqlite3.h"),
                 ("storage/a.cpp", "fcntl.h"), ("node/runtime.cpp", "boost/asio.hpp"),
                 ("node/pool.cpp", "thread"), ("tests/unit/proto/a.cpp", "random")]:
