@@ -1,0 +1,79 @@
+#include "tools/kith/units.hpp"
+
+#include <gtest/gtest.h>
+
+namespace kith::cli {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(Units, Rates) {
+  const std::pair<const char*, std::uint64_t> kRows[] = {{"0", 0},
+                                                         {"none", 0},
+                                                         {"1", 1},
+                                                         {"800k", 800'000},
+                                                         {"200MB/s", 200'000'000},
+                                                         {"200mb/S", 200'000'000},
+                                                         {"10MiB/s", 10'485'760},
+                                                         {"10Mi", 10'485'760},
+                                                         {"1.5g", 1'500'000'000},
+                                                         {"1024B/s", 1024},
+                                                         {"0.5KiB", 512},
+                                                         {"1T/s", 1'000'000'000'000},
+                                                         {"1TiB/s", 1'099'511'627'776}};
+  for (const auto& [text, value] : kRows) {
+    const auto rate = parse_rate(text);
+    ASSERT_TRUE(rate.has_value()) << text;
+    EXPECT_EQ(*rate, value) << text;
+  }
+}
+
+TEST(Units, WhatIsNotARate) {
+  for (const char* text : {"", "x", "-1", "1x", "MB/s", "1 MB/s", "1MB/m", "1.2.3k", "1kk", ".",
+                           "2TiB/s", "1e3", "0x10", "1MBps", "0.0001B", "nan", "inf"}) {
+    const auto rate = parse_rate(text);
+    ASSERT_FALSE(rate.has_value()) << text;
+    EXPECT_EQ(rate.error().code, Errc::kUsage);
+    EXPECT_EQ(rate.error().subject, text);
+  }
+}
+
+TEST(Units, Spans) {
+  EXPECT_EQ(*parse_span("90s"), milliseconds(90'000));
+  EXPECT_EQ(*parse_span("5m"), milliseconds(300'000));
+  EXPECT_EQ(*parse_span("24h"), std::chrono::hours(24));
+  EXPECT_EQ(*parse_span("366d"), std::chrono::hours(24 * 366));
+  for (const char* text : {"", "0s", "5", "m", "-5m", "5 m", "1.5h", "367d", "5ms", "5M",
+                           "99999999999999999999d", "18446744073709551615s"}) {
+    EXPECT_FALSE(parse_span(text).has_value()) << text;
+  }
+}
+
+TEST(Units, BytesHaveThreeDigits) {
+  EXPECT_EQ(format_bytes(0), "0 B");
+  EXPECT_EQ(format_bytes(999), "999 B");
+  EXPECT_EQ(format_bytes(1'000), "0.98 KiB");
+  EXPECT_EQ(format_bytes(1'536), "1.50 KiB");
+  EXPECT_EQ(format_bytes(10 * 1'024), "10.0 KiB");
+  EXPECT_EQ(format_bytes(123'731'968), "118 MiB");
+  EXPECT_EQ(format_bytes(std::uint64_t{5} << 40), "5.00 TiB");
+}
+
+TEST(Units, RatesAreShownInPowersOfTen) {
+  EXPECT_EQ(format_rate(512), "512 B/s");
+  EXPECT_EQ(format_rate(112'400'000), "112 MB/s");
+  EXPECT_EQ(format_rate(1'200'000'000), "1.20 GB/s");
+}
+
+TEST(Units, SpansAsOneReadsThem) {
+  EXPECT_EQ(format_span(seconds(0)), "0:00");
+  EXPECT_EQ(format_span(seconds(7)), "0:07");
+  EXPECT_EQ(format_span(seconds(271)), "4:31");
+  EXPECT_EQ(format_span(seconds(3'600)), "1:00:00");
+  EXPECT_EQ(format_span(seconds(86'399)), "23:59:59");
+  EXPECT_EQ(format_span(seconds(86'400 * 3 + 4 * 3'600)), "3 d 4 h");
+}
+
+}  // namespace
+}  // namespace kith::cli
