@@ -16,6 +16,7 @@ void Engine::handle_command(Now now, Command command, Outbox& out) {
   const std::size_t before = out.replies.size();
   std::visit([&](auto&& body) { on_command(turn, command.request, std::move(body)); },
              std::move(command.body));
+  look_around(turn);
   finish_turn(turn);
   name_sources(out, before);
 }

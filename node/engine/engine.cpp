@@ -46,6 +46,7 @@ void Engine::start(Now now, const SavedState& saved, Outbox& out) {
     }
   }
   for (const SavedCopy& copy : saved.copies) copies_.restore(turn, copy);
+  look_around(turn);
   finish_turn(turn);
 }
 
@@ -67,14 +68,18 @@ void Engine::finish_turn(Turn& turn) {
     if (doomed_.empty()) break;
     for (const ConnId id : std::exchange(doomed_, {})) drop(turn, id, "it does not read");
   }
-  for (auto& [id, swarm] : swarms_.all()) {
-    if (swarm->role) {
-      discovery_.set_shares(turn, *swarm, copies_.announced(id), copies_.looked_for(id));
-    }
-  }
-  dial_more(turn);
   turn.out.writable.insert(turn.out.writable.end(), writable_.begin(), writable_.end());
   writable_.clear();
+}
+
+// What is provided and looked for, and whom to dial: once per beat and after what users ask, not after
+// every datagram or read.
+void Engine::look_around(Turn& turn) {
+  for (auto& [id, swarm] : swarms_.all()) {
+    if (!swarm->role) continue;
+    discovery_.set_shares(turn, *swarm, copies_.announced(id), copies_.looked_for(id));
+  }
+  dial_more(turn);
 }
 
 bool Engine::drain_transfer(Turn& turn) {
@@ -272,13 +277,16 @@ void Engine::dial_more(Turn& turn) {
 void Engine::handle_timeout(Now now, Outbox& out) {
   Turn turn{now, out, transfer_out_};
   take_queued_ops(turn);
-  watch_connections(turn);
   watch_joins(turn);
   const auto due = transfer_.next_timeout();
   if (due && *due <= now.mono) transfer_.on_timeout(now.mono, turn.transfer);
   copies_.on_timeout(turn);
   discovery_.on_timeout(turn);
-  next_watch_ = now.mono + kWatchEvery;
+  if (now.mono >= next_watch_) {
+    next_watch_ = now.mono + kWatchEvery;
+    watch_connections(turn);
+    look_around(turn);
+  }
   finish_turn(turn);
 }
 

@@ -85,6 +85,7 @@ class Engine {
  private:
   // engine.cpp
   void finish_turn(Turn& turn);
+  void look_around(Turn& turn);
   bool drain_transfer(Turn& turn);
   void seal(Turn& turn, transfer::SealRequest request);
   void store(Turn& turn, transfer::StoreRequest request);

@@ -85,6 +85,7 @@ class Node {
   std::map<ConnId, Stream> streams_;
   std::map<node::RequestId, std::function<void(Result<node::Done>)>> waiting_;
   std::uint64_t next_request_ = 1;
+  std::uint64_t turns_ = 0;
   std::optional<TimePoint> armed_;
 };
 
