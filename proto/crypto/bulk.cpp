@@ -85,7 +85,8 @@ Result<void> open_section(const BulkKey& key, Section section, SlabChain& chain,
                           std::size_t first_slab, std::size_t length) {
   const std::size_t records = slabs_for(length);
   KITH_ASSERT(first_slab + records <= chain.slab_count() && records <= kRecordsPerSection);
-  if (section >= limits::kSectionsMax) return peer_error(Errc::kMalformed, "section number out of range");
+  if (section >= limits::kSectionsMax)
+    return peer_error(Errc::kMalformed, "section number out of range");
   SectionCipher cipher(key, section, length, false);
   for (std::size_t i = 0; i < records; ++i) {
     const std::size_t size = std::min(kRecordBytes, length - i * kRecordBytes);
