@@ -13,6 +13,9 @@ namespace {
 
 /// Contacts come in crowds when a node joins; one announcement serves them all.
 constexpr Duration kSettle = 2s;
+/// One begins in this time, after a burst of as many as may run at once.
+constexpr Duration kInterval = 50ms;
+constexpr Duration kBurst = kInterval * (limits::kAnnouncingMax - 1);
 
 }  // namespace
 
@@ -39,9 +42,9 @@ void Announcer::set_due(const InfoHash& info_hash, Item& item, TimePoint due) {
 }
 
 std::optional<InfoHash> Announcer::take_due(TimePoint now) {
-  if (running_ >= limits::kAnnouncingMax || due_.empty() || due_.begin()->first > now) {
-    return std::nullopt;
-  }
+  const auto at = next();
+  if (!at || *at > now) return std::nullopt;
+  ready_ = std::max(ready_, now - kBurst) + kInterval;
   const InfoHash info_hash = due_.begin()->second;
   due_.erase(due_.begin());
   items_.at(info_hash).running = true;
@@ -90,7 +93,7 @@ void Announcer::restart() {
 
 std::optional<TimePoint> Announcer::next() const {
   if (due_.empty() || running_ >= limits::kAnnouncingMax) return std::nullopt;
-  return due_.begin()->first;
+  return std::max(due_.begin()->first, ready_);
 }
 
 void Announcer::check_invariants() const {

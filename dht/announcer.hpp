@@ -23,7 +23,7 @@ class Announcer {
   }
   [[nodiscard]] std::size_t size() const { return items_.size(); }
 
-  /// The next that is due, unless kAnnouncingMax are running. It runs until on_done().
+  /// The next that is due and may begin. It runs until on_done().
   [[nodiscard]] std::optional<InfoHash> take_due(TimePoint now);
   /// The announcement went to these nodes, nearest first.
   void on_done(TimePoint now, const InfoHash& info_hash,
@@ -49,6 +49,7 @@ class Announcer {
   std::map<InfoHash, Item> items_;
   std::set<std::pair<TimePoint, InfoHash>> due_;  // of those that do not run
   std::size_t running_ = 0;
+  TimePoint ready_;  // when the next may begin
 };
 
 }  // namespace kith::dht

@@ -227,6 +227,7 @@ void RoutingTable::check_invariants() const {
   std::size_t count = 0;
   for (std::size_t i = 0; i < kBuckets; ++i) {
     const Bucket& bucket = buckets_[i];
+    if (bucket.live.empty() && bucket.spare.empty()) continue;
     KITH_ASSERT(bucket.live.size() <= capacity(i));
     KITH_ASSERT(bucket.spare.size() <= limits::kBucketSize);
     count += bucket.live.size();

@@ -102,8 +102,23 @@ TEST_F(AnnouncerTest, FewRunAtATime) {
   EXPECT_FALSE(announcer_.take_due(kStart));
   EXPECT_FALSE(announcer_.next());
   announcer_.on_done(kStart, id_of(0), stored(8));
-  EXPECT_TRUE(announcer_.take_due(kStart));
+  EXPECT_FALSE(announcer_.take_due(kStart));
+  EXPECT_TRUE(announcer_.take_due(kStart + 50ms));
   announcer_.check_invariants();
+}
+
+TEST_F(AnnouncerTest, TheyAreSpread) {
+  for (std::uint8_t i = 0; i < 100; ++i) announcer_.add(kStart, id_of(i));
+  std::size_t begun = 0;
+  for (TimePoint now = kStart; now < kStart + 1s; now += 1ms) {
+    while (const auto next = announcer_.take_due(now)) {
+      announcer_.on_done(now, *next, stored(8));
+      ++begun;
+    }
+    ASSERT_TRUE(announcer_.next());
+    ASSERT_GT(*announcer_.next(), now);
+  }
+  EXPECT_EQ(begun, limits::kAnnouncingMax + 19);
 }
 
 TEST_F(AnnouncerTest, WithdrawnIsGone) {
