@@ -180,6 +180,7 @@ class Copies {
 
   void reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result);
   void reopen_held(Turn& turn, Copy& copy, const CopyOpened& result);
+  void reopen(Turn& turn, Copy& copy);
   void begin(Turn& turn, Copy& copy);
   void prepare(Turn& turn, Copy& copy);
   void begin_network(Turn& turn, Copy& copy);

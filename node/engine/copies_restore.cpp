@@ -64,6 +64,7 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
 
 void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
   copy.state = State::kPaused;
+  copy.bytes_have = 0;
   if (!result.error) {
     set_root(copy, std::move(result.root));
     copy.have.reset(copy.shape.total(), false);

@@ -13,7 +13,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
   const Copy* from = complete_copy(copy.share);
   if (from == nullptr) {
     // It was withdrawn meanwhile: the rest comes from peers.
-    if (copy.jobs == 0) begin(turn, copy);
+    if (copy.jobs == 0) reopen(turn, copy);
     return;
   }
   while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
@@ -23,6 +23,24 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
     turn.out.jobs.push_back(CopyChunkJob{from->id, copy.id, copy.share, index});
   }
   maybe_finish(turn, copy);
+}
+
+// Goes on as after a restart: the pages in the catalog tell what may be asked of peers.
+void Copies::reopen(Turn& turn, Copy& copy) {
+  SavedCopy saved;
+  saved.copy.state = CopyState::kFetching;
+  for (ChunkIndex i = 0; i < copy.have.total(); ++i) {
+    if (copy.have.has(i)) copy.have.touch(i);
+  }
+  for (PutHave& row : copy.have.take_changes(copy.id)) {
+    turn.save(row);
+    saved.rows.push_back({std::move(row), true});
+  }
+  copy.unflushed = 0;
+  copy.from_local = false;
+  copy.saved = std::move(saved);
+  copy.state = State::kOpening;
+  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, true});
 }
 
 void Copies::on_copied(Turn& turn, const ChunkCopied& result) {

@@ -21,6 +21,8 @@ class HaveLog {
   [[nodiscard]] bool has(ChunkIndex index) const;
   [[nodiscard]] ChunkIndex count() const { return count_; }
   void add(ChunkIndex index);
+  /// Counts its row among the changes, though nothing changed.
+  void touch(ChunkIndex index) { dirty_.insert(index / kBitsPerRow); }
   /// Takes it out of both sets.
   void drop(ChunkIndex index);
 

@@ -141,6 +141,14 @@ JobResult Jobs::perform(StoreChunkJob& job) {
 JobResult Jobs::perform(const PrepareFetchJob& job) {
   FetchPrepared out;
   out.copy = job.copy;
+  // A fetch that was paused in this process still has its staging open, and locked.
+  if (const auto exporter = copies_.exporter(job.copy)) {
+    out.path = exporter->path();
+    out.fresh = false;
+    out.device = exporter->staged().dev;
+    out.inode = exporter->staged().inode;
+    return out;
+  }
   const auto prepare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links};
