@@ -17,25 +17,30 @@ constexpr Duration kHedgeTick = 50ms;
 
 void Download::pump(TimePoint now, Outbox& out) {
   limited_until_.reset();
-  // Connections take turns, one chunk each, from behind the one that was served last; `refused`
-  // counts those in a row that the memory that is left does not suit.
-  std::size_t refused = 0;
+  // Connections take turns, one chunk each, from behind the one that was served last; `skipped`
+  // counts those in a row for which the memory that is left does not suffice. What is too little
+  // for one slow connection is so for all, and for a fast one, for everybody.
+  std::size_t skipped = 0;
+  bool full_for_slow = false;
   auto at = hungry_.upper_bound(last_turn_);
-  while (refused < hungry_.size()) {
+  while (skipped < hungry_.size()) {
     if (reserved_ >= core_.config.receive_budget_bytes) return;
     if (!limit_.allows(now)) {
       limited_until_ = limit_.ready_at();
       return;
     }
     if (at == hungry_.end()) at = hungry_.begin();
-    const ConnId conn = *at;
-    const Step step = ask_one(now, core_.sessions.at(conn), out);
+    PeerSession& session = core_.sessions.at(*at);
+    const bool slow = session.ask.requests.is_slow();
+    const Step step = slow && full_for_slow ? Step::kNoMemory : ask_one(now, session, out);
     if (step == Step::kNothing) {
       at = hungry_.erase(at);
       continue;
     }
-    refused = step == Step::kAsked ? 0 : refused + 1;
-    if (step == Step::kAsked) last_turn_ = conn;
+    if (step == Step::kNoMemory && !slow) return;
+    full_for_slow |= step == Step::kNoMemory;
+    skipped = step == Step::kAsked ? 0 : skipped + 1;
+    if (step == Step::kAsked) last_turn_ = session.conn;
     ++at;
   }
 }
