@@ -83,7 +83,8 @@ TEST(Blake3Test, PortionsDoNotMatter) {
 
 TEST(Blake3Test, ChainEqualsFlat) {
   SlabPool pool;
-  for (const std::size_t size : {0u, 1u, 61'439u, 61'440u, 61'441u, 200'000u}) {
+  for (const std::size_t size :
+       {0u, 1u, 16'384u, 61'439u, 61'440u, 61'441u, 65'536u, 200'000u, 983'040u, 1'048'577u}) {
     const Buffer input = test::counting(size);
     EXPECT_EQ(blake3(SlabChain::from(pool, input)), blake3(input)) << size;
   }
