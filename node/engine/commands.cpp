@@ -13,16 +13,14 @@ constexpr std::uint32_t kUsesMax = 1'000;
 
 void Engine::handle_command(Now now, Command command, Outbox& out) {
   Turn turn{now, out, transfer_out_};
-  const std::size_t before = out.replies.size();
   std::visit([&](auto&& body) { on_command(turn, command.request, std::move(body)); },
              std::move(command.body));
   look_around(turn);
   finish_turn(turn);
-  name_sources(out, before);
 }
 
 // Transfer knows devices; people want names.
-void Engine::name_sources(Outbox& out, std::size_t from) {
+void Engine::name_sources(Outbox& out) {
   const auto name = [this](std::vector<SourceView>& sources) {
     for (SourceView& source : sources) {
       for (const auto& [id, swarm] : swarms_.all()) {
@@ -30,8 +28,8 @@ void Engine::name_sources(Outbox& out, std::size_t from) {
       }
     }
   };
-  for (std::size_t i = from; i < out.replies.size(); ++i) {
-    auto* done = std::get_if<Done>(&out.replies[i].body);
+  for (Reply& reply : out.replies) {
+    auto* done = std::get_if<Done>(&reply.body);
     if (done == nullptr) continue;
     if (auto* fetched = std::get_if<FetchResult>(done)) name(fetched->sources);
     if (auto* share = std::get_if<ShareAnswer>(done)) name(share->providers);

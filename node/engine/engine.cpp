@@ -68,6 +68,7 @@ void Engine::finish_turn(Turn& turn) {
     if (doomed_.empty()) break;
     for (const ConnId id : std::exchange(doomed_, {})) drop(turn, id, "it does not read");
   }
+  name_sources(turn.out);
   turn.out.writable.insert(turn.out.writable.end(), writable_.begin(), writable_.end());
   writable_.clear();
 }

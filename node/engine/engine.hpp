@@ -181,7 +181,7 @@ class Engine {
   [[nodiscard]] ShareView named(ShareView view);
   [[nodiscard]] SwarmView named_view(const Swarm& swarm);
   [[nodiscard]] std::vector<Endpoint> hints() const;
-  void name_sources(Outbox& out, std::size_t from);
+  void name_sources(Outbox& out);
 
   EngineConfig config_;
   Rng& rng_;
