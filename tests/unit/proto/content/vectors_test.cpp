@@ -178,5 +178,18 @@ TEST(Vectors, PageEnds) {
             "baedf3865e3b5041493bbba86f8adf0b19bff4f6110cf092d657877881aa17c1");
 }
 
+TEST(Vectors, PageEndsWithinAFile) {
+  test::Share share;
+  share.chunking.mode = ChunkingMode::kFixed;
+  share.single_file = true;
+  share.name = "huge";
+  Entry entry = file("huge", std::uint64_t{20} << 30);
+  entry.mtime_ns = 0;
+  share.items = {{std::move(entry), 0}};
+  EXPECT_EQ(summary(build_numbered(share)),
+            "245263 384675 298859 155924 308244 "
+            "d1ec0bd7bd22b975a7e1a7cb2786f9a22c316446fa2044c833bd82f76a069a53");
+}
+
 }  // namespace
 }  // namespace kith
