@@ -310,12 +310,13 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.lengths = {};
   copy.to_check = {};
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
-  FetchResult result{.share = copy.share,
-                     .path = copy.path,
-                     .totals = copy.root->totals,
-                     .sources = sources_of(copy.share),
-                     .links_outside = copy.links_outside,
-                     .already_there = already_there};
+  FetchResult result{
+      .share = copy.share,
+      .path = copy.path,
+      .totals = copy.root->totals,
+      .sources = copy.from_local ? std::vector<SourceView>() : sources_of(copy.share),
+      .links_outside = copy.links_outside,
+      .already_there = already_there};
   const std::uint64_t received =
       transfer_.has_share(copy.share) ? transfer_.progress(copy.share).bytes_received : 0;
   for (const Listener& listener : std::exchange(copy.listeners, {})) {

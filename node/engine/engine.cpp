@@ -73,8 +73,8 @@ void Engine::finish_turn(Turn& turn) {
   writable_.clear();
 }
 
-// What is provided and looked for, and whom to dial: once per beat and after what users ask, not after
-// every datagram or read.
+// What is provided and looked for, and whom to dial: once per beat and after what users ask, not
+// after every datagram or read.
 void Engine::look_around(Turn& turn) {
   for (auto& [id, swarm] : swarms_.all()) {
     if (!swarm->role) continue;
