@@ -1,86 +1,89 @@
-# bash completion for kith                                                  -*- shell-script -*-
-# IDs and swarm names come from the running node, if there is one; kith never starts for a completion.
+# bash completion for kith. Ids and swarms are asked of the running node; none is started for that.
 
-_kith_commands='start stop status doctor node swarm join share fetch list show verify unshare moved
-  cancel peers config'
-_kith_swarm_commands='create list members invite remove leave log rotate'
-_kith_global='--home --swarm --json --quiet --verbose --no-color --help --version'
+_kith_commands='start stop status doctor peers node swarm join share unshare moved verify fetch cancel
+  list show config'
+_kith_swarm_commands='create list members invite leave'
+_kith_common='--home --json --quiet --verbose --no-color --version --help'
 
-# The options of one command, besides the global ones.
+# _kith_options COMMAND: what it takes besides the common options.
 _kith_options() {
   case $1 in
     node | start) echo --listen --advertise --bootstrap --limit ;;
-    share) echo --exclude --name --skip-bad --private --chunking --detach ;;
-    fetch) echo -o --output --as --replace --wait --safe-links --detach ;;
-    invite) echo --uses --expires --role --detach ;;
+    join) echo --name --timeout ;;
+    share) echo --swarm --name --exclude --skip-bad --chunking --private --detach --limit ;;
+    fetch) echo --output --as --replace --safe-links --wait --detach --limit ;;
+    'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
+    'swarm members' | 'swarm leave') echo --swarm ;;
   esac
 }
 
-# What stands first in every line of `kith …` that is a lower-case word of at least eight characters:
-# the ids in its tables.
-_kith_ids() {
-  kith "$@" --no-color 2>/dev/null </dev/null | grep -oE '^[a-z0-9]{8,}'
+# _kith_ask KEY COMMAND…: the values of that key in its answer; nothing where no node runs.
+_kith_ask() {
+  local key=$1
+  shift
+  kith status "${_kith_home[@]}" >/dev/null 2>&1 </dev/null || return
+  kith "$@" "${_kith_home[@]}" --json 2>/dev/null </dev/null |
+    grep -oE "\"$key\":\"[^\"\\\\]+\"" | sed 's/.*:"//; s/"$//' | sort -u
+}
+
+_kith_reply() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+
+_kith_files() {
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}
+
+_kith_takes_value() {
+  case $1 in
+    --home | -o | --output | --swarm | --chunking | --role | --listen | --advertise) ;;
+    --bootstrap | --limit | --exclude | --name | --as | --uses | --expires | --timeout) ;;
+    *) return 1 ;;
+  esac
+}
+
+# The values of an option, where they can be known.
+_kith_value() {
+  case $1 in
+    --home | -o | --output) _kith_files -d ;;
+    --swarm) _kith_reply "$(_kith_ask name swarm list)" ;;
+    --chunking) _kith_reply 'cdc fixed' ;;
+    --role) _kith_reply 'admin member reader mirror' ;;
+  esac
 }
 
 _kith() {
-  local cur prev words cword
-  _init_completion || return
+  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command='' i
+  local _kith_home=() positional=0
+  COMPREPLY=()
 
-  case $prev in
-    --home | -o | --output)
-      _filedir -d
-      return ;;
-    --swarm)
-      mapfile -t COMPREPLY < <(compgen -W "$(kith swarm list --no-color 2>/dev/null </dev/null |
-        awk '{print $1}')" -- "$cur")
-      return ;;
-    --chunking)
-      mapfile -t COMPREPLY < <(compgen -W 'content fixed' -- "$cur")
-      return ;;
-    --role)
-      mapfile -t COMPREPLY < <(compgen -W 'admin member reader mirror' -- "$cur")
-      return ;;
-    --listen | --advertise | --bootstrap | --limit | --exclude | --name | --as | --uses | --expires)
-      return ;;
-  esac
-
-  # The command and, for `swarm`, its second word: the first words that are no options.
-  local command='' second='' i
-  for ((i = 1; i < cword; i++)); do
-    case ${words[i]} in
-      --home | --swarm) ((i++)) ;;
-      -*) ;;
+  # The command, its home, and how many words it has got that are no options.
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --home) _kith_home=(--home "${COMP_WORDS[++i]}") ;;
+      -*) if _kith_takes_value "${COMP_WORDS[i]}"; then i=$((i + 1)); fi ;;
       *)
-        if [ -z "$command" ]; then
-          command=${words[i]}
-        elif [ -z "$second" ]; then
-          second=${words[i]}
+        if [ -z "$command" ] || [ "$command" = swarm ]; then
+          command=${command:+$command }${COMP_WORDS[i]}
+        else
+          positional=$((positional + 1))
         fi ;;
     esac
   done
 
+  if _kith_takes_value "$prev"; then
+    _kith_value "$prev"
+    return
+  fi
   if [[ $cur == -* ]]; then
-    local key=$command
-    [ "$command" = swarm ] && key=$second
-    mapfile -t COMPREPLY < <(compgen -W "$_kith_global $(_kith_options "$key")" -- "$cur")
+    _kith_reply "$_kith_common $(_kith_options "$command")"
     return
   fi
   case $command in
-    '') mapfile -t COMPREPLY < <(compgen -W "$_kith_commands" -- "$cur") ;;
-    swarm)
-      case $second in
-        '') mapfile -t COMPREPLY < <(compgen -W "$_kith_swarm_commands" -- "$cur") ;;
-        remove) mapfile -t COMPREPLY < <(compgen -W "$(_kith_ids swarm members)" -- "$cur") ;;
-      esac ;;
-    share) _filedir ;;
-    show | verify | unshare | cancel)
-      mapfile -t COMPREPLY < <(compgen -W "$(_kith_ids list)" -- "$cur") ;;
-    moved)
-      if [ -n "$second" ]; then
-        _filedir
-      else
-        mapfile -t COMPREPLY < <(compgen -W "$(_kith_ids list)" -- "$cur")
-      fi ;;
+    '') _kith_reply "$_kith_commands" ;;
+    swarm) _kith_reply "$_kith_swarm_commands" ;;
+    share) _kith_files -f ;;
+    moved) if [ "$positional" = 0 ]; then _kith_reply "$(_kith_ask id list)"; else _kith_files -f; fi ;;
+    show | verify | unshare | cancel) _kith_reply "$(_kith_ask id list)" ;;
   esac
 }
 
