@@ -4,8 +4,8 @@
 What may include what is the diagram of docs/architecture.md ("The idea"); the reasons of the
 other rules stand beside them.
 """
+import posixpath
 import re
-from collections import defaultdict
 
 from source import line_of
 
@@ -148,6 +148,18 @@ def few_beast_files(sources):
         return []
     return [f"{path}:1: one of {len(users)} files that include Beast; {MAX_BEAST_FILES} may"
             for path in users]
+
+
+def dead_files(sources, lists):
+    """Every .cpp is named in some CMakeLists.txt, a fuzz target by the name of what it feeds.
+    `lists`: folder → text of its CMakeLists.txt."""
+    built = set()
+    for folder, text in lists.items():
+        names = re.findall(r"[\w./-]+\.cpp\b", text)
+        names += [name + "_fuzz.cpp" for name in re.findall(r"\bkith_fuzz\((\w+)", text)]
+        built |= {posixpath.normpath(f"{folder}/{name}") for name in names}
+    return [_at(source, 1, "no CMakeLists.txt names this file: it is never compiled")
+            for source in sources if source.path.endswith(".cpp") and source.path not in built]
 
 
 def banned_calls(source):

@@ -73,6 +73,15 @@ class Arrows(unittest.TestCase):
         self.assertEqual(len(checks.few_beast_files([user(n) for n in "abcd"])), 4)
 
 
+    def test_dead_files(self):
+        lists = {"dht": "target_sources(kith_dht PRIVATE a.cpp core/b.cpp ../c.cpp)",
+                 "tests/fuzz": "kith_fuzz(krpc kith_proto)"}
+        alive = ["dht/a.cpp", "dht/core/b.cpp", "c.cpp", "dht/x.hpp", "tests/fuzz/krpc_fuzz.cpp"]
+        dead = ["dht/xa.cpp", "dht/b.cpp", "dht/core/a.cpp", "tests/fuzz/rpc_fuzz.cpp"]
+        said = checks.dead_files([Source(path, "") for path in alive + dead], lists)
+        self.assertEqual([line.partition(":")[0] for line in said], dead)
+
+
 class BannedCalls(unittest.TestCase):
     BAD = [
         "auto t = std::chrono::steady_clock::now();", "using Clock = std::chrono::system_clock;",
@@ -240,6 +249,14 @@ class Headers(unittest.TestCase):
             good.write_text("#pragma once\n#include <vector>\nstd::vector<int> x();\n")
             self.assertIn("error", headers.compile_alone(str(bad)))
             self.assertEqual(headers.compile_alone(str(good)), "")
+
+    def test_a_header_that_every_build_proves(self):
+        def files(*includes):
+            return {path: Source(path, text) for path, text in [
+                ("x/c.hpp", ""), ("x/c.cpp", "".join(f"#include {name}\n" for name in includes))]}
+        self.assertEqual(list(headers.to_compile(files('"x/c.hpp"', "<vector>"))), [])
+        self.assertEqual(list(headers.to_compile(files("<vector>", '"x/c.hpp"'))), ["x/c.hpp"])
+        self.assertEqual(list(headers.to_compile({"x/c.hpp": Source("x/c.hpp", "")})), ["x/c.hpp"])
 
     def test_a_damaged_cache_is_an_empty_one(self):
         with tempfile.TemporaryDirectory() as folder:

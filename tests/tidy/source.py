@@ -65,6 +65,12 @@ def read_tree(suffixes=(".hpp", ".cpp")):
     return sources
 
 
+def read_lists():
+    """Folder → text of its CMakeLists.txt."""
+    return {path.parent.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+            for folder in FOLDERS for path in (ROOT / folder).rglob("CMakeLists.txt")}
+
+
 def closure(path, by_path):
     """The paths of a file and of everything of ours that it includes, however indirectly."""
     seen, queue = set(), [path]

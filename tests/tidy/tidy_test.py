@@ -30,6 +30,9 @@ class Tree(unittest.TestCase):
     def test_few_files_include_beast(self):
         self.report(checks.few_beast_files(self.sources))
 
+    def test_every_source_is_built(self):
+        self.report(checks.dead_files(self.sources, source.read_lists()))
+
     def test_cores_call_nothing_banned(self):
         self.per_file(checks.banned_calls)
 
