@@ -54,6 +54,15 @@ TEST(FirstMessageTest, SignsHashTimeAndReceiver) {
   }
 }
 
+TEST(FirstMessageTest, ATimeBefore1970IsRefusedAlthoughSigned) {
+  const SignKeys signer = SignKeys::from_seed(secret_of(1));
+  for (const std::int64_t time : {0, -1}) {
+    const FirstMessage first{signer.pub, UnixMillis{time}, std::nullopt};
+    const Buffer payload = first.encode(signer, hash_of(2));
+    EXPECT_EQ(FirstMessage::decode(payload, hash_of(2)).has_value(), time == 0);
+  }
+}
+
 TEST(FirstMessageTest, ReceiverIsADeviceOrEmpty) {
   const SignKeys signer = SignKeys::from_seed(secret_of(1));
   for (const std::size_t size : {1u, 31u, 33u}) {
