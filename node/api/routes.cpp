@@ -32,13 +32,16 @@ bool is_hex(std::string_view text) {
   return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
-void check_share_selector(Args& args, std::string_view text) {
+/// Checks a selector, and writes an id in lower case, as ids are kept.
+void check_share_selector(Args& args, std::string& text) {
   if (!args.ok()) return;
   if (text.find(':') != std::string_view::npos) {
     if (auto link = Link::parse(text); !link) args.fail(text_error(link.error()));
   } else if (text.size() < 8 || text.size() > 64 || !is_hex(text)) {
     args.fail("share", "neither a link nor an id nor at least the first 8 characters of one",
               "kith list shows the ids");
+  } else {
+    for (char& c : text) c = c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c;
   }
 }
 

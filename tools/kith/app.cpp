@@ -88,6 +88,13 @@ CLI::App* Commands::add(CLI::App& parent, const char* name, const char* summary,
   return command;
 }
 
+CLI::App* Commands::add_group(const char* name, const char* summary) const {
+  CLI::App* group = app.add_subcommand(name, summary);
+  group->footer(kEverywhere);
+  group->require_subcommand(1);
+  return group;
+}
+
 void add_limit_option(CLI::App& command, NodeFlags& flags) {
   command
       .add_option("--limit", flags.limit,

@@ -20,6 +20,8 @@ struct Commands {
 
   /// Declares one command and what it does.
   CLI::App* add(CLI::App& parent, const char* name, const char* summary, Action action) const;
+  /// Declares a word that stands before several commands.
+  [[nodiscard]] CLI::App* add_group(const char* name, const char* summary) const;
 };
 
 void add_node_commands(const Commands& commands);   // start, stop, status, doctor, node, peers

@@ -130,8 +130,7 @@ int join(Context& context, const JoinOptions& options) {
 }  // namespace
 
 void add_swarm_commands(const Commands& commands) {
-  CLI::App& group = *commands.app.add_subcommand("swarm", "Private groups of devices");
-  group.require_subcommand(1);
+  CLI::App& group = *commands.add_group("swarm", "Private groups of devices");
   add_create(commands, group);
   commands.add(group, "list", "The swarms of this device", [](Context& context) {
     return ask_and_print(context, {"swarm-list"}, print_swarms);

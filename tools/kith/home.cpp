@@ -30,6 +30,16 @@ void note_holder(int fd, HolderKind kind) {
   if (::ftruncate(fd, 0) == 0) (void)!::pwrite(fd, text.data(), text.size(), 0);
 }
 
+/// Without "." and doubled slashes, which mean nothing; ".." stays, since what it means depends on
+/// symlinks.
+std::string without_dots(const std::filesystem::path& absolute) {
+  std::filesystem::path out("/");
+  for (const auto& part : absolute.relative_path()) {
+    if (!part.empty() && part != ".") out /= part;
+  }
+  return out.string();
+}
+
 Holder read_holder(int fd) {
   char text[64] = {};
   Holder holder;
@@ -83,9 +93,9 @@ Result<void> make_home(const std::string& home) {
 Result<std::string> absolute_path(const std::string& path) {
   if (path.empty()) return local_error(Errc::kUsage, "an empty path");
   std::error_code error;
-  std::string out = std::filesystem::absolute(path, error).string();
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (error) return os_error(error.value(), "cannot name the present directory");
-  while (out.size() > 1 && out.back() == '/') out.pop_back();
+  std::string out = without_dots(absolute);
   if (!is_utf8(out)) {
     return local_error(Errc::kUsage, "a path that is not UTF-8", escape(out),
                        "go into that directory's parent by a link with another name");

@@ -44,11 +44,11 @@ Result<std::optional<Endpoint>> endpoint_of(const std::string& text) {
 }
 
 /// Names that are not known now are left out: a node must start without a network, too.
-std::vector<Endpoint> bootstrap_of(const Context& context, const Settings& settings) {
-  const auto& names =
-      context.node.bootstrap.empty() ? settings.bootstrap() : context.node.bootstrap;
+Result<std::vector<Endpoint>> bootstrap_of(const Context& context, const Settings& settings) {
+  const auto names = context.node.bootstrap.empty() ? settings.bootstrap() : context.node.bootstrap;
   std::vector<Endpoint> out;
   for (const std::string& name : names) {
+    KITH_CHECK(check_address(name));
     if (auto found = resolve(name)) {
       out.insert(out.end(), found->begin(), found->end());
     } else {
@@ -109,7 +109,7 @@ Result<node::RuntimeOptions> runtime_options(const Context& context) {
   KITH_TRY(out.listen, endpoint_of(first_of(context.node.listen, settings.text("listen"))));
   KITH_TRY(out.advertise,
            endpoint_of(first_of(context.node.advertise, settings.text("advertise"))));
-  out.bootstrap = bootstrap_of(context, settings);
+  KITH_TRY(out.bootstrap, bootstrap_of(context, settings));
   out.limit = settings.limit();
   if (!context.node.limit.empty()) {
     KITH_TRY(out.limit, parse_rate(context.node.limit));

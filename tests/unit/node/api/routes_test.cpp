@@ -172,6 +172,12 @@ TEST(Routes, SharesAreNamedByLinkIdOrPrefix) {
   EXPECT_FALSE(accepted(""));
 }
 
+TEST(Routes, IdsAreKeptInLowerCase) {
+  EXPECT_EQ(command_of<ShowShare>("show", json_of(R"({"share":"0AbcdefF"})")).share, "0abcdeff");
+  EXPECT_EQ(command_of<VerifyShare>("verify", json_of(R"({"share":"ABCDEF01"})")).share,
+            "abcdef01");
+}
+
 TEST(Routes, OnlyVerifyTakesNoShareForAll) {
   EXPECT_EQ(command_of<VerifyShare>("verify", Json::object()).share, "");
   for (const char* name : {"show", "unshare", "cancel"}) {

@@ -203,7 +203,7 @@ TEST_F(ApiServerTest, ACommandIsAnsweredAndTheConnectionEnds) {
   server_->deliver(Reply{command.request, Done(Ok{})});
   const std::string text = client.read_all();
   EXPECT_EQ(text.rfind("HTTP/1.1 200 OK\r\n", 0), 0u) << text;
-  EXPECT_NE(text.find("\r\n15\r\n{\"v\":1,\"event\":\"done\"}\n\r\n0\r\n\r\n"), std::string::npos)
+  EXPECT_NE(text.find("\r\n17\r\n{\"v\":1,\"event\":\"done\"}\n\r\n0\r\n\r\n"), std::string::npos)
       << text;
   EXPECT_EQ(notes_.cancelled(), 0u);
 }
