@@ -42,7 +42,10 @@ Result<std::vector<Endpoint>> parse_hints(Bytes bytes) {
     }
     const std::size_t size = take(bytes, 1)[0];
     const auto hint = Endpoint::from_compact(take(bytes, size));
-    if (!hint) return bad(Errc::kMalformed, "has an address hint that is no address");
+    // An IPv4 address in the long form would be a second text of the same invite.
+    if (!hint || hint->compact().size() != size) {
+      return bad(Errc::kMalformed, "has an address hint that is no address");
+    }
     out.push_back(*hint);
   }
   if (!bytes.empty()) return bad(Errc::kMalformed, "has bytes after its address hints");

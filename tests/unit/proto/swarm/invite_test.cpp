@@ -105,6 +105,15 @@ TEST(Invite, RefusesBadHints) {
   EXPECT_THAT(why_not(text_of(bytes)), testing::HasSubstr("after"));
 }
 
+TEST(Invite, RefusesAnIPv4HintInTheFormOfIPv6) {
+  Buffer bytes = bytes_of(specimen(0));
+  bytes.back() = 1;
+  bytes.push_back(18);
+  bytes.resize(bytes.size() + 10, 0);
+  append(bytes, *from_hex("ffffc0000207156c"));
+  EXPECT_THAT(why_not(text_of(bytes)), testing::HasSubstr("no address"));
+}
+
 TEST(Invite, RefusesWhatIsTooShortOrHasAnImpossibleExpiry) {
   Buffer bytes = bytes_of(specimen(0));
   Buffer expiry = bytes;
