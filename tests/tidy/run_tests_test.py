@@ -51,6 +51,11 @@ class Counting(unittest.TestCase):
         self.assertEqual(outcome.counts(), "1 passed, 1 failed, 0 skipped")
         self.assertEqual(outcome.failed, [("unit.x", "exit code 23")])
 
+    def test_a_report_without_tests(self):
+        report = json.dumps({"passed": [], "failed": [], "skipped": []})
+        outcome = self.run_job(f"echo '{report}' >$KITH_RESULTS")
+        self.assertEqual(outcome.failed, [("unit.x", "holds no test")])
+
     def test_a_plain_program(self):
         self.assertEqual(self.run_job("exit 0").counts(), "1 passed, 0 failed, 0 skipped")
         self.assertEqual(self.run_job("exit 1").counts(), "0 passed, 1 failed, 0 skipped")

@@ -173,6 +173,8 @@ def judge(job, code, output, report):
         code = f"killed by {signal.Signals(-code).name}"
     if code != 0 and not outcome.failed:  # a crash, a leak found at exit, a time-out
         outcome.failed.append((job.name, code if isinstance(code, str) else f"exit code {code}"))
+    if not (outcome.passed or outcome.failed or outcome.skipped):
+        outcome.failed.append((job.name, "holds no test"))
     return outcome
 
 
