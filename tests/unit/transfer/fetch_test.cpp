@@ -134,6 +134,26 @@ TEST(Fetch, TwoSourcesShareTheWork) {
   expect_idle(net, 3);
 }
 
+TEST(Fetch, SmallShareIsSplitToo) {
+  // All eight chunks would fit into the windows of one source.
+  VirtualNet net(26);
+  SeededRng rng(26);
+  ModelShare share = ModelShare::make(rng, 1, 0, 1'000);
+  share.chunk_lengths.assign(8, 200'000);
+  const auto a = net.add_node();
+  const auto b = net.add_node();
+  const auto c = net.add_node();
+  net.seed_share(a, share);
+  net.seed_share(b, share);
+  net.connect(a, c, {20ms, 40'000'000, 0});
+  net.connect(b, c, {20ms, 40'000'000, 0});
+  net.fetch(c, share);
+  ASSERT_TRUE(net.run_fetches(60s));
+  const ShareProgress progress = net.manager(c).progress(share.id);
+  EXPECT_GE(bytes_from(net, progress, a), 600'000U);
+  EXPECT_GE(bytes_from(net, progress, b), 600'000U);
+}
+
 TEST(Fetch, FastLinkStaysFull) {
   // 1 GB/s, jobs of a millisecond: what two cores do over a loopback.
   VirtualNet net(24);

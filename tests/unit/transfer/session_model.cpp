@@ -81,6 +81,12 @@ void SessionModel::take(Outbox& out) {
     KITH_ASSERT(it != peers_.end());
     KITH_ASSERT(sent.sealed.size() == sent.frame.length);
     it->second.unsent += section_wire_bytes(sent.frame.length);
+    // Sections of a chunk come in order, from the beginning, until it is whole or refused.
+    const std::pair key(sent.frame.handle, sent.frame.index);
+    std::uint32_t& offset = it->second.sent[key];
+    KITH_ASSERT(sent.frame.offset == offset);
+    offset += sent.frame.length;
+    if (offset == sent.frame.size) it->second.sent.erase(key);
     ++sections_sent_;
   }
   for (const SealRequest& request : out.seals) {
@@ -122,6 +128,11 @@ void SessionModel::take_frame(const SendFrame& sent) {
         progress.cancelled = true;
       }
       if (frame.index) KITH_ASSERT(to.wants.contains({frame.handle, *frame.index}));
+      return;
+    }
+    case FrameType::kRefuse: {
+      const auto frame = RefuseFrame::decode(body).value();
+      to.sent.erase({frame.handle, frame.index});
       return;
     }
     default:

@@ -34,7 +34,8 @@ class SessionModel {
     std::map<Handle, ShareId> watched_by_us;
     std::map<std::pair<Handle, ChunkIndex>, Progress> wants;  // of ours, not ended
     std::map<Handle, ShareId> watched_by_peer;
-    std::set<std::pair<Handle, ChunkIndex>> peer_wants;  // perhaps ended
+    std::set<std::pair<Handle, ChunkIndex>> peer_wants;           // perhaps ended
+    std::map<std::pair<Handle, ChunkIndex>, std::uint32_t> sent;  // bytes of chunks under way
     std::size_t unsent = 0;
     Section next_section = 0;
   };

@@ -563,6 +563,29 @@ TEST_F(Session, StaleSealOfACancelledWantDoesNotServeItsSuccessorTwice) {
   EXPECT_EQ(out_.sections[0].frame.length, kLength);
 }
 
+TEST_F(Session, StaleSealNeverStandsInForALaterSection) {
+  constexpr std::uint32_t kSize = 1'000'000;
+  serve_all();
+  connect();
+  ASSERT_TRUE(feed(WatchFrame{0, share_}));
+  ASSERT_TRUE(feed(WantFrame{0, 5}));
+  ASSERT_TRUE(feed(CancelFrame{0, 5}));
+  ASSERT_TRUE(feed(WantFrame{0, 5}));
+  ASSERT_EQ(out_.seals.size(), 2U);
+  const auto seals = out_.seals;
+  clear();
+  seal(seals[0], kSize);  // taken for the new want, which goes on with its next section
+  ASSERT_EQ(out_.seals.size(), 1U);
+  const SealRequest next = out_.seals[0];
+  clear();
+  seal(seals[1], kSize);
+  EXPECT_TRUE(out_.sections.empty());
+  seal(next, kSize);
+  ASSERT_EQ(out_.sections.size(), 1U);
+  EXPECT_EQ(out_.sections[0].frame.offset, next.offset);
+  EXPECT_GT(next.offset, 0U);
+}
+
 TEST_F(Session, CancelOfTheHandleUnwatches) {
   serve_all();
   connect();
