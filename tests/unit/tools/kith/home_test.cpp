@@ -13,7 +13,7 @@ TEST(Home, PathsLoseWhatMeansNothing) {
   EXPECT_EQ(*absolute_path("//"), "/");
   EXPECT_EQ(*absolute_path("/."), "/");
   EXPECT_EQ(absolute_path("x")->front(), '/');
-  EXPECT_EQ(absolute_path("./x"), absolute_path("x"));
+  EXPECT_EQ(*absolute_path("./x"), *absolute_path("x"));
 }
 
 TEST(Home, PathsThatJsonCannotCarryAreRefused) {
