@@ -1,0 +1,360 @@
+// Where a fetch goes and what may stand in its way. That the tree comes out right is in
+// round_trip_test.cpp, crashes are in export_crash_test.cpp.
+#include "storage/exporter.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "storage/memory_file_io.hpp"
+#include "storage/posix_file_io.hpp"
+#include "tests/unit/storage/support.hpp"
+
+namespace kith::storage::test {
+namespace {
+
+using State = PreparedExport::State;
+
+class ExporterTest : public testing::Test {
+ protected:
+  void use(Tree tree, MemoryFileIo::Options options = {}) {
+    tree_ = std::move(tree);
+    MemoryFileIo source;
+    write_tree(source, "/tree", tree_);
+    shared_ = share(source, pool_, "/tree", import_options(Chunking::tiny(1024)));
+    io_ = std::make_unique<MemoryFileIo>(options);
+    make_dir(*io_, "/out");
+  }
+  ExportTarget target() { return {.directory = "/out", .name = {}}; }
+  Result<PreparedExport> prepare(const ExportTarget& to, StagedRoot recorded = {}) {
+    return prepare_export(*io_, shared_->import.root, shared_->import.share, to, recorded);
+  }
+  Result<void> write_all(Exporter& exporter) {
+    for (std::uint32_t i = 0; i < shared_->chunks.size(); ++i) {
+      KITH_CHECK(write_chunk(exporter, pool_, *shared_, i));
+    }
+    return {};
+  }
+  Result<Exporter::Finished> finish(Exporter& exporter) {
+    return exporter.finish(shared_->pages(), UnixMillis(0), no_stats());
+  }
+  std::string staging() { return staging_name("tree", shared_->import.share); }
+
+  SlabPool pool_;
+  Tree tree_;
+  std::unique_ptr<Shared> shared_;
+  std::unique_ptr<MemoryFileIo> io_;
+};
+
+const Tree kTree = {{"", directory(0750)},
+                    {"a", file("one", 0600)},
+                    {"d", directory(0555)},
+                    {"d/b", file("two", 0777)},
+                    {"d/e", directory(0700)},
+                    {"empty", file("", 0400)},
+                    {"large", file(noise(1, 9000), 0640)},
+                    {"link", symlink("d/b")}};
+
+TEST_F(ExporterTest, AnExistingDestinationIsLeftAlone) {
+  use(kTree);
+  write_tree(*io_, "/out/tree", {{"", file("precious")}});
+  const auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  EXPECT_EQ(prepared->state, State::kExists);
+  EXPECT_EQ(prepared->path, "/out/tree");
+  EXPECT_EQ(prepared->exporter, nullptr);
+  EXPECT_EQ(names_in(*io_, "/out"), std::vector<std::string>{"tree"});
+}
+
+TEST_F(ExporterTest, ADestinationThatAppearsMeanwhileIsLeftAlone) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(finish(*prepared->exporter));
+  write_tree(*io_, "/out/tree", {{"", directory()}});
+  EXPECT_ERROR(prepared->exporter->publish(), Errc::kExists);
+  EXPECT_EQ(names_in(*io_, "/out"), (std::vector<std::string>{staging(), "tree"}));
+}
+
+TEST_F(ExporterTest, ReplaceExchangesAndRemovesTheOldTree) {
+  use(kTree);
+  write_tree(*io_, "/out/tree",
+             {{"", directory()},
+              {"old", directory()},
+              {"old/f", file("x")},
+              {"old/closed", directory(0000)}});
+  ExportTarget to = target();
+  to.replace = true;
+  ASSERT_OK(export_all(*io_, pool_, *shared_, to, 1));
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+  EXPECT_EQ(names_in(*io_, "/out"), std::vector<std::string>{"tree"});
+}
+
+TEST_F(ExporterTest, ReplaceWorksWithoutAnythingToReplace) {
+  use(kTree);
+  ExportTarget to = target();
+  to.replace = true;
+  EXPECT_OK(export_all(*io_, pool_, *shared_, to, 1));
+}
+
+TEST_F(ExporterTest, TakesAnotherNameAndMakesTheDirectory) {
+  use(kTree);
+  ASSERT_OK(export_all(*io_, pool_, *shared_, {.directory = "/new/deep/er", .name = ".hidden"}, 1));
+  EXPECT_EQ(read_tree(*io_, "/new/deep/er/.hidden"), without_link_times(kTree));
+}
+
+TEST_F(ExporterTest, NamesThatCannotBeFinal) {
+  use(kTree);
+  for (const std::string& name :
+       {std::string(".."), std::string("a/b"), std::string("x\0y", 3), std::string(256, 'n')}) {
+    EXPECT_ERROR(prepare({.directory = "/out", .name = name}), Errc::kRefused);
+  }
+  Root dotted = shared_->import.root;
+  dotted.name = ".bashrc";
+  EXPECT_ERROR(prepare_export(*io_, dotted, shared_->import.share, target(), {}), Errc::kRefused);
+}
+
+TEST_F(ExporterTest, SpaceIsLookedAtFirst) {
+  use({{"", directory()}, {"f", file(noise(1, 100'000))}}, {.capacity = 1024 * 1024 + 99'999});
+  EXPECT_ERROR(prepare(target()), Errc::kNoSpace);
+  io_->set_capacity(1024 * 1024 + 100'000);
+  EXPECT_OK(prepare(target()));
+}
+
+TEST_F(ExporterTest, AFileSystemWithoutSymlinksOrModesIsRefused) {
+  use(kTree, {.symlinks = false});
+  EXPECT_ERROR(prepare(target()), Errc::kUnsupported);
+  EXPECT_TRUE(names_in(*io_, "/out").empty());
+  use(kTree, {.modes = false});
+  EXPECT_ERROR(prepare(target()), Errc::kUnsupported);
+  use({{"", directory()}, {"f", file("x")}}, {.symlinks = false});
+  EXPECT_OK(export_all(*io_, pool_, *shared_, target(), 1));
+}
+
+TEST_F(ExporterTest, NamesThatDifferOnlyInCase) {
+  // In one chunk, in several, and as directories.
+  const std::vector<Tree> trees = {
+      {{"", directory()}, {"Name", file("a")}, {"name", file("b")}},
+      {{"", directory()}, {"Name", file(noise(1, 9000))}, {"name", file(noise(2, 9000))}},
+      {{"", directory()}, {"Name", directory()}, {"name", directory()}},
+      {{"", directory()},
+       {"Name", directory()},
+       {"Name/a", file("a")},
+       {"name", directory()},
+       {"name/b", file("b")}}};
+  for (const Tree& tree : trees) {
+    use(tree, {.folds_case = true});
+    EXPECT_ERROR(export_all(*io_, pool_, *shared_, target(), 1), Errc::kUnsupported);
+    EXPECT_FALSE(exists(*io_, "/out/tree"));
+    use(tree);
+    EXPECT_OK(export_all(*io_, pool_, *shared_, target(), 1));
+  }
+}
+
+TEST_F(ExporterTest, WithoutRenameat2) {
+  use(kTree, {.renames2 = false});
+  ASSERT_OK(export_all(*io_, pool_, *shared_, target(), 1));
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+  ExportTarget to = target();
+  to.replace = true;
+  EXPECT_ERROR(export_all(*io_, pool_, *shared_, to, 1), Errc::kExists);
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+}
+
+TEST_F(ExporterTest, SafeLinksLeavesOutWhatLeavesTheTree) {
+  use({{"", directory()},
+       {"in", symlink("x")},
+       {"out", symlink("/etc/passwd")},
+       {"up", symlink("..")}});
+  ExportTarget to = target();
+  to.safe_links = true;
+  auto prepared = prepare(to);
+  ASSERT_OK(prepared);
+  const auto report = finish(*prepared->exporter);
+  ASSERT_OK(report);
+  EXPECT_EQ(report->links_outside, 2U);
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(names_in(*io_, "/out/tree"), std::vector<std::string>{"in"});
+}
+
+TEST_F(ExporterTest, SymlinksInTheStagingAreNotFollowed) {
+  use(kTree);
+  make_dir(*io_, "/victim");
+  write_tree(*io_, "/victim/b", {{"", file("precious")}});
+  write_tree(*io_, "/secret", {{"", file("precious")}});
+  const struct {
+    const char* name;
+    const char* target;
+  } attacks[] = {{"d", "/victim"}, {"large", "/secret"}, {"a", "/secret"}, {"empty", "/secret"}};
+  for (const auto& attack : attacks) {
+    auto prepared = prepare(target());
+    ASSERT_OK(prepared);
+    const auto stage = io_->open_root("/out/" + staging());
+    ASSERT_OK(io_->make_symlink(*stage, attack.name, attack.target));
+    const auto written = write_all(*prepared->exporter);
+    const bool refused = !written || !finish(*prepared->exporter);
+    if (std::string_view(attack.name) == "a") {
+      EXPECT_FALSE(refused);  // a whole file takes the place of whatever is there
+    } else {
+      EXPECT_TRUE(refused) << attack.name;
+    }
+    EXPECT_EQ(read_tree(*io_, "/victim").size(), 2U);
+    EXPECT_EQ(read_tree(*io_, "/victim/b").at("").content, "precious");
+    EXPECT_EQ(read_tree(*io_, "/secret").at("").content, "precious");
+    ASSERT_OK(prepared->exporter->discard());
+  }
+}
+
+TEST_F(ExporterTest, ASymlinkInPlaceOfTheStagingIsRefused) {
+  use(kTree);
+  make_dir(*io_, "/victim");
+  write_tree(*io_, "/victim/f", {{"", file("precious")}});
+  ASSERT_OK(io_->make_symlink(*io_->open_root("/out"), staging(), "/victim"));
+  EXPECT_ERROR(prepare(target()), Errc::kRefused);
+  EXPECT_TRUE(exists(*io_, "/victim/f"));
+}
+
+TEST_F(ExporterTest, WhatDoesNotBelongInTheStagingIsNotPublished) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  write_tree(*io_, "/out/" + staging() + "/d/extra", {{"", file("x")}});
+  EXPECT_ERROR(finish(*prepared->exporter), Errc::kUnsupported);
+  ASSERT_OK(io_->remove_file(*io_->open_root("/out/" + staging() + "/d"), "extra"));
+  EXPECT_OK(finish(*prepared->exporter));
+}
+
+TEST_F(ExporterTest, AFileThatWasTakenAwayIsMissed) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(io_->remove_file(*io_->open_root("/out/" + staging()), "a"));
+  const auto finished = finish(*prepared->exporter);
+  EXPECT_ERROR(finished, Errc::kNotFound);
+  EXPECT_EQ(finished.error().subject, "/out/" + staging() + "/a");
+  ASSERT_OK(write_all(*prepared->exporter));
+  EXPECT_OK(finish(*prepared->exporter));
+}
+
+TEST_F(ExporterTest, OnlyOneFillsAStaging) {
+  use(kTree);
+  auto first = prepare(target());
+  ASSERT_OK(first);
+  EXPECT_ERROR(prepare(target()), Errc::kConflict);
+  EXPECT_ERROR(prepare(target(), first->exporter->staged()), Errc::kConflict);
+  ASSERT_OK(write_all(*first->exporter));
+  const StagedRoot staged = first->exporter->staged();
+  first->exporter.reset();
+  const auto resumed = prepare(target(), staged);
+  ASSERT_OK(resumed);
+  EXPECT_EQ(resumed->state, State::kResumed);
+}
+
+TEST_F(ExporterTest, AStagingNobodyKnowsIsMadeAnew) {
+  use(kTree);
+  auto first = prepare(target());
+  ASSERT_OK(first);
+  ASSERT_OK(write_all(*first->exporter));
+  first->exporter.reset();
+  const auto second = prepare(target());
+  ASSERT_OK(second);
+  EXPECT_EQ(second->state, State::kFresh);
+  EXPECT_TRUE(names_in(*io_, "/out/" + staging()).empty());
+}
+
+TEST_F(ExporterTest, ChunksMayBeWrittenAgain) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(finish(*prepared->exporter));
+  // The modes are final now, and one directory is closed to writing.
+  const StagedRoot staged = prepared->exporter->staged();
+  prepared->exporter.reset();
+  prepared = prepare(target(), staged);
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(finish(*prepared->exporter));
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+}
+
+TEST_F(ExporterTest, AChunkOfTheWrongLengthIsNotWritten) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  const Page page = shared_->page(0);
+  const SlabChain chunk = SlabChain::from(pool_, Buffer(page.rows[0].length + 1));
+  EXPECT_FALSE(prepared->exporter->write_chunk(page, PageLayout(page), 0, chunk));
+  EXPECT_FALSE(prepared->exporter->write_chunk(page, PageLayout(page), 99, chunk));
+}
+
+TEST_F(ExporterTest, AFullDiskSaysSoAndTheFetchGoesOnLater) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  io_->set_capacity(5'000);
+  EXPECT_ERROR(write_all(*prepared->exporter), Errc::kNoSpace);
+  io_->set_capacity(UINT64_MAX);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(finish(*prepared->exporter));
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+}
+
+TEST_F(ExporterTest, RecordsWhatTheReaderExpects) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  std::size_t files = 0;
+  ASSERT_OK(prepared->exporter->finish(shared_->pages(), UnixMillis(7),
+                                       [&](std::uint32_t, Buffer blob) -> Result<void> {
+                                         const auto stats = PageStats::decode(blob);
+                                         EXPECT_EQ(stats->recorded_at, UnixMillis(7));
+                                         files += stats->files.size();
+                                         return {};
+                                       }));
+  std::size_t expected = 0;  // a file that crosses pages stands in each
+  for (std::uint32_t i = 0; i < shared_->import.root.pages.size(); ++i) {
+    const Page page = shared_->page(i);
+    expected +=
+        static_cast<std::size_t>(std::ranges::count(page.entries, EntryKind::kFile, &Entry::kind));
+  }
+  EXPECT_EQ(files, expected);
+  EXPECT_GE(files, 4U);
+}
+
+TEST_F(ExporterTest, AManifestThatContradictsItselfIsNotPublished) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  const PageSource lying = [&](std::uint32_t number) -> Result<Page> {
+    Page page = shared_->page(number);
+    page.entries.pop_back();
+    return page;
+  };
+  const auto finished = prepared->exporter->finish(lying, UnixMillis(0), no_stats());
+  ASSERT_FALSE(finished);
+  EXPECT_EQ(finished.error().blame, Blame::kPeer);
+}
+
+TEST(ExporterOnDisk, ManySmallFilesAndModesUnderAnyMask) {
+  PosixFileIo io;
+  const TempDir dir;
+  SlabPool pool;
+  Tree tree = {{"", directory(0700)}};
+  for (int i = 0; i < 200; ++i) {
+    tree["f" + std::to_string(i)] = file(noise(1, 50), 0400U + static_cast<std::uint32_t>(i));
+  }
+  write_tree(io, dir.path() + "/tree", tree);
+  const auto shared = share(io, pool, dir.path() + "/tree", import_options(Chunking{}));
+  ASSERT_OK(export_all(io, pool, *shared, {.directory = dir.path() + "/out", .name = {}}, 1));
+  EXPECT_EQ(read_tree(io, dir.path() + "/out/tree"), tree);
+}
+
+}  // namespace
+}  // namespace kith::storage::test

@@ -1,0 +1,65 @@
+#include "storage/file_stat.hpp"
+
+#include "tests/unit/storage/support.hpp"
+
+namespace kith::storage::test {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+FileStat stat_at_second(std::int64_t second) { return {1, 2, 3, 4, second * kSecond}; }
+
+TEST(FileStat, EveryDifferenceCounts) {
+  const FileStat recorded = stat_at_second(1000);
+  const UnixMillis later{2'000'000};
+  EXPECT_EQ(trust(recorded, later, recorded), FileTrust::kUnchanged);
+  for (const auto member : {&FileStat::dev, &FileStat::inode, &FileStat::size}) {
+    FileStat now = recorded;
+    now.*member += 1;
+    EXPECT_EQ(trust(recorded, later, now), FileTrust::kChanged);
+  }
+  for (const auto member : {&FileStat::mtime_ns, &FileStat::ctime_ns}) {
+    FileStat now = recorded;
+    now.*member += 1;
+    EXPECT_EQ(trust(recorded, later, now), FileTrust::kChanged);
+  }
+}
+
+TEST(FileStat, ARecentChangeIsRacy) {
+  const FileStat recorded = stat_at_second(1000);
+  EXPECT_EQ(trust(recorded, UnixMillis(1'001'999), recorded), FileTrust::kRacy);
+  EXPECT_EQ(trust(recorded, UnixMillis(1'002'000), recorded), FileTrust::kUnchanged);
+  EXPECT_EQ(trust(recorded, UnixMillis(0), recorded), FileTrust::kRacy);  // a clock set back
+}
+
+TEST(FileStat, BlobsRoundTrip) {
+  PageStats stats{UnixMillis(-5), {}};
+  EXPECT_EQ(*PageStats::decode(stats.encode()), stats);
+  stats.files = {{1, 2, 3, -4, 5}, {UINT64_MAX, UINT64_MAX, 0, INT64_MIN, INT64_MAX}};
+  EXPECT_EQ(*PageStats::decode(stats.encode()), stats);
+}
+
+TEST(FileStat, DamagedBlobsAreRefused) {
+  const Buffer good = PageStats{UnixMillis(1), {{1, 2, 3, 4, 5}}}.encode();
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    if (size == 9) continue;  // a page without files
+    EXPECT_FALSE(PageStats::decode(Bytes(good).first(size))) << size;
+  }
+  Buffer version = good;
+  version[0] = 2;
+  EXPECT_FALSE(PageStats::decode(version));
+}
+
+TEST(FileStat, PositionsCountFilesOnly) {
+  Page page;
+  for (const EntryKind kind :
+       {EntryKind::kDirectory, EntryKind::kFile, EntryKind::kSymlink, EntryKind::kFile}) {
+    page.entries.emplace_back().kind = kind;
+  }
+  const auto positions = stat_positions(page);
+  EXPECT_EQ(positions[1], 0U);
+  EXPECT_EQ(positions[3], 1U);
+}
+
+}  // namespace
+}  // namespace kith::storage::test
