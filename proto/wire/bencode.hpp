@@ -1,10 +1,10 @@
 // Canonical bencode: the one encoding of all structured data (KRPC, roster operations, manifest
 // pages, bodies of control frames). Source: BEP 3, with the strictness of BEP 44.
 //
-// The parser is iterative and view-only: it makes one flat array of tokens that point into the input
-// and copies nothing. It refuses everything that the writer would not make: leading zeros, "-0",
-// integers beyond int64, unsorted or repeated keys, lengths past the end, bytes after the end. So a
-// document that parses encodes to the same bytes.
+// The parser is iterative and view-only: it makes one flat array of tokens that point into the
+// input and copies nothing. It refuses everything that the writer would not make: leading zeros,
+// "-0", integers beyond int64, unsorted or repeated keys, lengths past the end, bytes after the
+// end. So a document that parses encodes to the same bytes.
 //
 // Grammar: value = integer | string | list | dict;  integer = "i" [-] digits "e";
 //          string = digits ":" bytes;  list = "l" value* "e";  dict = "d" (string value)* "e".
@@ -55,7 +55,8 @@ class Value {
   template <class T>
   [[nodiscard]] std::optional<T> find_unsigned(std::string_view key) const {
     const auto value = find_integer(key);
-    if (!value || *value < 0 || static_cast<std::uint64_t>(*value) > static_cast<std::uint64_t>(T(-1))) {
+    if (!value || *value < 0 ||
+        static_cast<std::uint64_t>(*value) > static_cast<std::uint64_t>(T(-1))) {
       return std::nullopt;
     }
     return static_cast<T>(*value);
