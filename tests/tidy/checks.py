@@ -7,7 +7,7 @@ other rules stand beside them.
 import posixpath
 import re
 
-from source import line_of
+from source import ROOT, line_of
 
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 70
@@ -160,6 +160,18 @@ def dead_files(sources, lists):
         built |= {posixpath.normpath(f"{folder}/{name}") for name in names}
     return [_at(source, 1, "no CMakeLists.txt names this file: it is never compiled")
             for source in sources if source.path.endswith(".cpp") and source.path not in built]
+
+
+def broken_links(source):
+    """Relative links of a document lead to something. `source` is a Markdown file."""
+    found = []
+    for match in re.finditer(r"\]\(([^)#\s]+)[^)\s]*\)", source.text):
+        target = match.group(1)
+        folder = posixpath.dirname(source.path)
+        if "://" not in target and not (ROOT / folder / target).exists():
+            line = line_of(source.text, match.start())
+            found.append(_at(source, line, f"the link {target} leads nowhere"))
+    return found
 
 
 def banned_calls(source):

@@ -73,6 +73,11 @@ class Arrows(unittest.TestCase):
         self.assertEqual(len(checks.few_beast_files([user(n) for n in "abcd"])), 4)
 
 
+    def test_links(self):
+        text = "[a](source.py) [b](https://x/y.md) [c](#part) [d](checks.py#x)\n[e](nowhere.md)\n"
+        said = found(checks.broken_links, "tests/tidy/x.md", text)
+        self.assertEqual(said, ["tests/tidy/x.md:2: the link nowhere.md leads nowhere"])
+
     def test_dead_files(self):
         lists = {"dht": "target_sources(kith_dht PRIVATE a.cpp core/b.cpp ../c.cpp)",
                  "tests/fuzz": "kith_fuzz(krpc kith_proto)"}

@@ -65,6 +65,12 @@ def read_tree(suffixes=(".hpp", ".cpp")):
     return sources
 
 
+def read_documents():
+    paths = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md"))]
+    return [Source(path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8"))
+            for path in paths]
+
+
 def read_lists():
     """Folder → text of its CMakeLists.txt."""
     return {path.parent.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")

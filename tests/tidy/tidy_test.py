@@ -49,6 +49,11 @@ class Tree(unittest.TestCase):
         self.report([message for item in source.read_tree((".py", ".sh"))
                      for message in checks.columns(item)])
 
+    def test_links_of_the_documents(self):
+        documents = source.read_documents()
+        self.assertGreater(len(documents), 3)
+        self.report([message for item in documents for message in checks.broken_links(item)])
+
     def test_nothing_unfinished(self):
         self.per_file(checks.unfinished)
 
