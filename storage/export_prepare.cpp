@@ -171,7 +171,11 @@ class ExportPreparation {
     }
     if (root_.totals.symlinks == 0) return {};
     auto made = io_.make_symlink(exporter.files_.top(), "probe", "probe");
-    if (made) return io_.remove_file(exporter.files_.top(), "probe");
+    if (made) {
+      KITH_CHECK(io_.remove_file(exporter.files_.top(), "probe"));
+      // Or a crash would bring it back, as something that does not belong there.
+      return io_.sync(exporter.files_.top());
+    }
     if (made.error().code != Errc::kUnsupported) return made;
     return local_error(Errc::kUnsupported,
                        "the share has symbolic links, and the file system does not",

@@ -49,6 +49,8 @@ class MemoryFileIo final : public FileIo {
   void before_call(std::uint64_t call, std::function<int()> action);
   void fail_at(std::uint64_t call, int errno_value);
   void crash_at(std::uint64_t call, Crash crash);
+  /// Nothing that was to happen before a call will.
+  void forget_script() { script_.clear(); }
   void crash(Crash crash) { crashed_ = crash; }
   [[nodiscard]] bool crashed() const { return crashed_.has_value(); }
   /// seed 0: nothing survives a system crash that was not synced.
@@ -61,7 +63,7 @@ class MemoryFileIo final : public FileIo {
   Result<Dir> open_root(const std::string& path) override;
   Result<Dir> open_dir(const Dir& at, std::string_view path) override;
   Result<File> open_file(const Dir& at, std::string_view name, OpenMode open,
-                         std::uint32_t mode) override;
+                         std::uint32_t mode = 0600) override;
   Result<std::size_t> read(const File& file, std::uint64_t offset,
                            std::span<const iovec> into) override;
   Result<void> write(const File& file, std::uint64_t offset, std::span<const iovec> from) override;

@@ -13,7 +13,7 @@ class PosixFileIo final : public FileIo {
   Result<Dir> open_root(const std::string& path) override;
   Result<Dir> open_dir(const Dir& at, std::string_view path) override;
   Result<File> open_file(const Dir& at, std::string_view name, OpenMode open,
-                         std::uint32_t mode) override;
+                         std::uint32_t mode = 0600) override;
   Result<std::size_t> read(const File& file, std::uint64_t offset,
                            std::span<const iovec> into) override;
   Result<void> write(const File& file, std::uint64_t offset, std::span<const iovec> from) override;
