@@ -22,6 +22,7 @@
 #include "proto/crypto/random.hpp"
 #include "storage/may_block.hpp"
 #include "storage/posix_file_io.hpp"
+#include "storage/schema.hpp"
 
 namespace kith::node {
 namespace {
@@ -31,6 +32,7 @@ using namespace std::chrono_literals;
 // How long connections may take to say farewell.
 constexpr auto kFarewell = 500ms;
 constexpr const char* kPortSetting = "port";
+constexpr std::uint64_t kLowSpace = 256 * limits::kMiB;
 
 Now now() {
   const auto mono = std::chrono::steady_clock::now().time_since_epoch();
@@ -51,6 +53,25 @@ bool is_network_job(const Job& job) {
          !std::holds_alternative<CopyChunkJob>(job) &&
          !std::holds_alternative<CompareDestinationJob>(job) &&
          !std::holds_alternative<MoveCopyJob>(job) && !std::holds_alternative<DiscardFetchJob>(job);
+}
+
+DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {
+  const auto dir = io.open_root(home);
+  if (!dir) return {"disk", "problem", "the home cannot be opened: " + to_string(dir.error()), {}};
+  const auto info = io.file_system(*dir);
+  if (!info) return {"disk", "problem", "the disk cannot be asked: " + to_string(info.error()), {}};
+  const std::string free = std::to_string(info->free_bytes / limits::kMiB) + " MiB free at " + home;
+  if (info->free_bytes >= kLowSpace) return {"disk", "ok", free, {}};
+  return {"disk", "warning", free, "fetches stop when a disk is full; make room"};
+}
+
+DoctorCheck check_versions() {
+  return {"versions",
+          "ok",
+          "kith " KITH_VERSION ", protocol kith/1, catalog schema " +
+              std::to_string(storage::schema_version()) +
+              "; members of another protocol version would meet silence",
+          {}};
 }
 
 // A reading connection to the catalog, for jobs.
@@ -328,7 +349,18 @@ void Runtime::Impl::dispatch(Job job) {
 
 void Runtime::Impl::answer(Reply reply) {
   if (imports->deliver(reply)) return;
-  api->deliver(std::move(reply));
+  auto* done = std::get_if<Done>(&reply.body);
+  if (done == nullptr || !std::holds_alternative<DoctorAnswer>(*done)) {
+    return api->deliver(std::move(reply));
+  }
+  // The other half of the doctor looks at the disk, which this thread must not.
+  auto shared = std::make_shared<Reply>(std::move(reply));
+  pool->post(Pool::Kind::kNetwork, [this, shared] {
+    auto& checks = std::get<DoctorAnswer>(std::get<Done>(shared->body)).checks;
+    checks.push_back(check_disk(io, options.home));
+    checks.push_back(check_versions());
+    api->deliver(std::move(*shared));
+  });
 }
 
 void Runtime::Impl::arm_timer() {
