@@ -107,6 +107,8 @@ void Engine::finish_join(Turn& turn, PendingJoin& join) {
   discovery_.add_swarm(turn, *swarm);
   if (remote) {
     discovery_.add_address(turn, swarm->id, *remote, device, FoundBy::kInvite);
+    // Saved at once: a join without a node ends here, and the next command knows nobody else.
+    discovery_.succeeded(turn, swarm->id, *remote, *device);
     close(turn, conn->id, "joined");
   }
   turn.done(request, Joined{named_view(*swarm), false});
