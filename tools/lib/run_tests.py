@@ -2,8 +2,8 @@
 
 Usage: run_tests.py BUILD_DIR [--suite A,B] [--only-built] [--jobs N]
 
-A CTest name is SUITE.THING; the suites unit, fuzz and tidy run side by side, the others one by one,
-since they measure time or use the whole machine. GoogleTest binaries report each case by
+A CTest name is SUITE.THING; the suites sim, tidy, unit and fuzz run side by side, the others one by
+one, since they measure time or use the whole machine. GoogleTest binaries report each case by
 GTEST_OUTPUT, Python suites by KITH_RESULTS (see unittest_json.py); anything else counts as one
 test, exit code 77 as a skip. `functional` runs as uid 65534 when started by root, unless a test's
 CTest label is `root`.
@@ -26,8 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SIDE_BY_SIDE = ("unit", "fuzz", "tidy")
-TIMEOUT_S = 900
+SIDE_BY_SIDE = ("sim", "tidy", "unit", "fuzz")  # the longest begin first
+TIMEOUT_S = 1800
 NOBODY = 65534
 SKIP_EXIT_CODE = 77
 
@@ -227,8 +227,9 @@ def run_all(jobs, results_dir, parallel):
         total.add(outcome)
 
     with concurrent.futures.ThreadPoolExecutor(parallel) as threads:
-        running = {threads.submit(execute, job, results_dir): job
-                   for job in jobs if job.suite in SIDE_BY_SIDE}
+        early = [job for job in jobs if job.suite in SIDE_BY_SIDE]
+        early.sort(key=lambda job: SIDE_BY_SIDE.index(job.suite))
+        running = {threads.submit(execute, job, results_dir): job for job in early}
         for done in concurrent.futures.as_completed(running):
             finish(running[done], done.result())
     for job in jobs:
