@@ -366,7 +366,8 @@ TEST_F(ApiServerTest, ProgressIsReplacedByLaterProgress) {
   }
   server_->deliver(Reply{command.request, Done(VerifyReport{})});
   const std::string text = client.read_all();
-  EXPECT_EQ(count_of(text, "\"event\":\"progress\""), 1u);
+  // None at all where the end came before the server's thread had its turn.
+  EXPECT_LE(count_of(text, "\"event\":\"progress\""), 1u);
   EXPECT_EQ(count_of(text, "\"event\":\"done\""), 1u);
 }
 
