@@ -81,8 +81,8 @@ struct FixedBytes {
   auto operator<=>(const FixedBytes&) const = default;
 };
 
-/// Hash for unordered containers keyed by ids that are themselves hashes or keys. Iteration order of
-/// such containers is never observable in the cores.
+/// Hash for unordered containers keyed by ids that are themselves hashes or keys. Iteration order
+/// of such containers is never observable in the cores.
 struct FixedBytesHash {
   template <std::size_t N, class Tag>
   std::size_t operator()(const FixedBytes<N, Tag>& id) const {

@@ -1,8 +1,7 @@
 #include "proto/endpoint.hpp"
 
-#include <arpa/inet.h>  // only inet_pton and inet_ntop: text forms, no sockets
-
 #include <algorithm>
+#include <arpa/inet.h>  // only inet_pton and inet_ntop: text forms, no sockets
 #include <charconv>
 
 namespace kith {

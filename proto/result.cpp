@@ -8,11 +8,11 @@
 namespace kith {
 
 Error os_error(int errno_value, std::string_view doing, std::string subject) {
-  const Errc code = errno_value == ENOSPC || errno_value == EDQUOT ? Errc::kNoSpace
-                    : errno_value == ENOENT                        ? Errc::kNotFound
-                    : errno_value == EEXIST                        ? Errc::kExists
+  const Errc code = errno_value == ENOSPC || errno_value == EDQUOT  ? Errc::kNoSpace
+                    : errno_value == ENOENT                         ? Errc::kNotFound
+                    : errno_value == EEXIST                         ? Errc::kExists
                     : errno_value == EACCES || errno_value == EPERM ? Errc::kRefused
-                                                                   : Errc::kIo;
+                                                                    : Errc::kIo;
   std::string what(doing);
   what += ": ";
   what += std::generic_category().message(errno_value);

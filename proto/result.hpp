@@ -11,21 +11,21 @@ namespace kith {
 
 /// What kind of failure. The command line maps these to exit codes (docs/cli.md).
 enum class Errc {
-  kMalformed,      // bytes or text that do not parse
-  kLimit,          // legal form, but over a limit of ours
-  kRefused,        // understood and not permitted
+  kMalformed,  // bytes or text that do not parse
+  kLimit,      // legal form, but over a limit of ours
+  kRefused,    // understood and not permitted
   kNotFound,
-  kExists,         // a destination is there already
-  kConflict,       // the state does not allow it now
-  kVerification,   // a hash, signature or seal does not match
+  kExists,        // a destination is there already
+  kConflict,      // the state does not allow it now
+  kVerification,  // a hash, signature or seal does not match
   kNoSpace,
-  kIo,             // the operating system reported an error
+  kIo,  // the operating system reported an error
   kTimeout,
   kUnreachable,
-  kClosed,         // the other side ended, or we are shutting down
-  kUnsupported,    // a newer version, a file system that cannot hold it
-  kUsage,          // wrong arguments
-  kChanged,        // a file changed under us
+  kClosed,       // the other side ended, or we are shutting down
+  kUnsupported,  // a newer version, a file system that cannot hold it
+  kUsage,        // wrong arguments
+  kChanged,      // a file changed under us
   kCancelled,
   kInternal,
 };
@@ -77,9 +77,9 @@ using Result = boost::system::result<T, Error>;
   if (!name) return std::move(name).error();         \
   declaration = std::move(*name)
 /// KITH_CHECK(f()); returns the error of a failed Result<void>.
-#define KITH_CHECK(expression)                                 \
-  do {                                                         \
-    if (auto kith_checked = (expression); !kith_checked) {     \
-      return std::move(kith_checked).error();                  \
-    }                                                          \
+#define KITH_CHECK(expression)                             \
+  do {                                                     \
+    if (auto kith_checked = (expression); !kith_checked) { \
+      return std::move(kith_checked).error();              \
+    }                                                      \
   } while (false)

@@ -1,6 +1,6 @@
-// Randomness is an argument. The cores take Rng&; production passes SystemRng, simulations and tests
-// a SeededRng (both in proto/crypto/random.hpp). The std distributions and std::shuffle are not
-// deterministic across libraries and are banned; these helpers replace them.
+// Randomness is an argument. The cores take Rng&; production passes SystemRng, simulations and
+// tests a SeededRng (both in proto/crypto/random.hpp). The std distributions and std::shuffle are
+// not deterministic across libraries and are banned; these helpers replace them.
 #pragma once
 
 #include <cstdint>

@@ -36,8 +36,7 @@ class FinishVisitor final : public ManifestVisitor {
   Result<void> named(Result<void> result, const Entry& entry) const {
     if (result) return result;
     Error error = std::move(result).error();
-    const std::string staging =
-        join_native(exporter_.target_.directory, exporter_.staging_name_);
+    const std::string staging = join_native(exporter_.target_.directory, exporter_.staging_name_);
     const bool is_top = entry.path.empty() || exporter_.files_.is_single();
     error.subject = is_top ? staging : join_native(staging, entry.path);
     return error;

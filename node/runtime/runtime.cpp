@@ -127,6 +127,10 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   ~Impl() override;
 
   Result<void> open();
+  Result<void> open_sockets(std::uint16_t port);
+  void make_engine(const DeviceKeys& keys);
+  void make_threads(storage::Catalog writing);
+  Result<void> begin(const SavedState& state);
   void run_network();
   void begin_stop();
   void finish_stop();
@@ -219,7 +223,7 @@ Result<void> Runtime::Impl::open() {
   ::mkdir((options.home + "/log").c_str(), 0700);
   KITH_TRY(log, Log::open(options.log_to_stderr ? "" : options.home + "/log/kith.log",
                           options.log_level));
-  KITH_TRY(DeviceKeys keys, load_or_make_keys(options.home, rng));
+  KITH_TRY(const DeviceKeys keys, load_or_make_keys(options.home, rng));
   KITH_TRY(storage::Catalog writing, storage::Catalog::open(catalog_path(options.home)));
   KITH_TRY(storage::Catalog reading, storage::Catalog::open_read_only(catalog_path(options.home)));
   KITH_TRY(storage::Catalog indexing, storage::Catalog::open_read_only(catalog_path(options.home)));
@@ -229,7 +233,17 @@ Result<void> Runtime::Impl::open() {
   KITH_TRY(const SavedState state, load_state(writing, boot));
   KITH_TRY(const auto saved_port, writing.setting(kPortSetting));
   const int port = saved_port ? std::atoi(saved_port->c_str()) : kDefaultPort;
+  KITH_CHECK(open_sockets(static_cast<std::uint16_t>(port)));
+  make_engine(keys);
+  make_threads(std::move(writing));
+  if (!options.listen && listening.front().port() != port) {
+    const std::string used = std::to_string(listening.front().port());
+    catalog->write({PutSetting{kPortSetting, used}, {}, false});
+  }
+  return begin(state);
+}
 
+Result<void> Runtime::Impl::open_sockets(std::uint16_t port) {
   udp = std::make_unique<UdpDriver>(context, [this](std::span<const ReceivedDatagram> batch) {
     turn([&](Outbox& out) {
       const Now at = now();
@@ -237,18 +251,20 @@ Result<void> Runtime::Impl::open() {
     });
   });
   tcp = std::make_unique<TcpDriver>(context, *this);
-  KITH_TRY(const Endpoint bound,
-           listen_on(*udp, *tcp, options.listen, static_cast<std::uint16_t>(port)));
+  KITH_TRY(const Endpoint bound, listen_on(*udp, *tcp, options.listen, port));
   listening = {bound};
-  if (options.lan) {
-    beacons = std::make_unique<BeaconDriver>(context, [this](const Endpoint& from, Bytes bytes) {
-      turn([&](Outbox& out) { engine->handle_beacon(now(), from, bytes, out); });
-    });
-    if (const auto opened = beacons->open(); !opened) {
-      log->write(LogLevel::kWarning, "no LAN beacons: " + to_string(opened.error()));
-    }
+  if (!options.lan) return {};
+  beacons = std::make_unique<BeaconDriver>(context, [this](const Endpoint& from, Bytes bytes) {
+    turn([&](Outbox& out) { engine->handle_beacon(now(), from, bytes, out); });
+  });
+  if (const auto opened = beacons->open(); !opened) {
+    log->write(LogLevel::kWarning, "no LAN beacons: " + to_string(opened.error()));
   }
+  return {};
+}
 
+void Runtime::Impl::make_engine(const DeviceKeys& keys) {
+  const Endpoint& bound = listening.front();
   EngineConfig config;
   config.keys = keys;
   config.device_name = options.device_name.empty() ? host_name() : options.device_name;
@@ -262,7 +278,9 @@ Result<void> Runtime::Impl::open() {
   config.lan = options.lan;
   config.limit = options.limit;
   engine = std::make_unique<Engine>(std::move(config), rng, slabs);
+}
 
+void Runtime::Impl::make_threads(storage::Catalog writing) {
   jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup());
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
@@ -273,14 +291,14 @@ Result<void> Runtime::Impl::open() {
           jobs->manifests().page_saved(page->share, page->page);
         }
       });
-  if (!options.listen && bound.port() != port) {
-    catalog->write({PutSetting{kPortSetting, std::to_string(bound.port())}, {}, false});
-  }
   imports = std::make_unique<ImportDriver>(ImportDriver::Links{
       io, slabs, *pool, *catalog, jobs->manifests(), index->catalog, [] { return now().wall; },
       [this](Command command) { submit(std::move(command)); },
       [this](RequestId request, ShareUpdate update) { api->deliver(request, std::move(update)); }});
   api = std::make_unique<ApiServer>(*this, ApiOptions{.home = options.home, .session = {}});
+}
+
+Result<void> Runtime::Impl::begin(const SavedState& state) {
   work.emplace(asio::make_work_guard(context));
   asio::post(context, [this, state] {
     turn([&](Outbox& out) { engine->start(now(), state, out); });
@@ -290,7 +308,7 @@ Result<void> Runtime::Impl::open() {
   });
   KITH_CHECK(api->start());
   network = std::thread([this] { run_network(); });
-  log->write(LogLevel::kInfo, "listening on " + bound.to_string());
+  log->write(LogLevel::kInfo, "listening on " + listening.front().to_string());
   return {};
 }
 

@@ -141,7 +141,8 @@ Result<std::string> open_name(const Secret& content, std::optional<DeviceId> sub
   const std::size_t size = plain[0];
   if (size >= kPaddedName) return peer_error(Errc::kMalformed, "a sealed name is too long");
   std::string name(as_text(Bytes(plain).subspan(1, size)));
-  if (!check_roster_name(name)) return peer_error(Errc::kMalformed, "a sealed name is not a legal name");
+  if (!check_roster_name(name))
+    return peer_error(Errc::kMalformed, "a sealed name is not a legal name");
   return name;
 }
 

@@ -1,5 +1,5 @@
-// Runs a fuzz target over every file of the folders and files named in argv, so that the corpora are
-// replayed in every test run, with any compiler. Fails if it found no file at all.
+// Runs a fuzz target over every file of the folders and files named in argv, so that the corpora
+// are replayed in every test run, with any compiler. Fails if it found no file at all.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

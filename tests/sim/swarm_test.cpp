@@ -1,10 +1,9 @@
-// A swarm from its first operation to the last byte, under faults. 50 nodes join by invites, some share
-// random trees with tiny chunks, all fetch something by link alone; datagrams are lost, reordered and
-// duplicated, a partition comes and heals, nodes crash and come back. Every fetch must complete with
-// the very same tree.
-#include <gtest/gtest.h>
-
+// A swarm from its first operation to the last byte, under faults. 50 nodes join by invites, some
+// share random trees with tiny chunks, all fetch something by link alone; datagrams are lost,
+// reordered and duplicated, a partition comes and heals, nodes crash and come back. Every fetch
+// must complete with the very same tree.
 #include <cstdlib>
+#include <gtest/gtest.h>
 
 #include "proto/swarm/invite.hpp"
 #include "tests/sim/world.hpp"
@@ -145,7 +144,8 @@ class Scenario {
     Node& node = world_.node(wanted.node);
     if (wanted.done || !node.is_up()) return;
     const bool system = world_.rng().chance(1, 2);
-    node.crash(system ? storage::MemoryFileIo::Crash::kSystem : storage::MemoryFileIo::Crash::kProcess);
+    node.crash(system ? storage::MemoryFileIo::Crash::kSystem
+                      : storage::MemoryFileIo::Crash::kProcess);
     world_.after(2s, [this, &wanted, &node] {
       node.start();
       fetch(wanted);  // the same command again
@@ -170,7 +170,8 @@ class Scenario {
 NetworkFaults faults() { return {.loss_percent = 10, .duplicate_percent = 5}; }
 
 TEST(Swarm, TwoNodesShareAndFetch) {
-  Scenario scenario(1, {.nodes = 2, .sharers = 1, .fetchers = 1, .crashes = 0, .partition = false}, {});
+  Scenario scenario(1, {.nodes = 2, .sharers = 1, .fetchers = 1, .crashes = 0, .partition = false},
+                    {});
   scenario.run();
 }
 

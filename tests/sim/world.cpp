@@ -93,7 +93,8 @@ template <class F>
 void Node::turn(F&& input) {
   node::Outbox out;
   input(out);
-  // They cost more than the turn itself: now and then is enough to find what breaks and stays broken.
+  // They cost more than the turn itself: now and then is enough to find what breaks and stays
+  // broken.
   if (++turns_ % kCheckEvery == 0) engine_->check_invariants();
   apply(out);
 }

@@ -12,6 +12,8 @@ from source import ROOT, line_of
 MAX_FILE_LINES = 800
 MAX_FUNCTION_LINES = 70
 MAX_COLUMNS = 100
+# Scripts have no formatter here, and their lists and texts break badly.
+MAX_SCRIPT_COLUMNS = 110
 MAX_BEAST_FILES = 3
 
 # A box of the diagram → what of ours it may include. The longest matching prefix decides; what
@@ -226,10 +228,10 @@ def _operand_faults(code, position):
             before = c
 
 
-def columns(source):
+def columns(source, limit=MAX_COLUMNS):
     """Lines that fit beside another file."""
-    return [_at(source, number, f"{len(line)} columns; {MAX_COLUMNS} at most")
-            for number, line in enumerate(source.text.split("\n"), 1) if len(line) > MAX_COLUMNS]
+    return [_at(source, number, f"{len(line)} columns; {limit} at most")
+            for number, line in enumerate(source.text.split("\n"), 1) if len(line) > limit]
 
 
 def sizes(source):

@@ -47,7 +47,7 @@ class Tree(unittest.TestCase):
 
     def test_scripts_fit_too(self):
         self.report([message for item in source.read_tree((".py", ".sh"))
-                     for message in checks.columns(item)])
+                     for message in checks.columns(item, checks.MAX_SCRIPT_COLUMNS)])
 
     def test_links_of_the_documents(self):
         documents = source.read_documents()
