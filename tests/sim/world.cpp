@@ -122,69 +122,74 @@ void Node::apply(node::Outbox& out) {
     });
   }
   for (node::Job& job : out.jobs) run_job(std::move(job));
-  for (node::Reply& reply : out.replies) {
-    if (std::holds_alternative<node::Progress>(reply.body)) continue;
-    const auto it = waiting_.find(reply.request);
-    if (it == waiting_.end()) continue;
-    const auto done = std::move(it->second);
-    waiting_.erase(it);
-    if (auto* answer = std::get_if<node::Done>(&reply.body)) {
-      done(std::move(*answer));
-    } else {
-      done(std::get<Error>(std::move(reply.body)));
-    }
-  }
+  for (node::Reply& reply : out.replies) answer(reply);
   for (const auto& connect : out.connects) {
     world_.after(world_.delay(), [this, connect, life = life_] {
-      if (life_ != life) return;
-      Node* to = world_.find(connect.to);
-      if (to == nullptr || !to->is_up() || !world_.connected(*this, *to)) {
-        return turn([&](node::Outbox& o) {
-          engine_->handle_closed(world_.now(), connect.conn,
-                                 network_error(Errc::kUnreachable, "cannot connect"), o);
-        });
-      }
-      std::optional<ConnId> theirs;
-      const Endpoint ephemeral =
-          address_.with_port(static_cast<std::uint16_t>(30'000 + world_.rng().uniform(30'000)));
-      to->turn([&](node::Outbox& o) {
-        theirs = to->engine_->handle_accepted(world_.now(), ephemeral, o);
-      });
-      if (!theirs) return closed(connect.conn, "refused");
-      streams_[connect.conn] = {to, *theirs};
-      to->streams_[*theirs] = {this, connect.conn};
-      to->turn([&](node::Outbox& o) {
-        to->engine_->handle_connected(world_.now(), *theirs, to->address_, o);
-      });
-      if (streams_.contains(connect.conn)) {
-        turn([&](node::Outbox& o) {
-          engine_->handle_connected(world_.now(), connect.conn, ephemeral, o);
-        });
-      }
+      if (life_ == life) this->connect(connect);
     });
   }
   for (const ConnId conn : out.writable) pump(conn);
-  for (const auto& close : out.closes) {
-    pump(close.conn);
-    const auto it = streams_.find(close.conn);
-    if (it == streams_.end()) continue;
-    const Node::Stream stream = it->second;
-    streams_.erase(it);
-    // Behind everything that is on its way already.
-    world_.after(world_.faults_.delay_max * 2, [stream, life = stream.peer->life_] {
-      if (stream.peer->life_ == life)
-        stream.peer->closed(stream.peer_conn, "the other side closed");
-    });
-    if (close.flush) {
-      world_.after(1ms, [this, conn = close.conn, life = life_] {
-        if (life_ != life) return;
-        turn([&](node::Outbox& o) {
-          engine_->handle_closed(world_.now(), conn, network_error(Errc::kClosed, "closed"), o);
-        });
-      });
-    }
-  }
+  for (const auto& close : out.closes) this->close(close);
   arm();
+}
+
+void Node::answer(node::Reply& reply) {
+  if (std::holds_alternative<node::Progress>(reply.body)) return;
+  const auto it = waiting_.find(reply.request);
+  if (it == waiting_.end()) return;
+  const auto done = std::move(it->second);
+  waiting_.erase(it);
+  if (auto* answer = std::get_if<node::Done>(&reply.body)) {
+    done(std::move(*answer));
+  } else {
+    done(std::get<Error>(std::move(reply.body)));
+  }
+}
+
+void Node::connect(const node::OutConnect& connect) {
+  Node* to = world_.find(connect.to);
+  if (to == nullptr || !to->is_up() || !world_.connected(*this, *to)) {
+    return turn([&](node::Outbox& o) {
+      engine_->handle_closed(world_.now(), connect.conn,
+                             network_error(Errc::kUnreachable, "cannot connect"), o);
+    });
+  }
+  std::optional<ConnId> theirs;
+  const Endpoint ephemeral =
+      address_.with_port(static_cast<std::uint16_t>(30'000 + world_.rng().uniform(30'000)));
+  to->turn(
+      [&](node::Outbox& o) { theirs = to->engine_->handle_accepted(world_.now(), ephemeral, o); });
+  if (!theirs) return closed(connect.conn, "refused");
+  streams_[connect.conn] = {to, *theirs};
+  to->streams_[*theirs] = {this, connect.conn};
+  to->turn([&](node::Outbox& o) {
+    to->engine_->handle_connected(world_.now(), *theirs, to->address_, o);
+  });
+  if (streams_.contains(connect.conn)) {
+    turn([&](node::Outbox& o) {
+      engine_->handle_connected(world_.now(), connect.conn, ephemeral, o);
+    });
+  }
+}
+
+void Node::close(const node::OutClose& close) {
+  pump(close.conn);
+  const auto it = streams_.find(close.conn);
+  if (it == streams_.end()) return;
+  const Node::Stream stream = it->second;
+  streams_.erase(it);
+  // Behind everything that is on its way already.
+  world_.after(world_.faults_.delay_max * 2, [stream, life = stream.peer->life_] {
+    if (stream.peer->life_ == life) stream.peer->closed(stream.peer_conn, "the other side closed");
+  });
+  if (close.flush) {
+    world_.after(1ms, [this, conn = close.conn, life = life_] {
+      if (life_ != life) return;
+      turn([&](node::Outbox& o) {
+        engine_->handle_closed(world_.now(), conn, network_error(Errc::kClosed, "closed"), o);
+      });
+    });
+  }
 }
 
 // Moves what the engine wants to write into the stream, as far as its window has room.

@@ -64,6 +64,9 @@ class Node {
   template <class F>
   void turn(F&& input);
   void apply(node::Outbox& out);
+  void answer(node::Reply& reply);
+  void connect(const node::OutConnect& connect);
+  void close(const node::OutClose& close);
   void pump(ConnId conn);
   void deliver(ConnId conn, Buffer bytes);
   void run_job(node::Job job);
