@@ -95,6 +95,7 @@ Result<Catalog> Catalog::open(const std::string& path) {
   KITH_TRY(const auto pages, catalog->db_->query_integer("PRAGMA page_count"));
   KITH_TRY(const auto size, catalog->db_->query_integer("PRAGMA page_size"));
   if (pages * size <= kCheckAtStartMax) KITH_CHECK(catalog->check());
+  catalog->db_->accept_file();
   return catalog;
 }
 

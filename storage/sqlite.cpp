@@ -133,8 +133,13 @@ Result<std::unique_ptr<Db>> Db::open(const std::string& path, DbMode mode) {
   if (code != SQLITE_OK) return db->error("opening");
   sqlite3_busy_timeout(raw, kBusyMillis);
   distrust_schema(raw);
+  sqlite3_db_config(raw, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
   if (mode != DbMode::kReadOnly) KITH_CHECK(db->exec("PRAGMA synchronous=NORMAL"));
   return db;
+}
+
+void Db::accept_file() {
+  sqlite3_db_config(db_.get(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, nullptr);
 }
 
 Result<void> Db::exec(const char* sql) {

@@ -65,6 +65,10 @@ class Db {
   /// the caller checks first that it is the right one, then turns WAL on.
   [[nodiscard]] static Result<std::unique_ptr<Db>> open(const std::string& path, DbMode mode);
 
+  /// The file was found sound. Before this, closing does not move what waits in the WAL into it: a
+  /// file that is refused must stay as it is, with its WAL.
+  void accept_file();
+
   /// One or several statements without results.
   [[nodiscard]] Result<void> exec(const char* sql);
   /// The text must be a constant: it names the statement in errors.

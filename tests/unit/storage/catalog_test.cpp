@@ -294,6 +294,27 @@ TEST_F(CatalogFile, DamageIsToldAndNothingOverwritten) {
   }
 }
 
+TEST_F(CatalogFile, WhatWaitsBesideADamagedOneStaysThere) {
+  {
+    auto writer = std::make_optional(Catalog::open(path()));
+    ASSERT_OK(*writer);
+    ASSERT_OK((*writer)->put_setting("a", "1"));
+    // While somebody reads, the writer leaves its WAL behind, as a crash would.
+    const auto reader = Catalog::open_read_only(path());
+    ASSERT_OK(reader);
+    writer.reset();
+  }
+  const std::string wal = path() + "-wal";
+  const auto waiting = std::filesystem::file_size(wal);
+  ASSERT_GT(waiting, 0U);
+  std::string bad = content();
+  std::ranges::fill(bad.begin(), bad.begin() + 100, '\xee');
+  overwrite(bad);
+  EXPECT_ERROR(Catalog::open(path()), Errc::kIo);
+  EXPECT_EQ(content(), bad);
+  EXPECT_EQ(std::filesystem::file_size(wal), waiting);
+}
+
 TEST_F(CatalogFile, AHomeThatCannotHoldItIsRefused) {
   for (const std::uint64_t type : {0x6969ULL, 0xff534d42ULL, 0xffffffffff534d42ULL, 0x4d44ULL}) {
     MemoryFileIo io({.type = type});
