@@ -344,7 +344,7 @@ Error ImportScan::refusal() const {
     what += "\n  " + escape(result_.skipped[i].path) + ": " + result_.skipped[i].reason;
   }
   if (skipped_count_ > kNotesInMessage) what += "\n  …";
-  return local_error(Errc::kRefused, std::move(what), source_,
+  return local_error(Errc::kUnsupported, std::move(what), source_,
                      "leave them out with --skip-bad or --exclude");
 }
 

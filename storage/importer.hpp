@@ -93,7 +93,7 @@ class ImportScan {
     return !scanned() && next_ordinal_ - next_row_ < limits::kImportChunksInFlight;
   }
   [[nodiscard]] Result<void> add_result(std::uint64_t ordinal, const HashedChunk& chunk);
-  /// After scanned(), and with every result added. kRefused names what cannot be shared.
+  /// After scanned(), and with every result added. kUnsupported names what cannot be shared.
   [[nodiscard]] Result<ImportResult> finish();
 
   /// What was not shared so far, and why: the first kNotesMax.

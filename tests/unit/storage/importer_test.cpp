@@ -58,7 +58,7 @@ TEST_F(Importer, WhatCannotBeSharedIsToldAllTogether) {
   add_other("/tree/d", "pipe");
   add_other("/tree", "socket");
   const auto result = import(options());
-  EXPECT_ERROR(result, Errc::kRefused);
+  EXPECT_ERROR(result, Errc::kUnsupported);
   const std::string what = result.error().what;
   for (const char* part : {"3 entries", "/tree/d/pipe", "/tree/socket", "/tree/bad\\xff"}) {
     EXPECT_NE(what.find(part), std::string::npos) << part << " in " << what;
@@ -93,7 +93,7 @@ TEST_F(Importer, AfterARefusalNothingMoreIsRead) {
     EXPECT_FALSE(*chunk);
   }
   EXPECT_EQ(scan->bytes_read(), 0U);
-  EXPECT_ERROR(scan->finish(), Errc::kRefused);
+  EXPECT_ERROR(scan->finish(), Errc::kUnsupported);
 }
 
 TEST_F(Importer, UnreadableFilesAreBad) {
