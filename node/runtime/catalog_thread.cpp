@@ -58,24 +58,42 @@ void CatalogThread::commit_batch(std::vector<Item>& batch) {
       continue;
     }
     const auto end = std::find_if(item, batch.end(), [](const Item& i) { return bool(i.work); });
-    std::optional<Error> error;
-    bool full = false;
-    if (auto begun = catalog_.begin(); !begun) error = begun.error();
-    for (auto write = item; write != end && !error; ++write) {
-      full = full || write->write.full;
-      if (auto done = execute(catalog_, write->write.body, boot_); !done) error = done.error();
-    }
-    if (!error) {
-      const auto committed = full ? catalog_.commit_full() : catalog_.commit();
-      if (!committed) error = committed.error();
-    }
-    if (error) catalog_.roll_back();
-    for (auto write = item; write != end; ++write) {
-      if (!error) committed_(write->write.body);
-      // A write that nobody awaits must not fail in silence either: number 0 is nobody's.
-      if (write->write.ack || error) answer_({write->write.ack.value_or(0), error});
+    const Items writes(item, end);
+    const auto error = commit(writes);
+    const bool disk = error && (error->code == Errc::kNoSpace || error->code == Errc::kIo);
+    if (!error || disk || writes.size() == 1) {
+      tell(writes, error);
+    } else {
+      // One of them cannot be executed: that is no reason to lose the others.
+      for (std::size_t i = 0; i < writes.size(); ++i) {
+        tell(writes.subspan(i, 1), commit(writes.subspan(i, 1)));
+      }
     }
     item = end;
+  }
+}
+
+std::optional<Error> CatalogThread::commit(Items writes) {
+  const auto run = [&]() -> Result<void> {
+    KITH_CHECK(catalog_.begin());
+    bool full = false;
+    for (const Item& item : writes) {
+      full = full || item.write.full;
+      KITH_CHECK(execute(catalog_, item.write.body, boot_));
+    }
+    return full ? catalog_.commit_full() : catalog_.commit();
+  };
+  auto done = run();
+  if (done) return std::nullopt;
+  catalog_.roll_back();
+  return std::move(done).error();
+}
+
+void CatalogThread::tell(Items writes, const std::optional<Error>& error) {
+  for (const Item& item : writes) {
+    if (!error) committed_(item.write.body);
+    // A write that nobody awaits must not fail in silence either: number 0 is nobody's.
+    if (item.write.ack || error) answer_({item.write.ack.value_or(0), error});
   }
 }
 

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,6 +38,9 @@ class CatalogThread {
   };
   void loop();
   void commit_batch(std::vector<Item>& batch);
+  using Items = std::span<Item>;
+  [[nodiscard]] std::optional<Error> commit(Items writes);
+  void tell(Items writes, const std::optional<Error>& error);
 
   storage::Catalog catalog_;
   std::string boot_;
