@@ -1,5 +1,6 @@
 #include "node/runtime/import_driver.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <future>
 
@@ -73,27 +74,31 @@ class ProgressReport {
 
 }  // namespace
 
-ImportDriver::~ImportDriver() {
+void ImportDriver::stop() {
   {
     const std::lock_guard lock(mutex_);
-    stopping_ = true;
+    if (std::exchange(stopping_, true)) return;
   }
   answered_.notify_all();
   worker_.reset();
 }
 
 void ImportDriver::start(RequestId request, ShareRequest share) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  active_[request] = false;
   worker_->post([this, request, share = std::move(share)] { run(request, share); });
 }
 
 void ImportDriver::cancel(RequestId request) {
   const std::lock_guard lock(mutex_);
-  cancelled_.insert(request);
+  if (const auto it = active_.find(request); it != active_.end()) it->second = true;
 }
 
 bool ImportDriver::is_cancelled(RequestId request) {
   const std::lock_guard lock(mutex_);
-  return stopping_ || cancelled_.contains(request);
+  const auto it = active_.find(request);
+  return stopping_ || (it != active_.end() && it->second);
 }
 
 bool ImportDriver::deliver(const Reply& reply) {
@@ -124,7 +129,7 @@ void ImportDriver::run(RequestId request, const ShareRequest& request_body) {
   auto done = share(request, request_body);
   {
     const std::lock_guard lock(mutex_);
-    cancelled_.erase(request);
+    active_.erase(request);
   }
   if (done) {
     links_.update(request, std::move(*done));
@@ -143,7 +148,10 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   links_.manifests.forget_file_stats(copy);
   KITH_TRY(const Done added,
            ask(AddShare{target.swarm, result.share, result.key, copy, share.path, result.root}));
-  ShareDone done{std::get<ShareAdded>(added).share, {}};
+  ShareDone done;
+  done.share = std::get<ShareAdded>(added).share;
+  done.skipped_count = result.skipped_count;
+  done.links_outside = result.links_outside_count;
   for (const storage::ImportNote& note : result.skipped) {
     done.skipped.push_back({escape(note.path), note.reason});
   }
@@ -172,11 +180,14 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
   ProgressReport report(request, links_.update);
   std::uint64_t out = 0;
   const auto collect = [&](bool wait) -> Result<void> {
+    // All that came is counted, also behind an error: whoever waits for the rest counts on it.
+    Result<void> first;
     for (Results::Item& item : results->take(wait)) {
       --out;
-      KITH_CHECK(scan.add_result(item.ordinal, item.chunk));
+      auto added = scan.add_result(item.ordinal, item.chunk);
+      if (!added && first) first = std::move(added);
     }
-    return {};
+    return first;
   };
   std::optional<Error> error;
   while (!scan.scanned() && !error) {
@@ -205,7 +216,13 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
     links_.update(request, BadEntry{escape(note.path), note.reason});
   }
   if (error) return *error;
-  return scan.finish();
+  auto result = scan.finish();
+  if (result || result.error().code != Errc::kRefused) return result;
+  // Nobody was refused anything: the tree holds what a share cannot, and each was named by now.
+  Error refusal = result.error();
+  refusal.code = Errc::kConflict;
+  refusal.what.resize(std::min(refusal.what.find('\n'), refusal.what.size()));
+  return refusal;
 }
 
 std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,

@@ -10,7 +10,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 
 #include "node/api/share_request.hpp"
 #include "node/jobs/manifests.hpp"
@@ -39,8 +38,9 @@ class ImportDriver {
   };
 
   explicit ImportDriver(Links links) : links_(std::move(links)) {}
-  /// Cancels what runs, then joins.
-  ~ImportDriver();
+  ~ImportDriver() { stop(); }
+  /// Cancels what runs, then joins. What is called later finds nothing to do.
+  void stop();
 
   /// Any thread.
   void start(RequestId request, ShareRequest share);
@@ -65,7 +65,7 @@ class ImportDriver {
   std::mutex mutex_;
   std::condition_variable answered_;
   std::map<RequestId, std::optional<Result<Done>>> asked_;
-  std::set<RequestId> cancelled_;
+  std::map<RequestId, bool> active_;         // begun, not yet answered; true: cancelled
   std::uint64_t next_request_ = 1ULL << 63;  // the API counts from 1
   bool stopping_ = false;
   std::mutex index_mutex_;

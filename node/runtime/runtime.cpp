@@ -286,11 +286,7 @@ void Runtime::Impl::make_threads(storage::Catalog writing) {
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(
       std::move(writing), boot, [this](CatalogDone done) { saved.put(std::move(done)); },
-      [this](const CatalogBody& body) {
-        if (const auto* page = std::get_if<PutPage>(&body)) {
-          jobs->manifests().page_saved(page->share, page->page);
-        }
-      });
+      [this](const CatalogBody& body) { jobs->manifests().saved(body); });
   imports = std::make_unique<ImportDriver>(ImportDriver::Links{
       io, slabs, *pool, *catalog, jobs->manifests(), index->catalog, [] { return now().wall; },
       [this](Command command) { submit(std::move(command)); },
@@ -459,19 +455,20 @@ void Runtime::Impl::finish_stop() {
   ended_signal.notify_all();
 }
 
-// In an order in which nobody is told anything after it is gone: imports, the API, then the threads
-// that post to T0, then T0.
+// In an order in which nobody is told anything after it is gone. T0 uses all the others: it is the
+// first to stop. What is posted to it later is never run, and goes with its inboxes. Imports use
+// the pool and the catalog, and tell the API; the API's thread begins imports. The catalog comes
+// last, so that it commits what all of them left.
 Runtime::Impl::~Impl() {
-  imports.reset();
+  work.reset();
+  context.stop();
+  if (network.joinable()) network.join();
+  if (imports) imports->stop();
   if (api) api->stop();
+  imports.reset();
   pool.reset();
   sync.reset();
   catalog.reset();
-  work.reset();
-  if (network.joinable()) {
-    asio::post(context, [this] { context.stop(); });
-    network.join();
-  }
   // Results that nobody takes any more hold slabs; they go before the pool of slabs does.
   engine.reset();
 }
