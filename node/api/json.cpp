@@ -208,9 +208,9 @@ Json to_json(const NodeEvent& event) {
 
 Json done_line() { return line("done"); }
 
-Json detached_line(const FetchProgress& progress) {
+Json detached_line(const ShareId& share) {
   Json out = done_line();
-  out["share"] = progress.share.hex();
+  out["share"] = share.hex();
   out["detached"] = true;
   return out;
 }

@@ -39,7 +39,7 @@ struct Line {
 /// A `done` line without fields of its own.
 [[nodiscard]] Json done_line();
 /// The answer to a fetch that goes on without its client.
-[[nodiscard]] Json detached_line(const FetchProgress& progress);
+[[nodiscard]] Json detached_line(const ShareId& share);
 
 /// "2026-11-23T22:04:16Z"; milliseconds are cut off.
 [[nodiscard]] std::string to_rfc3339(UnixMillis time);

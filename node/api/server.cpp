@@ -30,6 +30,17 @@ constexpr std::string_view kFull =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 21\r\n\r\n"
     "too many connections\n";
 
+/// The share of a fetch that the engine has begun, or leaves to itself.
+const ShareId* share_under_way(const Reply& reply) {
+  if (const auto* progress = std::get_if<Progress>(&reply.body)) {
+    const auto* fetch = std::get_if<FetchProgress>(progress);
+    return fetch == nullptr ? nullptr : &fetch->share;
+  }
+  const auto* done = std::get_if<Done>(&reply.body);
+  const auto* shown = done == nullptr ? nullptr : std::get_if<ShareAnswer>(done);
+  return shown == nullptr ? nullptr : &shown->share.share;
+}
+
 Line last_line(const Error& error) { return {LineKind::kLast, to_json(error)}; }
 
 }  // namespace
@@ -172,10 +183,9 @@ class ApiServer::Impl final : public SessionHandler {
 
   /// The client of a detached fetch has its answer as soon as the fetch is under way.
   std::optional<Line> detach(const Reply& reply) {
-    const auto* progress = std::get_if<Progress>(&reply.body);
-    const auto* fetch = progress == nullptr ? nullptr : std::get_if<FetchProgress>(progress);
-    if (fetch == nullptr || !clients_.at(requests_.at(reply.request)).detached) return {};
-    return Line{LineKind::kLast, detached_line(*fetch)};
+    const ShareId* share = share_under_way(reply);
+    if (share == nullptr || !clients_.at(requests_.at(reply.request)).detached) return {};
+    return Line{LineKind::kLast, detached_line(*share)};
   }
 
   void answer(RequestId id, Line line) {

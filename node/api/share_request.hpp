@@ -31,7 +31,7 @@ struct ShareProgress {
 };
 /// One entry that cannot be shared, and why. Any number of them come before the final answer.
 struct BadEntry {
-  std::string path;  // relative to the shared path; escaped where it is not UTF-8
+  std::string path;  // absolute, escaped
   std::string what;
 };
 /// Final.

@@ -330,6 +330,12 @@ TEST_F(ApiServerTest, ADetachedFetchIsAnsweredWhenItIsUnderWayAndNotCancelled) {
   EXPECT_NE(client.read_all().find("\"event\":\"done\",\"share\":\"" + link.share.hex() +
                                    "\",\"detached\":true"),
             std::string::npos);
+  Peer told = peer();
+  told.post("fetch", body.dump());
+  ShareAnswer shown;
+  shown.share.share = link.share;
+  server_->deliver(Reply{notes_.next_command().request, Done(shown)});
+  EXPECT_NE(told.read_all().find("\"detached\":true"), std::string::npos);
   Peer hasty = peer();
   hasty.post("fetch", body.dump());
   const Command second = notes_.next_command();

@@ -90,7 +90,7 @@ std::vector<Json> all_lines() {
       to_line(ShareUpdate(ShareProgress{})).json,
       to_line(ShareUpdate(BadEntry{})).json,
       to_line(ShareUpdate(shared)).json,
-      detached_line(FetchProgress{}),
+      detached_line(ShareId{}),
       line_of(Ok{}),
       line_of(SwarmCreated{}),
       line_of(SwarmsAnswer{{SwarmView{}}}),
