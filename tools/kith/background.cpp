@@ -143,6 +143,13 @@ Result<Started> running_already(const Context& context, const Holder& holder) {
   return out;
 }
 
+/// Two may have started one at the same time: then the other's node is as good.
+Result<Started> failed_start(const Context& context, const Error& error) {
+  const auto holder = lock_holder(context.home);
+  if (error.code == Errc::kConflict && holder) return running_already(context, *holder);
+  return error;
+}
+
 }  // namespace
 
 Result<Started> start_background(Context& context) {
@@ -159,7 +166,7 @@ Result<Started> start_background(Context& context) {
     return local_error(Errc::kClosed, "the node ended at once", start_log(context.home),
                        "that file may say why");
   }
-  if (raw(*line, "event") == "error") return error_of(*line);
+  if (raw(*line, "event") == "error") return failed_start(context, error_of(*line));
   Started out;
   out.status = *line;
   return out;
