@@ -68,15 +68,17 @@ void AddressBook::succeeded(TimePoint now, const Endpoint& endpoint, const Devic
   it->second.confirmed = true;
   it->second.dialling = false;
   it->second.failures = 0;
+  it->second.silent = false;
   it->second.next_try = now;
   it->second.last_failure.clear();
 }
 
-void AddressBook::failed(TimePoint now, const Endpoint& endpoint, std::string why) {
+void AddressBook::failed(TimePoint now, const Endpoint& endpoint, std::string why, bool silent) {
   const auto it = addresses_.find(endpoint);
   if (it == addresses_.end()) return;
   Address& address = it->second;
   address.dialling = false;
+  address.silent = silent;
   const std::uint32_t doublings = std::min<std::uint32_t>(address.failures, 9);
   const Duration wait = std::min<Duration>(kFirstRetry * (1LL << doublings), kLastRetry);
   const auto quarter = static_cast<std::uint64_t>(wait.count() / 4);

@@ -39,6 +39,7 @@ class AddressBook {
     std::uint32_t failures = 0;
     bool dialling = false;
     bool confirmed = false;    // a handshake was completed on it
+    bool silent = false;       // the last attempt met somebody who did not answer
     std::string last_failure;  // why it is not connected, for `peers` and `doctor`
   };
 
@@ -74,7 +75,7 @@ class AddressBook {
   /// A handshake was completed: the address leads to this device.
   void succeeded(TimePoint now, const Endpoint& endpoint, const DeviceId& device);
   /// The attempt failed, or the connection ended.
-  void failed(TimePoint now, const Endpoint& endpoint, std::string why);
+  void failed(TimePoint now, const Endpoint& endpoint, std::string why, bool silent = false);
   /// Never try again in this run: it is ourselves.
   void forget(const Endpoint& endpoint);
   /// Try everything that is known at once: a network came back, or a user is waiting.

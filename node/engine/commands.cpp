@@ -198,9 +198,9 @@ void Engine::on_command(Turn& turn, RequestId request, const ListShares&) {
   turn.done(request, std::move(answer));
 }
 
-Result<CopyId> Engine::one_copy(const ShareSelector& selector) const {
+// A share may have several copies here; of those the one is meant that the command is about.
+Result<CopyId> Engine::one_copy(const ShareSelector& selector, Wanted wanted) const {
   const std::vector<CopyId> fits = copies_.select(selector);
-  if (fits.size() == 1) return fits.front();
   if (fits.empty()) {
     return local_error(Errc::kNotFound, "there is no such share here", selector,
                        "'kith list' shows what there is; ids may be cut to 8 characters");
@@ -208,12 +208,17 @@ Result<CopyId> Engine::one_copy(const ShareSelector& selector) const {
   const bool one_share = std::all_of(fits.begin(), fits.end(), [&](CopyId copy) {
     return copies_.view(copy).share == copies_.view(fits.front()).share;
   });
-  if (one_share) return fits.front();
-  return local_error(Errc::kUsage, "several shares fit", selector, "give more of the id");
+  if (!one_share) {
+    return local_error(Errc::kUsage, "several shares fit", selector, "give more of the id");
+  }
+  const auto meant = std::find_if(fits.begin(), fits.end(), [&](CopyId copy) {
+    return wanted == Wanted::kAny || copies_.holds(copy) == (wanted == Wanted::kHeld);
+  });
+  return meant == fits.end() ? fits.front() : *meant;
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ShowShare& command) {
-  const auto copy = one_copy(command.share);
+  const auto copy = one_copy(command.share, Wanted::kAny);
   if (!copy) return turn.fail(request, copy.error());
   ShareAnswer answer{named(copies_.view(*copy)), {}};
   if (transfer_.has_share(answer.share.share)) {
@@ -225,20 +230,20 @@ void Engine::on_command(Turn& turn, RequestId request, const ShowShare& command)
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const Unshare& command) {
-  const auto copy = one_copy(command.share);
+  const auto copy = one_copy(command.share, Wanted::kHeld);
   if (!copy) return turn.fail(request, copy.error());
   copies_.unshare(turn, request, *copy);
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const CancelFetch& command) {
-  const auto copy = one_copy(command.share);
+  const auto copy = one_copy(command.share, Wanted::kFetch);
   if (!copy) return turn.fail(request, copy.error());
   copies_.cancel(turn, request, *copy);
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const VerifyShare& command) {
   if (!command.share.empty()) {
-    const auto copy = one_copy(command.share);
+    const auto copy = one_copy(command.share, Wanted::kHeld);
     if (!copy) return turn.fail(request, copy.error());
     return copies_.verify(turn, request, {*copy});
   }
@@ -248,7 +253,7 @@ void Engine::on_command(Turn& turn, RequestId request, const VerifyShare& comman
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const MovedShare& command) {
-  const auto copy = one_copy(command.share);
+  const auto copy = one_copy(command.share, Wanted::kHeld);
   if (!copy) return turn.fail(request, copy.error());
   copies_.moved(turn, request, *copy, command.path);
 }

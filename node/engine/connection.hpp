@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "node/engine/stream_buffers.hpp"
 #include "proto/crypto/handshake.hpp"
@@ -42,6 +43,7 @@ struct Connection {
   DeviceId device;                   // when open
   std::optional<DeviceId> expected;  // of an outgoing link
   std::optional<SignPublic> invite;  // kInvite: its key
+  std::vector<OpId> heads;           // of its roster, when it opened
   bool announced = false;            // its device stands in the roster: the transfer core knows it
 
   std::optional<ChunkFrame> section;  // being received

@@ -15,6 +15,7 @@ constexpr Duration kUnknownDevice = 15s;
 // What is queued at a close must leave within this.
 constexpr Duration kFarewell = 3s;
 constexpr Duration kSilent = 5s;
+constexpr Duration kCatchUp = 2s;
 constexpr std::size_t kWriteBytes = 1 * limits::kMiB;
 constexpr std::size_t kWriteRuns = 64;
 
@@ -83,13 +84,14 @@ void Engine::dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
   conn.swarm = swarm.id;
   conn.expected = address.device;
   // Whoever met only silence may have slept through a change of epoch: every other attempt says so.
-  const bool catch_up = !swarm.network || address.failures % 2 == 1;
+  const bool catch_up = !swarm.network || (address.silent && address.failures % 2 == 1);
   conn.kind = catch_up ? ConnectionKind::kCatchUp : ConnectionKind::kMember;
   turn.out.connects.push_back({id, endpoint});
 }
 
 void Engine::dial_join(Turn& turn, PendingJoin& join, PendingJoin::Try& attempt) {
   attempt.dialling = true;
+  attempt.result = "cannot connect: no answer yet";
   const ConnId id{next_conn_++};
   Connection& conn = add_connection(turn, id, attempt.endpoint, false);
   conn.swarm = join.invite.swarm;
@@ -153,7 +155,7 @@ void Engine::handle_read(Now now, ConnId id, std::size_t n, Outbox& out) {
 // One step: a message of the handshake, a frame, or a section. False: more bytes are needed.
 bool Engine::process(Turn& turn, Connection& conn) {
   if (conn.state == Connection::State::kClosing) {
-    conn.in.consume(conn.in.control().size());
+    conn.in.discard();
     return false;
   }
   if (conn.state != Connection::State::kOpen) return process_handshake(turn, conn);
@@ -291,6 +293,7 @@ void Engine::opened(Turn& turn, Connection& conn) {
   }
   if (conn.incoming) ++reached_by_;
   if (!conn.incoming) discovery_.succeeded(turn, conn.swarm, conn.remote, conn.device);
+  conn.heads = peer.heads;
   want_roster(conn, peer.heads);
   opened_member(turn, conn);
 }
@@ -415,7 +418,18 @@ void Engine::ended(Turn& turn, Connection& conn, const std::string& why) {
   if (conn.incoming) return;
   if (conn.kind == ConnectionKind::kInvite) return join_connection_ended(turn, conn, why);
   const bool silent = conn.state == Connection::State::kHandshake;
-  discovery_.failed(turn, conn.swarm, conn.remote, silent ? "no answer: " + why : why);
+  discovery_.failed(turn, conn.swarm, conn.remote, silent ? "no answer: " + why : why, silent);
+}
+
+// A connection of ours that was made to catch up has done so: the dialler connects anew.
+bool Engine::has_caught_up(const Turn& turn, const Connection& conn) {
+  if (conn.incoming || conn.kind != ConnectionKind::kCatchUp) return false;
+  // Long enough for the other side to take up what it lacks.
+  if (conn.state != Connection::State::kOpen || turn.now.mono - conn.since < kCatchUp) return false;
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  const bool done = swarm == nullptr || (swarm->network && swarm->incoming.empty() &&
+                                         !swarm->roster.lacks_any(conn.heads));
+  return done;
 }
 
 // Deadlines of handshakes and farewells, pings, and connections whose device never appeared.
@@ -426,6 +440,8 @@ void Engine::watch_connections(Turn& turn) {
     const bool late = turn.now.mono >= conn->deadline;
     if (conn->state != Connection::State::kOpen) {
       if (late) overdue.emplace_back(id, "the handshake took too long");
+    } else if (has_caught_up(turn, *conn)) {
+      overdue.emplace_back(id, "the roster is caught up with");
     } else if (conn->kind != ConnectionKind::kMember || !conn->announced) {
       const bool stale = turn.now.mono - conn->heard >= limits::kIdleClose;
       if (stale || (conn->kind == ConnectionKind::kMember && late)) {

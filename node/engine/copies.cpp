@@ -6,6 +6,15 @@
 #include "proto/limits.hpp"
 
 namespace kith::node {
+namespace {
+
+Error being_renamed(const std::string& name) {
+  return local_error(Errc::kConflict, "it gets its final name at this very moment", name,
+                     "try again");
+}
+
+}  // namespace
+
 Copies::Copy* Copies::find(CopyId id) {
   const auto it = copies_.find(id);
   return it == copies_.end() ? nullptr : &it->second;
@@ -17,6 +26,12 @@ const Copies::Copy* Copies::find(CopyId id) const {
 }
 
 bool Copies::is_fetch(State state) { return state >= State::kRoot && state <= State::kRenaming; }
+
+bool Copies::will_be_held(const Copy& copy) {
+  if (copy.state != State::kOpening || !copy.saved) return is_held(copy.state);
+  const CopyState saved = copy.saved->copy.state;
+  return saved == CopyState::kComplete || saved == CopyState::kShared;
+}
 
 Copies::Copy* Copies::fetching(const ShareId& share) {
   for (auto& [id, copy] : copies_) {
@@ -48,7 +63,11 @@ void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
 // --- sharing ---
 
 void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
+  // The same tree at the same place, shared again, is the copy that it was.
+  const bool again = copies_.contains(command.copy);
   Copy& copy = copies_[command.copy];
+  copy.problem.clear();
+  copy.problem_paths.clear();
   copy.id = command.copy;
   copy.share = command.share;
   copy.swarm = command.swarm;
@@ -60,15 +79,33 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.pages_left = 0;
   copy.have.reset(copy.shape.total(), true);
   copy.bytes_have = copy.root->totals.bytes;
+  if (again) save_held(turn, copy);
   serve(turn, copy);
   wake_waiting(turn, copy.share);
   turn.done(request, ShareAdded{view(copy.id)});
 }
 
-void Copies::serve(Turn& turn, Copy& copy) {
-  if (transfer_.has_share(copy.share)) return;
-  transfer_.add_share(turn.now.mono, copy.share, copy.swarm, false, turn.transfer);
+// Offers what a held copy has. A fetch of the same share that asks peers goes on from this copy.
+void Copies::serve(Turn& turn, const Copy& copy) {
+  if (Copy* other = fetching(copy.share); other != nullptr && other->on_network) {
+    const bool may = other->state == State::kRoot || other->state == State::kManifest ||
+                     other->state == State::kContent;
+    // Otherwise it offers its own chunks, and must not be told of others that it lacks.
+    if (!may || complete_copy(copy.share) == nullptr) return;
+    pause(turn, *other);
+    begin(turn, *other);
+  }
+  if (!transfer_.has_share(copy.share)) {
+    transfer_.add_share(turn.now.mono, copy.share, copy.swarm, false, turn.transfer);
+  }
   show_shape(turn, copy);
+}
+
+// Rows of a held copy are read at the next start: they say what an earlier state left out.
+void Copies::save_held(Turn& turn, Copy& copy) {
+  copy.have.reset(copy.shape.total(), true);
+  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) copy.have.touch(i);
+  for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
 }
 
 // --- withdrawing ---
@@ -77,6 +114,10 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
                       const Error& why, const std::string& path) {
   Copy* copy = find(id);
   if (copy == nullptr || copy->share != share || !copy->have.has(index)) return;
+  // A fetch stands on its root and pages; the next start finds out which of them are there.
+  if (!is_held(copy->state) && !copy->shape.is_content(index)) {
+    return turn.log(LogLevel::kError, "a manifest page cannot be read back: " + why.what);
+  }
   copy->have.drop(index);
   copy->bytes_have -= std::min<std::uint64_t>(copy->bytes_have, length_of(*copy, index));
   for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
@@ -96,16 +137,26 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
 void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
   for (auto& [id, copy] : copies_) {
     if (copy.share != event.share || !is_held(copy.state) || !copy.have.has(event.index)) continue;
-    turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index});
+    turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index, 0});
   }
 }
 
 // --- unshare, cancel, leave ---
 
+// A moment that must not be cut in two: its rename may have happened already.
+bool Copies::is_being_renamed(State state) {
+  return state == State::kCommitting || state == State::kRenaming;
+}
+
 void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   const ShareId share = copy.share;
   const CopyId id = copy.id;
-  if (discard) turn.out.jobs.push_back(DiscardFetchJob{id});
+  turn.out.jobs.push_back(DiscardFetchJob{id, share, copy.directory, copy.name,
+                                          discard ? copy.device : 0, discard ? copy.inode : 0,
+                                          discard});
+  if (copy.name.empty() && copy.root) {
+    std::get<DiscardFetchJob>(turn.out.jobs.back()).name = copy.root->name;
+  }
   for (const Listener& listener : copy.listeners) {
     turn.fail(listener.request,
               local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));
@@ -113,13 +164,16 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   const bool last = std::none_of(copies_.begin(), copies_.end(), [&](const auto& item) {
     return item.first != id && item.second.share == share;
   });
-  const bool served_elsewhere = std::any_of(copies_.begin(), copies_.end(), [&](const auto& item) {
-    return item.first != id && item.second.share == share && is_held(item.second.state);
-  });
+  const bool on_network = copy.on_network;
   copies_.erase(id);
   turn.save_full(DeleteCopy{id, share, last});
-  if (!served_elsewhere && transfer_.has_share(share)) {
+  const Copy* other = fetching(share);
+  const bool goes_on = other != nullptr && other->on_network;
+  if (on_network || (!goes_on && complete_copy(share) == nullptr)) {
     transfer_.remove_share(turn.now.mono, share, turn.transfer);
+    for (const auto& [held_id, held] : copies_) {
+      if (held.share == share && is_held(held.state)) serve(turn, held);
+    }
   }
   wake_waiting(turn, share);
 }
@@ -129,14 +183,17 @@ void Copies::unshare(Turn& turn, RequestId request, CopyId id) {
   if (copy == nullptr) {
     return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
   }
-  const bool discard = !is_held(copy->state);
-  remove(turn, *copy, discard);
+  if (is_being_renamed(copy->state)) return turn.fail(request, being_renamed(copy->name));
+  remove(turn, *copy, !will_be_held(*copy));
   turn.done(request, Ok{});
 }
 
 void Copies::cancel(Turn& turn, RequestId request, CopyId id) {
   Copy* copy = find(id);
-  if (copy == nullptr || is_held(copy->state)) {
+  if (copy != nullptr && is_being_renamed(copy->state)) {
+    return turn.fail(request, being_renamed(copy->name));
+  }
+  if (copy == nullptr || will_be_held(*copy)) {
     return turn.fail(request,
                      local_error(Errc::kNotFound, "it is not being fetched", {},
                                  "'kith list' shows what is; 'kith unshare' stops sharing"));
@@ -150,7 +207,10 @@ void Copies::leave(Turn& turn, const SwarmId& swarm) {
   for (const auto& [id, copy] : copies_) {
     if (copy.swarm == swarm) gone.push_back(id);
   }
-  for (const CopyId id : gone) remove(turn, *find(id), !is_held(find(id)->state));
+  for (const CopyId id : gone) {
+    Copy& copy = *find(id);
+    remove(turn, copy, !will_be_held(copy) && !is_being_renamed(copy.state));
+  }
 }
 
 void Copies::moved(Turn& turn, RequestId request, CopyId id, std::string path) {
@@ -177,9 +237,14 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->path = result.path;
   copy->problem.clear();
   copy->problem_paths.clear();
+  // All of it was compared: what had been withdrawn is there again.
+  copy->bytes_have = copy->root->totals.bytes;
+  save_held(turn, *copy);
+  serve(turn, *copy);
   const CopyState state = copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;
   turn.save(SetCopyState{copy->id, state, copy->path});
   turn.save(PutFileStats{copy->id, result.file_stats});
+  wake_waiting(turn, copy->share);
 }
 
 // --- for jobs ---

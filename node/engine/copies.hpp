@@ -89,6 +89,8 @@ class Copies {
   // --- views ---
   [[nodiscard]] std::vector<ShareView> views() const;
   [[nodiscard]] ShareView view(CopyId copy) const;
+  /// True for a shared or complete copy, false for a fetch.
+  [[nodiscard]] bool holds(CopyId copy) const { return will_be_held(*find(copy)); }
   /// Copies that a selector (link, id, prefix of an id) may mean.
   [[nodiscard]] std::vector<CopyId> select(const ShareSelector& selector) const;
   [[nodiscard]] std::size_t shares() const;
@@ -152,12 +154,14 @@ class Copies {
     std::set<ChunkIndex> unavailable;  // no source had it good
     std::map<ChunkIndex, std::string> bad_paths;
     bool on_network = false;  // the transfer core fetches it
+    bool abandoned = false;   // its last client left while a job was out: it pauses after that
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
     std::string problem;
   };
   /// A `verify` command: chunks of its copies, one after the other, some at a time.
   struct Verify {
+    std::uint64_t number = 0;
     RequestId request{};
     std::vector<CopyId> copies;
     std::size_t at = 0;
@@ -177,7 +181,10 @@ class Copies {
   [[nodiscard]] static bool is_held(State state) {
     return state == State::kComplete || state == State::kShared;
   }
+  /// Held, or about to be taken up as such.
+  [[nodiscard]] static bool will_be_held(const Copy& copy);
 
+  [[nodiscard]] static bool is_being_renamed(State state);
   void reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result);
   void reopen_held(Turn& turn, Copy& copy, const CopyOpened& result);
   void reopen(Turn& turn, Copy& copy);
@@ -193,11 +200,17 @@ class Copies {
   void check_more(Turn& turn, Copy& copy);
   void maybe_finish(Turn& turn, Copy& copy);
   void pause(Turn& turn, Copy& copy);
+  void abandon(Turn& turn, Copy& copy);
   void fail(Turn& turn, Copy& copy, Error error);
   void finish(Turn& turn, Copy& copy, bool already_there);
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
-  void serve(Turn& turn, Copy& copy);
+  void serve(Turn& turn, const Copy& copy);
+  void leave_network(Turn& turn, Copy& copy);
+  void save_held(Turn& turn, Copy& copy);
+  [[nodiscard]] bool is_opening(const Copy& but) const;
+  [[nodiscard]] Copy* held_at(const Copy& but);
+  void answer(Turn& turn, Copy& copy, bool already_there);
   void save(Turn& turn, const Copy& copy, CopyState state, bool full);
   void flush(Turn& turn, Copy& copy);
   void wake_waiting(Turn& turn, const ShareId& share);
@@ -217,6 +230,7 @@ class Copies {
   std::map<std::uint64_t, CopyId> commits_;  // acks awaited from the catalog
   std::uint64_t next_ack_ = 1;
   std::vector<Verify> verifies_;
+  std::uint64_t next_verify_ = 1;
   std::map<CopyId, std::vector<RequestId>> moves_;
   TimePoint next_progress_{};
 };

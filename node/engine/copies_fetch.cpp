@@ -19,7 +19,7 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   Copy* copy = nullptr;
   for (auto& [id, other] : copies_) {
     const bool same_place = other.directory == command.directory && other.name == command.name;
-    if (other.share == command.link.share && same_place && !is_held(other.state)) copy = &other;
+    if (other.share == command.link.share && same_place && !will_be_held(other)) copy = &other;
   }
   if (copy == nullptr) {
     const CopyId id = random_copy_id(rng_);
@@ -35,6 +35,7 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   copy->replace = command.replace;
   copy->safe_links = command.safe_links;
   copy->wait = command.wait;
+  copy->abandoned = false;
   copy->detached = copy->detached || command.detached;
   if (command.detached) {
     turn.done(request, ShareAnswer{view(copy->id), {}});
@@ -53,11 +54,12 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.rate_bytes = 0;
   copy.from_local = false;
   copy.jobs = 0;
-  if (fetching(copy.share) != nullptr) {
+  if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
     return;
   }
-  if (const Copy* local = complete_copy(copy.share)) {
+  const Copy* local = complete_copy(copy.share);
+  if (local != nullptr) {
     if (!copy.root) {
       set_root(copy, *local->root);
       copy.have.reset(copy.shape.total(), false);
@@ -67,9 +69,20 @@ void Copies::begin(Turn& turn, Copy& copy) {
     copy.pages_left = 0;
     copy.lengths.clear();
   }
+  // What a copy was filled from is gone: the pages in the catalog tell what may be asked of peers.
+  const bool lengths_known = copy.root && copy.lengths.size() == copy.shape.chunks();
+  if (copy.root && local == nullptr && !lengths_known) return reopen(turn, copy);
   if (copy.root) return prepare(turn, copy);
   copy.state = State::kRoot;
   begin_network(turn, copy);
+}
+
+// Another copy of the share is being taken up: it may turn out to be whole.
+bool Copies::is_opening(const Copy& but) const {
+  return std::any_of(copies_.begin(), copies_.end(), [&](const auto& item) {
+    const Copy& copy = item.second;
+    return copy.id != but.id && copy.share == but.share && copy.state == State::kOpening;
+  });
 }
 
 void Copies::wake_waiting(Turn& turn, const ShareId& share) {
@@ -100,10 +113,9 @@ void Copies::show_shape(Turn& turn, const Copy& copy) {
 void Copies::on_root(Turn& turn, RootOpened result) {
   Copy* copy = fetching(result.share);
   const bool wanted = copy != nullptr && copy->state == State::kRoot;
-  if (transfer_.has_share(result.share)) {
-    transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
-                        turn.transfer);
-  }
+  // Whatever became of the share: the answer gives the reserved memory back.
+  transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
+                      turn.transfer);
   if (!wanted || result.outcome != transfer::StoreOutcome::kStored) return;
   set_root(*copy, std::move(result.root));
   copy->have.reset(copy->shape.total(), false);
@@ -123,14 +135,19 @@ void Copies::prepare(Turn& turn, Copy& copy) {
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || copy->state != State::kPreparing) return;
+  if (copy == nullptr) {
+    // Cancelled meanwhile: the staging that was made goes too.
+    turn.out.jobs.push_back(DiscardFetchJob{result.copy, {}, {}, {}, 0, 0, true});
+    return;
+  }
+  if (copy->state != State::kPreparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   copy->path = result.path;
   if (result.renamed) return finish(turn, *copy, false);
   if (!copy->on_network && complete_copy(copy->share) == nullptr) begin_network(turn, *copy);
   if (result.exists) {
     copy->state = State::kManifest;
-    return maybe_finish(turn, *copy);
+    return copy->abandoned ? abandon(turn, *copy) : maybe_finish(turn, *copy);
   }
   const bool lost = result.fresh && (copy->device != 0 || copy->inode != 0);
   copy->device = result.device;
@@ -147,6 +164,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   }
   if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
   save(turn, *copy, CopyState::kFetching, false);
+  if (copy->abandoned) return abandon(turn, *copy);
   begin_content(turn, *copy);
 }
 
@@ -180,12 +198,15 @@ void Copies::offer_lengths(Turn& turn, Copy& copy, std::uint32_t page) {
 
 void Copies::on_page(Turn& turn, PageOpened result) {
   Copy* copy = fetching(result.share);
-  if (transfer_.has_share(result.share)) {
-    transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
-                        result.error, turn.transfer);
-  }
+  // The page may be of an earlier fetch of the share, and this one may not know the root yet.
+  const bool stale = copy != nullptr && !copy->root;
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
+                      stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
+                      turn.transfer);
   if (copy == nullptr || result.outcome != transfer::StoreOutcome::kStored) return;
-  if (copy->have.has(result.index)) return;
+  const bool expected = copy->root && copy->shape.is_page(result.index) &&
+                        copy->lengths.size() == copy->shape.chunks();
+  if (!expected || copy->have.has(result.index)) return;
   const std::uint32_t page = result.index - 1;
   std::copy(result.lengths.begin(), result.lengths.end(),
             copy->lengths.begin() + copy->shape.first_chunk(page));
@@ -208,9 +229,12 @@ void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
     copy->bad_paths[result.index] = result.path;
   }
-  if (!transfer_.has_share(result.share)) return;
-  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
-                      result.error, turn.transfer);
+  // It was of a fetch that is gone. Another fetch of the share holds nothing by it, and does not
+  // fail with it: for that one the chunk was lost on its way.
+  const bool stale = copy == nullptr && fetching(result.share) != nullptr;
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
+                      stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
+                      turn.transfer);
 }
 
 void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
@@ -260,6 +284,11 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
+  if (result.equal && held_at(*copy) != nullptr) {
+    // It was fetched to this place before, and is still there: no second copy of it.
+    answer(turn, *copy, true);
+    return remove(turn, *copy, false);
+  }
   if (result.equal) {
     save(turn, *copy, CopyState::kComplete, true);
     turn.save(PutFileStats{copy->id, result.file_stats});
@@ -268,6 +297,14 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   fail(turn, *copy,
        local_error(Errc::kExists, "something else stands at the destination", copy->path,
                    "nothing was touched; use --as NAME or -o DIR, or --replace"));
+}
+
+Copies::Copy* Copies::held_at(const Copy& but) {
+  for (auto& [id, copy] : copies_) {
+    const bool same = copy.share == but.share && copy.path == but.path;
+    if (id != but.id && same && is_held(copy.state)) return &copy;
+  }
+  return nullptr;
 }
 
 void Copies::on_finished(Turn& turn, FetchFinished result) {
@@ -305,11 +342,22 @@ void Copies::on_renamed(Turn& turn, FetchRenamed result) {
 
 void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.state = State::kComplete;
-  copy.have.reset(copy.shape.total(), true);
   copy.bytes_have = copy.root->totals.bytes;
   copy.lengths = {};
   copy.to_check = {};
+  save_held(turn, copy);
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
+  answer(turn, copy, already_there);
+  turn.event("fetch-complete", "fetched", copy.path);
+  // It is served from now on, whole.
+  const bool was_on_network = std::exchange(copy.on_network, false);
+  if (was_on_network) transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
+  if (!was_on_network || already_there) serve(turn, copy);
+  wake_waiting(turn, copy.share);
+}
+
+// The good end, for everybody who waits for it.
+void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
   FetchResult result{
       .share = copy.share,
       .path = copy.path,
@@ -326,14 +374,6 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
             .count();
     turn.done(listener.request, result);
   }
-  turn.event("fetch-complete", "fetched", copy.path);
-  // It is served from now on, whole.
-  if (std::exchange(copy.on_network, false)) {
-    transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
-    if (already_there) transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
-  }
-  serve(turn, copy);
-  wake_waiting(turn, copy.share);
 }
 
 void Copies::fail(Turn& turn, Copy& copy, Error error) {
@@ -352,6 +392,7 @@ void Copies::fail(Turn& turn, Copy& copy, Error error) {
       return item.first != copy.id && item.second.share == share;
     });
     turn.save(DeleteCopy{copy.id, share, last});
+    turn.out.jobs.push_back(DiscardFetchJob{copy.id, share, {}, {}, 0, 0, true});
     copies_.erase(copy.id);
   }
   wake_waiting(turn, share);
@@ -361,8 +402,22 @@ void Copies::fail(Turn& turn, Copy& copy, Error error) {
 void Copies::pause(Turn& turn, Copy& copy) {
   flush(turn, copy);
   copy.state = State::kPaused;
+  copy.abandoned = false;
+  leave_network(turn, copy);
+}
+
+void Copies::abandon(Turn& turn, Copy& copy) {
+  pause(turn, copy);
+  wake_waiting(turn, copy.share);
+}
+
+// A fetch that stands still offers nothing; held copies of the share go on serving it.
+void Copies::leave_network(Turn& turn, Copy& copy) {
   if (!std::exchange(copy.on_network, false)) return;
-  transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
+  transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
+  for (const auto& [id, held] : copies_) {
+    if (held.share == copy.share && is_held(held.state)) serve(turn, held);
+  }
 }
 
 void Copies::cancel_request(Turn& turn, RequestId request) {
@@ -373,11 +428,9 @@ void Copies::cancel_request(Turn& turn, RequestId request) {
     const bool abandoned = before > 0 && copy.listeners.empty() && !copy.detached;
     const bool stoppable = copy.state == State::kWaiting || copy.state == State::kRoot ||
                            copy.state == State::kManifest || copy.state == State::kContent;
+    copy.abandoned = abandoned && !stoppable && copy.state == State::kPreparing;
     if (!abandoned || !stoppable) continue;
-    const ShareId share = copy.share;
-    pause(turn, copy);
-    wake_waiting(turn, share);
-    return;
+    return abandon(turn, copy);
   }
 }
 

@@ -38,7 +38,8 @@ void Copies::on_opened(Turn& turn, CopyOpened result) {
   } else {
     reopen_held(turn, *copy, result);
   }
-  copy->saved.reset();
+  if (copy->state != State::kOpening) copy->saved.reset();
+  wake_waiting(turn, copy->share);
 }
 
 void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
@@ -59,13 +60,18 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   if (result.missing)
     copy.problem = "nothing stands there any more ('kith moved' takes it up again)";
   serve(turn, copy);
-  wake_waiting(turn, copy.share);
 }
 
 void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
-  copy.state = State::kPaused;
   copy.bytes_have = 0;
-  if (!result.error) {
+  copy.to_check.clear();
+  if (result.error) {
+    // The catalog knows its root no more: it begins as one that was never here.
+    copy.root.reset();
+    copy.shape = ShareShape();
+    copy.have.reset(0, false);
+    copy.lengths.clear();
+  } else {
     set_root(copy, std::move(result.root));
     copy.have.reset(copy.shape.total(), false);
     copy.lengths.assign(copy.shape.chunks(), 0);
@@ -97,6 +103,7 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
   }
   const bool goes_on =
       copy.detached || !copy.listeners.empty() || copy.saved->copy.state == CopyState::kFinishing;
+  copy.state = State::kPaused;
   if (goes_on) begin(turn, copy);
 }
 

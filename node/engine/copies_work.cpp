@@ -16,11 +16,19 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
     if (copy.jobs == 0) reopen(turn, copy);
     return;
   }
-  while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
-    const ChunkIndex index = copy.next_index++;
-    if (copy.have.has(index)) continue;
-    ++copy.jobs;
-    turn.out.jobs.push_back(CopyChunkJob{from->id, copy.id, copy.share, index});
+  const auto ask = [&] {
+    while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
+      const ChunkIndex index = copy.next_index++;
+      if (copy.have.has(index)) continue;
+      ++copy.jobs;
+      turn.out.jobs.push_back(CopyChunkJob{from->id, copy.id, copy.share, index});
+    }
+  };
+  ask();
+  if (copy.jobs == 0 && copy.have.count() < copy.have.total()) {
+    // What one source had wrong is asked of the next: it lost its place, and is not asked again.
+    copy.next_index = copy.shape.index_of_chunk(0);
+    ask();
   }
   maybe_finish(turn, copy);
 }
@@ -29,9 +37,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
 void Copies::reopen(Turn& turn, Copy& copy) {
   SavedCopy saved;
   saved.copy.state = CopyState::kFetching;
-  for (ChunkIndex i = 0; i < copy.have.total(); ++i) {
-    if (copy.have.has(i)) copy.have.touch(i);
-  }
+  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) copy.have.touch(i);
   for (PutHave& row : copy.have.take_changes(copy.id)) {
     turn.save(row);
     saved.rows.push_back({std::move(row), true});
@@ -49,6 +55,13 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
   --copy->jobs;
   if (copy->state != State::kContent) return;
   if (result.error) return fail(turn, *copy, *result.error);
+  if (!copy->from_local) {
+    // It was begun before its source was withdrawn; the rest comes from peers.
+    if (!result.good) return;
+    mark_have(turn, *copy, result.index);
+    transfer_.add_have(turn.now.mono, copy->share, result.index, turn.transfer);
+    return maybe_finish(turn, *copy);
+  }
   if (result.good) {
     mark_have(turn, *copy, result.index);
   } else if (const Copy* from = complete_copy(copy->share)) {
@@ -64,7 +77,7 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
 void Copies::check_more(Turn& turn, Copy& copy) {
   while (copy.jobs < limits::kBackgroundJobs && !copy.to_check.empty()) {
     ++copy.jobs;
-    turn.out.jobs.push_back(VerifyChunkJob{copy.id, copy.share, copy.to_check.back()});
+    turn.out.jobs.push_back(VerifyChunkJob{copy.id, copy.share, copy.to_check.back(), 0});
     copy.to_check.pop_back();
   }
   if (copy.jobs == 0) {
@@ -75,8 +88,7 @@ void Copies::check_more(Turn& turn, Copy& copy) {
 
 void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
   for (Verify& verify : verifies_) {
-    const bool mine = verify.in_flight > 0 && verify.copies[verify.at] == result.copy;
-    if (!mine) continue;
+    if (verify.number != result.verify) continue;
     --verify.in_flight;
     ++verify.report.chunks;
     verify.report.bytes += result.bytes;
@@ -84,7 +96,8 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
     break;
   }
   Copy* copy = find(result.copy);
-  if (copy != nullptr && copy->state == State::kContent && copy->jobs > 0) {
+  const bool check = copy != nullptr && result.verify == 0 && !copy->from_local;
+  if (check && copy->state == State::kContent && copy->jobs > 0) {
     --copy->jobs;
     if (result.good) {
       mark_have(turn, *copy, result.index);
@@ -107,6 +120,7 @@ void Copies::verify(Turn& turn, RequestId request, std::vector<CopyId> copies) {
     return turn.fail(request, local_error(Errc::kNotFound, "there is no whole copy to verify"));
   }
   Verify verify;
+  verify.number = next_verify_++;
   verify.request = request;
   for (const CopyId id : copies) verify.bytes_total += find(id)->root->totals.bytes;
   verify.copies = std::move(copies);
@@ -122,7 +136,7 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
     const ChunkIndex total = copy == nullptr ? 0 : copy->shape.total();
     while (verify.in_flight < limits::kBackgroundJobs && verify.next < total) {
       ++verify.in_flight;
-      turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, verify.next++});
+      turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, verify.next++, verify.number});
     }
     if (verify.in_flight > 0) return;
     ++verify.at;

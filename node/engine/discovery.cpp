@@ -83,9 +83,10 @@ void Discovery::succeeded(Turn& turn, const SwarmId& id, const Endpoint& endpoin
   turn.save(PutPeer{id, device, it->second->book.addresses_of(device), turn.now.wall});
 }
 
-void Discovery::failed(Turn& turn, const SwarmId& id, const Endpoint& endpoint, std::string why) {
+void Discovery::failed(Turn& turn, const SwarmId& id, const Endpoint& endpoint, std::string why,
+                       bool silent) {
   const auto it = locals_.find(id);
-  if (it != locals_.end()) it->second->book.failed(turn.now.mono, endpoint, std::move(why));
+  if (it != locals_.end()) it->second->book.failed(turn.now.mono, endpoint, std::move(why), silent);
 }
 
 void Discovery::forget(const Endpoint& endpoint) {
@@ -211,9 +212,14 @@ void Discovery::handle_beacon(Turn& turn, const Endpoint& from, Bytes bytes) {
     std::vector<std::pair<Secret, bool>> keys;  // key, of a joiner
     if (swarm->network) keys.emplace_back(swarm->network->beacon, false);
     keys.emplace_back(catch_up_beacon(swarm->secrets.group()), false);
-    for (const auto& [key, invite] : swarm->roster.state().invites) {
-      if (keys.size() >= kBeaconInvites || !answers(invite, turn.now.wall)) continue;
-      keys.emplace_back(invite_beacon(invite.body.j), true);
+    // Those that can still be used first: they are who waits for an answer.
+    for (const bool usable : {true, false}) {
+      for (const auto& [key, invite] : swarm->roster.state().invites) {
+        if (keys.size() >= kBeaconInvites) break;
+        if (!answers(invite, turn.now.wall)) continue;
+        if (is_usable(invite, turn.now.wall) != usable) continue;
+        keys.emplace_back(invite_beacon(invite.body.j), true);
+      }
     }
     for (const auto& [key, joiner] : keys) {
       const auto beacon = open_beacon(key, bytes, turn.now.wall);

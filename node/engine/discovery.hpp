@@ -32,7 +32,8 @@ class Discovery {
                    std::optional<DeviceId> device, FoundBy found_by);
   void succeeded(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
                  const DeviceId& device);
-  void failed(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, std::string why);
+  void failed(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, std::string why,
+              bool silent);
   void forget(const Endpoint& endpoint);
   void hurry(Turn& turn);
   [[nodiscard]] AddressBook* book(const SwarmId& swarm);

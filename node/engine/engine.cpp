@@ -129,8 +129,8 @@ void Engine::store(Turn& turn, transfer::StoreRequest request) {
     turn.out.jobs.push_back(std::move(*job));
     return;
   }
-  // Nobody fetches it any more, or its connection ended with it half-way in this very turn.
-  if (!transfer_.has_share(share)) return;
+  // Nobody fetches it any more, or its connection ended with it half-way in this very turn. The
+  // answer gives the memory back, also when the share is gone.
   transfer_.on_stored(turn.now.mono, share, index, from, transfer::StoreOutcome::kBadRecord, {},
                       turn.transfer);
 }

@@ -80,6 +80,8 @@ class Engine {
   void set_longest_turn(Duration turn) { longest_turn_ = turn; }
   [[nodiscard]] DeviceId device() const { return swarms_.self(); }
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
+  /// Reserved for chunks that were asked for: 0 when nothing is being fetched.
+  [[nodiscard]] std::size_t receive_memory() const { return transfer_.reserved(); }
   void check_invariants() const;
 
  private:
@@ -124,6 +126,7 @@ class Engine {
   [[nodiscard]] std::size_t half_open(const Endpoint* subnet_of) const;
   [[nodiscard]] Connection* connection_to(const SwarmId& swarm, const DeviceId& device);
   void watch_connections(Turn& turn);
+  [[nodiscard]] bool has_caught_up(const Turn& turn, const Connection& conn);
 
   // frames.cpp: one function per frame kind
   Result<void> on_frame(Turn& turn, Connection& conn, FrameType type, Bytes body);
@@ -177,7 +180,9 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const SetLimit& command);
   void on_command(Turn& turn, RequestId request, const AddBootstrap& command);
   void on_command(Turn& turn, RequestId request, const CancelRequest& command);
-  [[nodiscard]] Result<CopyId> one_copy(const ShareSelector& selector) const;
+  /// What a selector may mean where one share has several copies.
+  enum class Wanted : std::uint8_t { kAny, kHeld, kFetch };
+  [[nodiscard]] Result<CopyId> one_copy(const ShareSelector& selector, Wanted wanted) const;
   [[nodiscard]] ShareView named(ShareView view);
   [[nodiscard]] SwarmView named_view(const Swarm& swarm);
   [[nodiscard]] std::vector<Endpoint> hints() const;

@@ -98,6 +98,10 @@ Result<void> Engine::on_roster_want(Connection& conn, Bytes body) {
   KITH_TRY(const RosterWantFrame frame, RosterWantFrame::decode(body));
   // A joiner is sent the roster once it is in; it has nothing to ask for.
   if (conn.kind == ConnectionKind::kInvite) return {};
+  // Whoever holds an epoch's psk and does not stand in the roster (yet) is told nothing of it; when
+  // its add arrives it hears of our heads, and asks again.
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  if (swarm == nullptr || !swarm->is_member(conn.device)) return {};
   send_roster(conn, frame.have);
   return {};
 }
@@ -187,6 +191,12 @@ Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
   Swarm* swarm = swarms_.find(conn.swarm);
   const bool mine = conn.incoming && conn.kind == ConnectionKind::kInvite && swarm != nullptr;
   if (!mine || frame.invite != *conn.invite) return peer_error(Errc::kRefused, "not a joiner");
+  // Bindings are no secret: only the device that proved it in the handshake may ask with it, or
+  // whoever finds a used invite would be sent the roster in the name of a member.
+  const auto binding = DeviceBinding::decode(frame.binding);
+  if (!binding || binding->device != conn.device) {
+    return peer_error(Errc::kRefused, "a request for another device");
+  }
   Swarms::JoinOutcome outcome = swarms_.answer_join(turn.now, *swarm, frame);
   if (!outcome.add) {
     send(conn, outcome.answer.encode());
@@ -219,6 +229,9 @@ Result<void> Engine::on_join_answer(Turn& turn, Connection& conn, Bytes body) {
       break;
     }
     case JoinAnswerFrame::State::kWaiting:
+      if (PendingJoin::Try* attempt = join.find(conn.remote)) {
+        attempt->result = "a member answers, which waits for the device that made the invite";
+      }
       turn.progress(join.request,
                     JoinProgress{"waiting for device " +
                                  (frame.waiting_for ? frame.waiting_for->hex().substr(0, 8) : "?") +

@@ -72,9 +72,16 @@ struct RenameFetchJob {
   CopyId copy{};
   ShareId share;
 };
-/// Remove the staging of a fetch that was cancelled.
+/// A copy is gone: close its files, and if it was a fetch remove its staging.
 struct DiscardFetchJob {
   CopyId copy{};
+  ShareId share;
+  std::string directory;
+  std::string name;  // final
+  /// Of the staged root, for a staging that was not opened in this run; 0: there is none.
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  bool staging = false;  // false: close files only
 };
 /// Make what a copy wrote so far durable. Runs on the sync thread.
 struct SyncJob {
@@ -86,6 +93,7 @@ struct VerifyChunkJob {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
+  std::uint64_t verify = 0;  // comes back: for which `verify` command; 0: for none
 };
 /// Fill one chunk of `to` from `from`, which is another copy of the same share.
 struct CopyChunkJob {
@@ -191,6 +199,7 @@ struct ChunkVerified {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
+  std::uint64_t verify = 0;
   bool good = false;
   std::uint32_t bytes = 0;
   std::string path;

@@ -138,6 +138,12 @@ void ReceiveBuffer::expect_section(SlabPool& pool, std::size_t length) {
   advance_section(moved);
 }
 
+void ReceiveBuffer::discard() {
+  section_ = SlabChain();
+  section_left_ = slab_ = slab_offset_ = 0;
+  begin_ = end_ = 0;
+}
+
 SlabChain ReceiveBuffer::take_section() {
   KITH_ASSERT(section_complete());
   return std::exchange(section_, SlabChain());

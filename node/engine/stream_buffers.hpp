@@ -60,6 +60,8 @@ class ReceiveBuffer {
   /// The section, if it is complete: records as they came, one per slab.
   [[nodiscard]] bool section_complete() const { return !section_.empty() && section_left_ == 0; }
   [[nodiscard]] SlabChain take_section();
+  /// Forgets all that came: of a connection that is being closed nothing is read any more.
+  void discard();
 
  private:
   /// Wire bytes of the section already received, as a position: slab and offset in it.

@@ -12,6 +12,10 @@ constexpr std::size_t kQueuedOpsMax = 4'096;
 
 }  // namespace
 
+bool is_usable(const InviteState& invite, UnixMillis now) {
+  return invite.status == InviteStatus::kLive && count(now) <= count(invite.body.expiry);
+}
+
 NetworkKeys::NetworkKeys(const Secret& network)
     : psk(epoch_psk(network)),
       datagram(datagram_key(network)),
@@ -167,9 +171,17 @@ std::vector<PskCandidate> Swarms::candidates(Now now) {
     if (!swarm->role) continue;
     if (swarm->network) add(swarm->network->psk, {id, Admission::Kind::kMember, {}, swarm->epoch});
     add(catch_up_psk(swarm->secrets.group()), {id, Admission::Kind::kCatchUp, {}, {}});
-    for (const auto& [key, invite] : swarm->roster.state().invites) {
-      if (!answers(invite, now.wall)) continue;
-      add(invite_psk(invite.body.j), {id, Admission::Kind::kInvite, key, {}});
+  }
+  // Members first, then invites that can be used; what is left over is for those that are only
+  // told that they are too late. Otherwise used invites would shut out whoever holds a new one.
+  for (const bool usable : {true, false}) {
+    for (const auto& [id, swarm] : swarms_) {
+      if (!swarm->role) continue;
+      for (const auto& [key, invite] : swarm->roster.state().invites) {
+        if (out.size() >= limits::kPsksTried) return out;
+        if (!answers(invite, now.wall) || is_usable(invite, now.wall) != usable) continue;
+        add(invite_psk(invite.body.j), {id, Admission::Kind::kInvite, key, {}});
+      }
     }
   }
   return out;

@@ -54,6 +54,9 @@ struct Swarm {
 /// The node id of a device in a swarm's DHT: BLAKE2b-160("kith/1 node" ‖ swarm ‖ device).
 [[nodiscard]] NodeId swarm_node_id(const SwarmId& swarm, const DeviceId& device);
 
+/// Neither used up nor revoked nor expired.
+[[nodiscard]] bool is_usable(const InviteState& invite, UnixMillis now);
+
 /// What a first message leads to.
 struct Admission {
   SwarmId swarm;

@@ -55,7 +55,12 @@ Result<void> put(Catalog& catalog, const PutHave& w, const std::string& boot) {
 
 Result<void> put(Catalog& catalog, const DeleteCopy& w) {
   KITH_CHECK(catalog.remove_copy(w.copy));
-  return w.last ? catalog.remove_share(w.share) : Result<void>();
+  if (!w.last) return {};
+  // The engine may not have heard yet of an import that was committed a moment ago.
+  KITH_TRY(const auto copies, catalog.copies());
+  const bool used = std::any_of(copies.begin(), copies.end(),
+                                [&](const auto& copy) { return copy.share == w.share; });
+  return used ? Result<void>() : catalog.remove_share(w.share);
 }
 
 Result<void> put(Catalog& catalog, const PutPeer& w) {

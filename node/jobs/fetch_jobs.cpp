@@ -4,11 +4,14 @@
 #include "proto/crypto/content_cipher.hpp"
 #include "proto/limits.hpp"
 #include "storage/compare.hpp"
+#include "storage/path_policy.hpp"
 
 namespace kith::node {
 namespace {
 
 using transfer::StoreOutcome;
+
+constexpr int kDiscardTries = 3;
 
 StoreOutcome outcome_of(const Error& error) {
   switch (error.blame) {
@@ -20,16 +23,6 @@ StoreOutcome outcome_of(const Error& error) {
       return StoreOutcome::kFailed;
   }
   return StoreOutcome::kFailed;
-}
-
-// The page is what the root says of it. Its hash was right, so the sharer wrote both: a
-// contradiction is the manifest's fault, not the sender's.
-Result<void> check_page(const Page& page, const PageRef& ref) {
-  const bool counts = page.rows.size() == ref.chunks && page.entries.size() == ref.entries &&
-                      page.content_bytes() == ref.bytes;
-  const bool first = page.entries.empty() || page.entries.front().path == ref.first_path;
-  if (counts && first) return {};
-  return local_error(Errc::kVerification, "the share's manifest contradicts itself");
 }
 
 }  // namespace
@@ -68,6 +61,7 @@ JobResult Jobs::perform(OpenRootJob& job) {
   }
   out.outcome = StoreOutcome::kStored;
   manifests_.put_share(out.share, job.root_key, out.root);
+  manifests_.put_root(out.share, out.ciphertext);
   return out;
 }
 
@@ -84,10 +78,12 @@ JobResult Jobs::perform(OpenPageJob& job) {
     out.ciphertext = job.store.sealed.to_buffer();
     KITH_TRY(const Buffer plaintext, decipher_page(ref.id, ref.key, out.ciphertext));
     auto page = Page::decode(plaintext);
-    if (!page) {
-      return local_error(Errc::kVerification, "the share is malformed: " + page.error().what);
+    // Its hash was right, so the sharer wrote both: what is wrong is the manifest's fault, not that
+    // of whoever sent it.
+    auto checked = page ? check_page(share->root, number, *page) : Result<void>(page.error());
+    if (!checked) {
+      return local_error(Errc::kVerification, "the share is malformed: " + checked.error().what);
     }
-    KITH_CHECK(check_page(*page, ref));
     for (const ChunkRow& row : page->rows) out.lengths.push_back(row.length);
     return {};
   };
@@ -234,12 +230,26 @@ JobResult Jobs::perform(const RenameFetchJob& job, UnixMillis wall) {
 }
 
 JobResult Jobs::perform(const DiscardFetchJob& job) {
-  if (const auto exporter = copies_.exporter(job.copy)) {
-    // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
-    static_cast<void>(exporter->discard().has_value());
-  }
+  const auto exporter = job.staging ? copies_.exporter(job.copy) : nullptr;
   copies_.forget(job.copy);
+  // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
+  if (exporter) {
+    auto discarded = exporter->discard();
+    // Chunks that were being written when it was cancelled may have come in between.
+    for (int i = 1; i < kDiscardTries && !discarded; ++i) discarded = exporter->discard();
+  } else if (job.staging && job.inode != 0) {
+    static_cast<void>(remove_staging(job).has_value());
+  }
   return FetchDiscarded{job.copy};
+}
+
+// A staging of an earlier run, if what stands there is still that.
+Result<void> Jobs::remove_staging(const DiscardFetchJob& job) {
+  const std::string name = storage::staging_name(job.name, job.share);
+  KITH_TRY(const storage::Dir parent, io_.open_root(job.directory));
+  KITH_TRY(const storage::FileInfo info, io_.stat_at(parent, name));
+  if (info.dev != job.device || info.inode != job.inode) return {};
+  return storage::remove_tree(io_, parent, name);
 }
 
 JobResult Jobs::perform(const SyncJob& job) {

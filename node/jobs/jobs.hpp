@@ -35,6 +35,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(const RenameFetchJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
   [[nodiscard]] JobResult perform(const SyncJob& job);
+  [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job);

@@ -40,14 +40,23 @@ void Manifests::put_share(const ShareId& id, const ChunkKey& key, Root root) {
       std::make_shared<const ShareInfo>(ShareInfo{id, key, std::move(root), std::move(shape)});
 }
 
-void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext) {
+void Manifests::put_root(const ShareId& share, Buffer ciphertext) {
   const std::lock_guard lock(mutex_);
-  fresh_[{share, page}] = std::move(ciphertext);
+  fresh_[{share, 0}] = std::move(ciphertext);
 }
 
-void Manifests::page_saved(const ShareId& share, std::uint32_t page) {
+void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext) {
   const std::lock_guard lock(mutex_);
-  fresh_.erase({share, page});
+  fresh_[{share, page + 1}] = std::move(ciphertext);
+}
+
+void Manifests::saved(const CatalogBody& write) {
+  const auto erase = [this](const ShareId& share, ChunkIndex index) {
+    const std::lock_guard lock(mutex_);
+    fresh_.erase({share, index});
+  };
+  if (const auto* share = std::get_if<PutShare>(&write)) erase(share->share, 0);
+  if (const auto* page = std::get_if<PutPage>(&write)) erase(page->share, page->page + 1);
 }
 
 void Manifests::forget(const ShareId& share) {
@@ -83,9 +92,9 @@ Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {
 }
 
 Result<Buffer> Manifests::ciphertext(const ShareInfo& share, ChunkIndex index) {
-  if (index > 0) {
+  {
     const std::lock_guard lock(mutex_);
-    const auto it = fresh_.find({share.id, index - 1});
+    const auto it = fresh_.find({share.id, index});
     if (it != fresh_.end()) return it->second;
   }
   const std::lock_guard lock(source_mutex_);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "node/engine/catalog_write.hpp"
 #include "proto/content/manifest.hpp"
 #include "proto/result.hpp"
 #include "storage/file_stat.hpp"
@@ -46,10 +47,12 @@ class Manifests {
 
   /// A share whose root was just opened: known from now on.
   void put_share(const ShareId& id, const ChunkKey& key, Root root);
-  /// A page that was just received: at hand until the catalog has it.
+  /// A root or a page that was just received: at hand until the catalog has it, for it may be asked
+  /// of us before.
+  void put_root(const ShareId& share, Buffer ciphertext);
   void put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext);
-  /// The catalog has it now.
-  void page_saved(const ShareId& share, std::uint32_t page);
+  /// The catalog has executed this.
+  void saved(const CatalogBody& write);
   void forget(const ShareId& share);
 
   /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged
@@ -84,7 +87,8 @@ class Manifests {
   std::mutex source_mutex_;
   std::mutex mutex_;
   std::map<ShareId, std::shared_ptr<const ShareInfo>> shares_;
-  std::map<std::pair<ShareId, std::uint32_t>, Buffer> fresh_;
+  std::map<std::pair<ShareId, ChunkIndex>, Buffer>
+      fresh_;  // root and pages, not in the catalog yet
   Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
   Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
 };

@@ -78,6 +78,7 @@ Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, con
 
 JobResult Jobs::perform(const VerifyChunkJob& job) {
   ChunkVerified out;
+  out.verify = job.verify;
   out.copy = job.copy;
   out.share = job.share;
   out.index = job.index;

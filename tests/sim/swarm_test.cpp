@@ -2,8 +2,10 @@
 // share random trees with tiny chunks, all fetch something by link alone; datagrams are lost,
 // reordered and duplicated, a partition comes and heals, nodes crash and come back. Every fetch
 // must complete with the very same tree.
-#include <cstdlib>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <cstdlib>
 
 #include "proto/swarm/invite.hpp"
 #include "tests/sim/world.hpp"
@@ -42,6 +44,7 @@ class Scenario {
     ASSERT_NO_FATAL_FAILURE(share_some());
     ASSERT_NO_FATAL_FAILURE(fetch_all());
     ASSERT_NO_FATAL_FAILURE(compare_all());
+    ASSERT_THAT(world_.catalog_errors(), testing::IsEmpty());
   }
   [[nodiscard]] std::string trace() const { return world_.trace(); }
 

@@ -285,10 +285,9 @@ void Node::save(std::vector<node::CatalogWrite> writes) {
   } else {
     catalog_->roll_back();
   }
+  if (error) world_.catalog_errors_.push_back(to_string(*error));
   for (const auto& write : writes) {
-    if (const auto* page = std::get_if<node::PutPage>(&write.body); page != nullptr && !error) {
-      jobs_->manifests().page_saved(page->share, page->page);
-    }
+    if (!error) jobs_->manifests().saved(write.body);
     if (!write.ack && !error) continue;
     turn([&](node::Outbox& o) {
       engine_->handle_catalog(world_.now(), {write.ack.value_or(0), error}, o);
@@ -307,11 +306,20 @@ void Node::arm() {
   });
 }
 
-void Node::command(node::CommandBody body, std::function<void(Result<node::Done>)> done) {
+node::RequestId Node::command(node::CommandBody body,
+                              std::function<void(Result<node::Done>)> done) {
   const node::RequestId request{next_request_++};
   waiting_[request] = std::move(done);
   turn([&](node::Outbox& o) {
     engine_->handle_command(world_.now(), {request, std::move(body)}, o);
+  });
+  return request;
+}
+
+void Node::hang_up(node::RequestId request) {
+  waiting_.erase(request);
+  turn([&](node::Outbox& o) {
+    engine_->handle_command(world_.now(), {node::RequestId{0}, node::CancelRequest{request}}, o);
   });
 }
 

@@ -43,7 +43,10 @@ class Node {
   [[nodiscard]] bool is_up() const { return engine_ != nullptr; }
 
   /// Sends a command; `done` gets its final answer.
-  void command(node::CommandBody body, std::function<void(Result<node::Done>)> done);
+  node::RequestId command(node::CommandBody body, std::function<void(Result<node::Done>)> done);
+  /// The client of a command goes away.
+  void hang_up(node::RequestId request);
+  [[nodiscard]] std::size_t receive_memory() const { return engine_->receive_memory(); }
   /// Imports a path of this node's disk and shares it in the swarm. The link.
   [[nodiscard]] Result<std::string> share(const std::string& path, const Chunking& chunking);
 
@@ -115,6 +118,8 @@ class World {
 
   [[nodiscard]] Now now() const { return now_; }
   [[nodiscard]] SeededRng& rng() { return rng_; }
+  /// Writes that a catalog refused: always a bug.
+  [[nodiscard]] const std::vector<std::string>& catalog_errors() const { return catalog_errors_; }
   /// A hash of everything that happened so far: same seed, same trace.
   [[nodiscard]] std::string trace() const;
 
@@ -142,6 +147,7 @@ class World {
   std::uint64_t next_event_ = 0;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::set<std::size_t> cut_off_;
+  std::vector<std::string> catalog_errors_;
   std::array<std::uint8_t, 32> trace_{};
 };
 
