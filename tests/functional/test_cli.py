@@ -261,6 +261,15 @@ class Background(KithTest):
         self.wait_until(lambda: not Path(f"/proc/{started['pid']}").exists(), "the process ends")
         self.assert_fails(device.run("--json", "stop"), 3)
 
+    def test_two_starts_at_once_make_one_node(self):
+        device = self.device("a")
+        self.addCleanup(device.run, "stop")
+        running = [device.begin("--json", "start") for _ in range(3)]
+        results = [process.result() for process in running]
+        for result in results:
+            self.assertEqual(result.exit, 0, str(result))
+        self.assertEqual(len({result.last["pid"] for result in results}), 1)
+
     def test_a_node_that_cannot_start_says_why(self):
         device, other = self.device("a"), self.device("b")
         device.start_node()

@@ -1,0 +1,130 @@
+"""Disks that are full: small ones, mounted in a namespace of this process. Needs root."""
+import ctypes
+import errno
+import filecmp
+import os
+import random
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from kith_test import KithTest  # noqa: E402
+
+CLONE_NEWNS = 0x00020000
+MIB = 1_048_576
+
+
+def setUpModule():
+    """Mounts of these tests are seen by this process and its children alone, and end with it."""
+    if os.geteuid() != 0:
+        raise unittest.SkipTest("mounting a small disk needs root")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise unittest.SkipTest(f"no mount namespace: {os.strerror(ctypes.get_errno())}")
+    made_private = subprocess.run(["mount", "--make-rprivate", "/"], capture_output=True, text=True)
+    if made_private.returncode != 0:
+        raise unittest.SkipTest(f"mounts cannot be made private: {made_private.stderr.strip()}")
+
+
+class FullDisks(KithTest):
+    def setUp(self):
+        super().setUp()
+        self.a, self.b = self.device("a"), self.device("b")
+        self.a.start_node()
+        self.a.ask("swarm", "create", "lab")
+        self.file = self.top / "file"
+
+    def mount(self, path, size):
+        path.mkdir(exist_ok=True, mode=0o700)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", path], check=True)
+        # Lazily: it runs before the processes in it were ended.
+        self.addCleanup(subprocess.run, ["umount", "-l", path], check=False)
+
+    def join(self):
+        self.b.ask("join", "-", stdin=self.a.ask("swarm", "invite")["invite"])
+
+    def share(self, size):
+        self.file.write_bytes(random.Random(size).randbytes(size))
+        return self.a.ask("share", self.file)["link"]
+
+    def test_a_share_that_does_not_fit(self):
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "16m")
+        link = self.share(24 * MIB)
+        error = self.assert_fails(self.b.run("--json", "fetch", link, "-o", disk), 7, "no-space")
+        self.assertIn(str(disk), error["subject"] + error["what"])
+        self.assertFalse((disk / "file").exists())
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        self.b.ask("fetch", link, "-o", disk)
+        self.assertTrue(filecmp.cmp(self.file, disk / "file", shallow=False))
+        self.assertEqual(os.listdir(disk), ["file"])
+
+    def test_room_for_a_file_is_taken_at_the_beginning(self):
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "96m")
+        link = self.share(48 * MIB)
+        self.a.run("config", "limit", "20MB/s")
+        process = self.b.begin("--json", "fetch", link, "-o", disk)
+        process.wait_line(lambda line: line.get("bytes_done", 0) > 8 * MIB)
+        fill(disk / "other")
+        result = process.result()
+        self.assertEqual(result.exit, 0, str(result))
+        self.assertTrue(filecmp.cmp(self.file, disk / "file", shallow=False))
+
+    def test_a_disk_that_fills_up_meanwhile(self):
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "96m")
+        tree = self.top / "tree"
+        tree.mkdir()
+        rng = random.Random(1)
+        for number in range(4_000):
+            (tree / str(number)).write_bytes(rng.randbytes(10_000))
+        link = self.a.ask("share", tree)["link"]
+        self.a.run("config", "limit", "10MB/s")
+        process = self.b.begin("--json", "fetch", link, "-o", disk)
+        process.wait_line(lambda line: line.get("bytes_done", 0) > 8 * MIB)
+        fill(disk / "other")
+        self.assert_fails(process.result(), 7, "no-space")
+        self.assertFalse((disk / "tree").exists())
+        self.assert_fails(self.b.run("--json", "fetch", link, "-o", disk), 7, "no-space")
+        (disk / "other").unlink()
+        self.a.run("config", "limit", "none")
+        self.assertLess(self.b.ask("fetch", link, "-o", disk)["bytes_received"], 36_000_000)
+        self.assertEqual(subprocess.run(["diff", "-r", tree, disk / "tree"], check=False).returncode, 0)
+
+    def test_a_home_without_room(self):
+        config = (self.b.home / "config.json").read_bytes()
+        self.mount(self.b.home, "3m")
+        (self.b.home / "config.json").write_bytes(config)
+        self.join()
+        link = self.share(8 * MIB)
+        fill(self.b.home / "other")
+        out = self.top / "out"
+        result = self.b.run("--json", "fetch", link, "-o", out)
+        self.assert_fails(result, 7, "no-space")
+        self.assertFalse((out / "file").exists())
+        (self.b.home / "other").unlink()
+        self.b.ask("fetch", link, "-o", out)
+        self.assertTrue(filecmp.cmp(self.file, out / "file", shallow=False))
+        self.assertEqual(self.b.ask("verify")["bad"], [])
+
+
+def fill(path):
+    """Until nothing more goes onto its disk."""
+    with open(path, "wb", buffering=0) as file:
+        for size in (MIB, 4_096):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+
+
+if __name__ == "__main__":
+    unittest.main()
