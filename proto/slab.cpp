@@ -92,6 +92,13 @@ void SlabChain::truncate(std::size_t size) {
   if (!surplus.empty()) pool_->give_back(surplus);
 }
 
+void SlabChain::keep(std::size_t from, std::size_t length) {
+  KITH_ASSERT(from % kRecordBytes == 0 && from <= size_ && length <= size_ - from);
+  const auto first = slabs_.begin() + static_cast<std::ptrdiff_t>(from / kRecordBytes);
+  std::rotate(slabs_.begin(), first, slabs_.end());
+  truncate(length);
+}
+
 void SlabChain::append(SlabChain&& tail) {
   KITH_ASSERT(size_ % kRecordBytes == 0);
   if (tail.slabs_.empty()) return;

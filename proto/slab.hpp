@@ -78,6 +78,9 @@ class SlabChain {
   void grow(SlabPool& pool, std::size_t bytes);
   /// Shortens to `size` bytes and returns the slabs that are then empty.
   void truncate(std::size_t size);
+  /// Keeps just the content in [from, from + length), without copying it. `from` must be a multiple
+  /// of kRecordBytes.
+  void keep(std::size_t from, std::size_t length);
   /// Moves all slabs of `tail` behind the present content, whose size must be a multiple of
   /// kRecordBytes. Both must come from one pool.
   void append(SlabChain&& tail);

@@ -26,20 +26,19 @@ Result<std::shared_ptr<File>> open_source(CopyFiles& files, const Stretch& stret
   return std::make_shared<File>(std::move(file));
 }
 
-bool is_trusted(const Stretch& stretch, const FileInfo& info) {
-  return stretch.recorded &&
-         trust(*stretch.recorded, stretch.recorded_at, FileStat::of(info)) == FileTrust::kUnchanged;
+FileTrust trust_in(const Stretch& stretch, const FileInfo& info) {
+  if (!stretch.recorded) return FileTrust::kChanged;
+  return trust(*stretch.recorded, stretch.recorded_at, FileStat::of(info));
 }
 
-// Reads the part of `stretch` in [from, to) of the chunk to its place in `out`. Returns whether the
-// file is as it was recorded.
-Result<bool> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_t from,
-                          std::uint32_t to, std::uint32_t origin, SlabChain& out) {
+// Reads the part of `stretch` in [from, to) of the chunk to its place in `out`.
+Result<void> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_t from,
+                          std::uint32_t to, std::uint32_t origin, ReadChunk& out) {
   KITH_TRY(const auto file, open_source(files, stretch));
   KITH_TRY(const FileInfo before, files.io().stat(*file));
   if (before.kind != NodeKind::kFile) return missing(stretch.path);
   std::vector<iovec> parts;
-  out.for_each_run(from - origin, to - from, [&](MutableBytes run) {
+  out.data.for_each_run(from - origin, to - from, [&](MutableBytes run) {
     parts.push_back({run.data(), run.size()});
   });
   const std::uint64_t at = stretch.file_offset + (from - stretch.chunk_offset);
@@ -48,7 +47,9 @@ Result<bool> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_
     return local_error(Errc::kChanged, "a file of the share became shorter", stretch.path);
   }
   KITH_TRY(const FileInfo after, files.io().stat(*file));
-  return is_trusted(stretch, before) && is_trusted(stretch, after);
+  out.trust = std::max({out.trust, trust_in(stretch, before), trust_in(stretch, after)});
+  out.changed_ns = std::max(out.changed_ns, after.ctime_ns);
+  return {};
 }
 
 }  // namespace
@@ -75,7 +76,8 @@ void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t 
 
 Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const Stretch> stretches,
                              std::uint32_t offset, std::uint32_t length) {
-  ReadChunk out{SlabChain(pool, length), false};
+  ReadChunk out;
+  out.data = SlabChain(pool, length);
   const std::uint32_t end = offset + length;
   std::uint32_t covered = 0;
   for (const Stretch& stretch : stretches) {
@@ -87,9 +89,8 @@ Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const S
     const std::uint32_t from = std::max(offset, stretch.chunk_offset);
     const std::uint32_t to = std::min(end, covered);
     if (from >= to) continue;
-    auto trusted = read_stretch(files, stretch, from, to, offset, out.data);
-    if (!trusted) return named(std::move(trusted).error(), stretch.path);
-    out.must_verify |= !*trusted;
+    auto done = read_stretch(files, stretch, from, to, offset, out);
+    if (!done) return named(std::move(done).error(), stretch.path);
   }
   const std::uint32_t padding = std::max(offset, covered);
   if (padding < end) {

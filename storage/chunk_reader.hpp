@@ -33,8 +33,11 @@ void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t 
                       const PageStats* stats, std::vector<Stretch>& out);
 
 struct ReadChunk {
-  SlabChain data;            // plaintext
-  bool must_verify = false;  // something is changed, racy or was never recorded
+  SlabChain data;  // plaintext
+  /// Of the least trusted file that was read; kChanged also where nothing was recorded.
+  FileTrust trust = FileTrust::kUnchanged;
+  std::int64_t changed_ns = INT64_MIN;  // the latest ctime among the files that were read
+  [[nodiscard]] bool must_verify() const { return trust != FileTrust::kUnchanged; }
 };
 
 /// Reads bytes [offset, offset + length) of a chunk whose parts are `stretches`, all of them; what

@@ -10,10 +10,13 @@ constexpr std::int64_t kNanosPerMilli = 1'000'000;
 
 }  // namespace
 
+bool is_settled(std::int64_t changed_ns, UnixMillis now) {
+  return changed_ns / kNanosPerMilli + kRacyMillis <= count(now);
+}
+
 FileTrust trust(const FileStat& recorded, UnixMillis recorded_at, const FileStat& now) {
   if (recorded != now) return FileTrust::kChanged;
-  const bool racy = recorded.ctime_ns / kNanosPerMilli + kRacyMillis > count(recorded_at);
-  return racy ? FileTrust::kRacy : FileTrust::kUnchanged;
+  return is_settled(recorded.ctime_ns, recorded_at) ? FileTrust::kUnchanged : FileTrust::kRacy;
 }
 
 Buffer PageStats::encode() const {

@@ -29,6 +29,7 @@ struct FileStat {
   }
 };
 
+/// In order: of two, the greater one is trusted less.
 enum class FileTrust : std::uint8_t {
   kUnchanged,
   /// Nothing differs, but the last change came so short before the recording that a later one may
@@ -39,6 +40,10 @@ enum class FileTrust : std::uint8_t {
 
 /// The granularity of file times, with much room: some file systems count in 2 s.
 inline constexpr std::int64_t kRacyMillis = 2'000;
+
+/// A change at `changed_ns` (a ctime) is so long ago that a later one than `now` cannot leave the
+/// same time behind.
+[[nodiscard]] bool is_settled(std::int64_t changed_ns, UnixMillis now);
 
 [[nodiscard]] FileTrust trust(const FileStat& recorded, UnixMillis recorded_at,
                               const FileStat& now);

@@ -19,7 +19,7 @@ class Jobs {
   Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies)
       : io_(io), slabs_(slabs), manifests_(std::move(manifests)), copies_(io, std::move(copies)) {}
 
-  /// `wall`: the time that recorded file states are stamped with.
+  /// `wall`: the present time; recorded file states are stamped with it.
   [[nodiscard]] JobResult run(Job job, UnixMillis wall);
 
   [[nodiscard]] Manifests& manifests() { return manifests_; }
@@ -37,7 +37,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(const SyncJob& job);
   [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
   // serve_jobs.cpp
-  [[nodiscard]] JobResult perform(SealSectionJob& job);
+  [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);
@@ -60,10 +60,11 @@ class Jobs {
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
   [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
                                                   const Place& place);
-  [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, std::uint32_t& size,
-                                               std::string& path);
-  [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,
+  [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, UnixMillis wall,
                                                std::uint32_t& size, std::string& path);
+  [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,
+                                               UnixMillis wall, std::uint32_t& size,
+                                               std::string& path);
   /// The state of every file of a copy as it is now, one blob per page.
   [[nodiscard]] Result<std::vector<Buffer>> record_files(storage::CopyFiles& files,
                                                          const ShareInfo& share, UnixMillis wall);

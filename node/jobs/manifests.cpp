@@ -57,6 +57,8 @@ void Manifests::saved(const CatalogBody& write) {
   };
   if (const auto* share = std::get_if<PutShare>(&write)) erase(share->share, 0);
   if (const auto* page = std::get_if<PutPage>(&write)) erase(page->share, page->page + 1);
+  if (const auto* stats = std::get_if<PutFileStats>(&write)) forget_file_stats(stats->copy);
+  if (const auto* gone = std::get_if<DeleteCopy>(&write)) forget_file_stats(gone->copy);
 }
 
 void Manifests::forget(const ShareId& share) {
@@ -69,6 +71,20 @@ void Manifests::forget(const ShareId& share) {
 void Manifests::forget_file_stats(CopyId copy) {
   const std::lock_guard lock(mutex_);
   stats_.erase_if([&](const auto& key) { return key.first == copy; });
+  sound_.erase(copy);
+}
+
+bool Manifests::is_sound(CopyId copy, ChunkIndex index) {
+  const std::lock_guard lock(mutex_);
+  const auto it = sound_.find(copy);
+  return it != sound_.end() && index < it->second.size() && it->second[index];
+}
+
+void Manifests::mark_sound(CopyId copy, ChunkIndex index) {
+  const std::lock_guard lock(mutex_);
+  std::vector<bool>& sound = sound_[copy];
+  if (sound.size() <= index) sound.resize(index + 1);
+  sound[index] = true;
 }
 
 Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {

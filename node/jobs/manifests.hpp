@@ -66,6 +66,12 @@ class Manifests {
                                                                              std::uint32_t page);
   void forget_file_stats(CopyId copy);
 
+  /// Chunks that were hashed when every file in them was as recorded, and its last change long
+  /// enough ago: for them a recording that came too soon after that change (FileTrust::kRacy) is as
+  /// good as any. Kept until file states are recorded anew; a restart begins without.
+  [[nodiscard]] bool is_sound(CopyId copy, ChunkIndex index);
+  void mark_sound(CopyId copy, ChunkIndex index);
+
  private:
   template <class Key, class Value>
   class Recent {
@@ -91,6 +97,7 @@ class Manifests {
       fresh_;  // root and pages, not in the catalog yet
   Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
   Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
+  std::map<CopyId, std::vector<bool>> sound_;  // by chunk index
 };
 
 }  // namespace kith::node

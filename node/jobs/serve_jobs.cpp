@@ -8,12 +8,12 @@
 
 namespace kith::node {
 
-JobResult Jobs::perform(SealSectionJob& job) {
+JobResult Jobs::perform(SealSectionJob& job, UnixMillis wall) {
   SectionSealed out;
   out.copy = job.copy;
   out.request = job.request;
   out.section = job.section;
-  auto read = read_section(job, out.size, out.path);
+  auto read = read_section(job, wall, out.size, out.path);
   if (!read) {
     out.error = std::move(read).error();
     return out;
@@ -23,10 +23,11 @@ JobResult Jobs::perform(SealSectionJob& job) {
   return out;
 }
 
-Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& size,
-                                     std::string& path) {
+Result<SlabChain> Jobs::read_section(const SealSectionJob& job, UnixMillis wall,
+                                     std::uint32_t& size, std::string& path) {
   KITH_TRY(const SharePtr share, manifests_.share(job.request.share));
-  if (share->shape.is_content(job.request.index)) return read_content(job, *share, size, path);
+  if (share->shape.is_content(job.request.index))
+    return read_content(job, *share, wall, size, path);
   KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.request.index));
   size = static_cast<std::uint32_t>(bytes.size());
   if (job.request.offset >= size) return local_error(Errc::kInternal, "a section past the end");
@@ -35,7 +36,7 @@ Result<SlabChain> Jobs::read_section(const SealSectionJob& job, std::uint32_t& s
 }
 
 Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo& share,
-                                     std::uint32_t& size, std::string& path) {
+                                     UnixMillis wall, std::uint32_t& size, std::string& path) {
   KITH_TRY(const Place place, place_of(share, job.request.index));
   size = place.row.length;
   if (job.request.offset >= size) return local_error(Errc::kInternal, "a section past the end");
@@ -45,22 +46,25 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
   const std::uint32_t length = std::min(job.request.length, size - job.request.offset);
   KITH_TRY(storage::ReadChunk read,
            storage::read_chunk(*files, slabs_, parts, job.request.offset, length));
-  if (read.must_verify) {
-    // Sent under the old key, other content would be a two-time pad: the whole chunk is hashed, and
-    // just these bytes are sent.
-    KITH_TRY(storage::ReadChunk whole, storage::read_chunk(*files, slabs_, parts, 0, size));
-    chunk_cipher(place.row.key, 0, whole.data);
-    if (chunk_id(whole.data) != place.row.id) {
-      return local_error(Errc::kVerification, "the file changed since it was shared", path);
-    }
-    const Buffer part = [&] {
-      Buffer bytes(length);
-      whole.data.copy_out(job.request.offset, bytes);
-      return bytes;
-    }();
-    return SlabChain::from(slabs_, part);
+  const bool racy = read.trust == storage::FileTrust::kRacy;
+  if (!read.must_verify() || (racy && manifests_.is_sound(job.copy, job.request.index))) {
+    chunk_cipher(place.row.key, job.request.offset, read.data);
+    return std::move(read.data);
   }
-  chunk_cipher(place.row.key, job.request.offset, read.data);
+  // Sent under the old key, other content would be a two-time pad: the whole chunk is hashed, and
+  // just these bytes are sent.
+  if (length < size) {
+    KITH_TRY(read, storage::read_chunk(*files, slabs_, parts, 0, size));
+  }
+  chunk_cipher(place.row.key, 0, read.data);
+  if (chunk_id(read.data) != place.row.id) {
+    return local_error(Errc::kVerification, "the file changed since it was shared", path);
+  }
+  const bool settled = storage::is_settled(read.changed_ns, wall);
+  if (settled && read.trust == storage::FileTrust::kRacy) {
+    manifests_.mark_sound(job.copy, job.request.index);
+  }
+  read.data.keep(job.request.offset, length);
   return std::move(read.data);
 }
 

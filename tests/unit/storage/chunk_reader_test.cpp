@@ -58,7 +58,7 @@ TEST_F(ChunkReader, ReadsEveryPartOfEveryChunk) {
         const auto whole = read(chunk);
         ASSERT_OK(whole);
         EXPECT_EQ(whole->data.to_buffer(), shared_->chunks[chunk]);
-        EXPECT_FALSE(whole->must_verify);
+        EXPECT_FALSE(whole->must_verify());
         const auto size = static_cast<std::uint32_t>(shared_->chunks[chunk].size());
         const auto from = static_cast<std::uint32_t>(rng.uniform(size));
         const auto length = static_cast<std::uint32_t>(rng.uniform(size - from + 1));
@@ -85,19 +85,19 @@ const Tree kTwo = {{"", directory()}, {"a", file("aaaa")}, {"b", file("bbbb")}};
 
 TEST_F(ChunkReader, AWriteIsNoticed) {
   use(kTwo, Chunking::tiny(1024));
-  EXPECT_FALSE(read(0)->must_verify);
+  EXPECT_FALSE(read(0)->must_verify());
   io_.set_time_ns(1'000'500'000'000);
   std::string content = "x";
   const iovec part{content.data(), 1};
   ASSERT_OK(io_.write(open("b"), 1, std::span(&part, 1)));
-  EXPECT_TRUE(read(0)->must_verify);
+  EXPECT_TRUE(read(0)->must_verify());
 }
 
 TEST_F(ChunkReader, AWriteThatHidesItsTimeIsNoticed) {
   use(kTwo, Chunking::tiny(1024));
   io_.set_time_ns(1'000'500'000'000);
   ASSERT_OK(io_.set_mtime(open("b"), kTwo.at("b").mtime_ns));
-  EXPECT_TRUE(read(0)->must_verify);  // the ctime moved
+  EXPECT_TRUE(read(0)->must_verify());  // the ctime moved
 }
 
 TEST_F(ChunkReader, AWriteWhileReadingIsNoticed) {
@@ -108,7 +108,7 @@ TEST_F(ChunkReader, AWriteWhileReadingIsNoticed) {
     EXPECT_TRUE(io_.truncate(open("a"), 4));
     return 0;
   });
-  EXPECT_TRUE(read(0)->must_verify);
+  EXPECT_TRUE(read(0)->must_verify());
 }
 
 TEST_F(ChunkReader, AReplacedFileIsNoticed) {
@@ -118,7 +118,7 @@ TEST_F(ChunkReader, AReplacedFileIsNoticed) {
       io_.rename(*io_.open_root("/"), "other", *io_.open_root("/tree"), "b", RenameMode::kPlain));
   const auto chunk = read(0);
   ASSERT_OK(chunk);
-  EXPECT_TRUE(chunk->must_verify);
+  EXPECT_TRUE(chunk->must_verify());
   EXPECT_EQ(chunk->data.to_buffer(), to_buffer(as_bytes("aaaazzzz")));
 }
 
@@ -147,14 +147,14 @@ TEST_F(ChunkReader, WhatWasNeverRecordedMustBeVerified) {
   const Page page = shared_->page(0);
   std::vector<Stretch> parts;
   append_stretches(page, PageLayout(page), 0, nullptr, parts);
-  EXPECT_TRUE(read_chunk(*files_, pool_, parts, 0, 8)->must_verify);
+  EXPECT_TRUE(read_chunk(*files_, pool_, parts, 0, 8)->must_verify());
   // Only what is read counts.
   const PageStats only_a{UnixMillis(1'000'000 + kRacyMillis),
                          {PageStats::decode(shared_->import.pages[0].file_stats)->files[0]}};
   parts.clear();
   append_stretches(page, PageLayout(page), 0, &only_a, parts);
-  EXPECT_FALSE(read_chunk(*files_, pool_, parts, 0, 4)->must_verify);
-  EXPECT_TRUE(read_chunk(*files_, pool_, parts, 3, 2)->must_verify);
+  EXPECT_FALSE(read_chunk(*files_, pool_, parts, 0, 4)->must_verify());
+  EXPECT_TRUE(read_chunk(*files_, pool_, parts, 3, 2)->must_verify());
 }
 
 TEST_F(ChunkReader, PartsThatDoNotFollowEachOtherAreRefused) {

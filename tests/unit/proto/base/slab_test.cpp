@@ -138,6 +138,20 @@ TEST(SlabChain, CopiesStretchesInAndOut) {
   EXPECT_EQ(chain.to_buffer(), model);
 }
 
+TEST(SlabChain, KeepsAStretch) {
+  SlabPool pool;
+  const Buffer bytes = numbered(3 * kRecordBytes + 10);
+  for (std::size_t from = 0; from <= bytes.size(); from += kRecordBytes) {
+    const std::size_t rest = bytes.size() - from;
+    for (const std::size_t length : {std::size_t{0}, std::size_t{1}, rest / 2, rest}) {
+      SlabChain chain = SlabChain::from(pool, bytes);
+      chain.keep(from, length);
+      EXPECT_TRUE(equal(chain.to_buffer(), Bytes(bytes).subspan(from, length)));
+      EXPECT_EQ(pool.in_use(), slabs_for(length));
+    }
+  }
+}
+
 TEST(SlabChain, RunsCoverAStretchInOrder) {
   SlabPool pool;
   const Buffer bytes = numbered(2 * kRecordBytes + 10);

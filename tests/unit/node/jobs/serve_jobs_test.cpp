@@ -1,0 +1,132 @@
+// Serving in place: what is sent is the share's, and no chunk is hashed again and again.
+#include "node/jobs/jobs.hpp"
+#include "proto/crypto/bulk.hpp"
+#include "storage/memory_file_io.hpp"
+#include "tests/unit/storage/support.hpp"
+
+namespace kith::node {
+namespace {
+
+using namespace storage::test;
+
+constexpr std::int64_t kShared = 1'000'000;  // ms: the tree was written, and recorded at once
+constexpr UnixMillis kSoon{kShared + 1};
+constexpr UnixMillis kLater{kShared + storage::kRacyMillis};
+const CopyId kCopy{7};
+
+class ServeJobs : public testing::Test {
+ protected:
+  void SetUp() override {
+    at(kSoon);
+    io_.set_time_ns(kShared * 1'000'000);
+    write_tree(io_, "/tree", {{"", file(noise(1, 300'000))}});
+    storage::ImportOptions options = import_options(Chunking());
+    options.recorded_at = UnixMillis(kShared);
+    shared_ = share(io_, slabs_, "/tree", options);
+    ASSERT_EQ(shared_->chunks.size(), 1U);
+    jobs_ = std::make_unique<Jobs>(io_, slabs_, source(), lookup());
+  }
+
+  Manifests::Source source() {
+    const auto& import = shared_->import;
+    return {
+        [&](const ShareId&) { return std::optional(import.root_ciphertext); },
+        [&](const ShareId&) { return std::optional(import.key); },
+        [&](const ShareId&, std::uint32_t n) { return std::optional(import.pages[n].ciphertext); },
+        [&](CopyId, std::uint32_t n) { return std::optional(import.pages[n].file_stats); }};
+  }
+  CopyTable::Lookup lookup() {
+    return [&](CopyId) -> Result<std::optional<CopyTable::Place>> {
+      return std::optional(CopyTable::Place{shared_->import.share, "/tree", false});
+    };
+  }
+
+  void at(UnixMillis wall) { wall_ = wall; }
+  void overwrite(std::int64_t ms) {
+    io_.set_time_ns(ms * 1'000'000);
+    std::string content = "x";
+    const iovec part{content.data(), 1};
+    const auto top = io_.open_root("/");
+    const auto file = io_.open_file(*top, "tree", storage::OpenMode::kReadWrite);
+    ASSERT_OK(io_.write(*file, 1000, std::span(&part, 1)));
+    ASSERT_OK(io_.set_mtime(*file, shared_->page(0).entries.front().mtime_ns));
+  }
+
+  // Seals a section of the content chunk; its plain text, read back as the receiver would.
+  Result<Buffer> serve(std::uint32_t offset, std::uint32_t length) {
+    SealSectionJob job;
+    job.copy = kCopy;
+    job.request.share = shared_->import.share;
+    job.request.index = static_cast<ChunkIndex>(1 + shared_->import.pages.size());
+    job.request.offset = offset;
+    job.request.length = length;
+    job.section = section_++;
+    auto sealed = std::get<SectionSealed>(jobs_->run(job, wall_));
+    if (sealed.error) return *sealed.error;
+    KITH_CHECK(open_section(job.key, job.section, sealed.sealed, 0, sealed.sealed.size()));
+    chunk_cipher(shared_->page(0).rows.front().key, offset, sealed.sealed);
+    return sealed.sealed.to_buffer();
+  }
+  Buffer content(std::uint32_t offset, std::uint32_t length) {
+    const Bytes chunk(shared_->chunks.front());
+    return to_buffer(chunk.subspan(offset, std::min<std::size_t>(length, chunk.size() - offset)));
+  }
+
+  UnixMillis wall_{};
+  SlabPool slabs_;
+  storage::MemoryFileIo io_;
+  std::unique_ptr<Shared> shared_;
+  std::unique_ptr<Jobs> jobs_;
+  Section section_ = 0;
+};
+
+TEST_F(ServeJobs, EverySectionIsTheShares) {
+  constexpr std::uint32_t kRecord = kRecordBytes;
+  for (const UnixMillis wall : {kSoon, kLater}) {  // hashed each time; then once
+    at(wall);
+    for (const std::uint32_t records : {1U, 2U, 3U, 100U}) {
+      for (std::uint32_t offset = 0; offset < 300'000; offset += records * kRecord) {
+        const auto served = serve(offset, records * kRecord);
+        ASSERT_OK(served);
+        EXPECT_EQ(*served, content(offset, records * kRecord));
+      }
+    }
+  }
+}
+
+TEST_F(ServeJobs, AWriteThatLeavesTheSameTimesBehindIsFound) {
+  overwrite(kShared);
+  EXPECT_ERROR(serve(0, kRecordBytes), Errc::kVerification);
+  at(kLater);
+  EXPECT_ERROR(serve(0, kRecordBytes), Errc::kVerification);
+}
+
+TEST_F(ServeJobs, WhatWasHashedTooSoonIsHashedAgain) {
+  ASSERT_OK(serve(0, kRecordBytes));
+  overwrite(kShared);  // within the same tick of the clock
+  at(kLater);
+  EXPECT_ERROR(serve(0, kRecordBytes), Errc::kVerification);
+}
+
+TEST_F(ServeJobs, AWriteAfterItWasHashedIsFound) {
+  at(kLater);
+  ASSERT_OK(serve(0, kRecordBytes));
+  overwrite(count(kLater));
+  EXPECT_ERROR(serve(kRecordBytes, kRecordBytes), Errc::kVerification);
+}
+
+TEST_F(ServeJobs, WhatWasHashedOnceIsReadOnce) {
+  at(kLater);
+  ASSERT_OK(serve(0, kRecordBytes));
+  const auto before = io_.calls();
+  ASSERT_OK(serve(kRecordBytes, kRecordBytes));
+  const auto trusted = io_.calls() - before;
+  // Recorded anew, it must be hashed again, for which the rest of the chunk is read, too.
+  jobs_->manifests().saved(PutFileStats{kCopy, {}});
+  const auto again = io_.calls();
+  ASSERT_OK(serve(kRecordBytes, kRecordBytes));
+  EXPECT_GT(io_.calls() - again, trusted);
+}
+
+}  // namespace
+}  // namespace kith::node
