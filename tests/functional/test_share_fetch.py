@@ -4,11 +4,11 @@ import random
 import shutil
 import signal
 import socket
-import stat
 import unittest
 from pathlib import Path
 
 from kith_test import KithTest
+from pictures import picture
 
 
 def make_tree(top, seed):
@@ -27,21 +27,6 @@ def make_tree(top, seed):
     os.symlink("/absent", top / "dangling")
     for i, path in enumerate(sorted(top.rglob("*"), reverse=True)):
         os.utime(path, ns=(0, 1_600_000_000_123_456_789 + i), follow_symlinks=False)
-
-
-def picture(top):
-    """Everything that kith promises to carry."""
-    out = {}
-    for path in [top, *top.rglob("*")]:
-        info = path.lstat()
-        name = str(path.relative_to(top))
-        if stat.S_ISLNK(info.st_mode):
-            out[name] = ("link", os.readlink(path), info.st_mtime_ns)
-        elif stat.S_ISDIR(info.st_mode):
-            out[name] = ("directory", info.st_mode & 0o777, info.st_mtime_ns)
-        else:
-            out[name] = ("file", info.st_mode & 0o777, info.st_mtime_ns, path.read_bytes())
-    return out
 
 
 class Fetching(KithTest):
