@@ -23,7 +23,7 @@ enum class Errc {
   kTimeout,
   kUnreachable,
   kClosed,       // the other side ended, or we are shutting down
-  kUnsupported,  // a newer version, a file system that cannot hold it
+  kUnsupported,  // a newer version; what a share, or a file system, cannot hold
   kUsage,        // wrong arguments
   kChanged,      // a file changed under us
   kCancelled,

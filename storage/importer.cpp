@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t kReadBytes = 4 * kRecordBytes;
 // What one call of step() does at most before it returns without a chunk.
 constexpr int kStepTurns = 1'024;
-constexpr std::size_t kNotesInMessage = 10;
 
 std::string share_name(const ImportOptions& options, const std::string& source) {
   return options.name.empty() ? std::string(split_native(source).name) : options.name;
@@ -61,7 +60,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
     kind = info->kind;
   }
   if (kind == NodeKind::kOther) {
-    return local_error(Errc::kRefused, "only files and directories can be shared", source);
+    return local_error(Errc::kUnsupported, "only files and directories can be shared", source);
   }
   ImportScan scan(io, pool, source, std::move(options), kind == NodeKind::kFile);
   if (scan.single_) {
@@ -70,7 +69,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
   }
   auto top = io.open_root(source);
   if (!top && kind == NodeKind::kSymlink) {
-    return local_error(Errc::kRefused, "a symbolic link that leads to no directory", source,
+    return local_error(Errc::kUnsupported, "a symbolic link that leads to no directory", source,
                        "share what it points to");
   }
   if (!top) return std::move(top).error();
@@ -339,13 +338,10 @@ void ImportScan::skip(const std::string& path, const Error& why) {
 }
 
 Error ImportScan::refusal() const {
-  std::string what = std::to_string(skipped_count_) + " entries cannot be shared";
-  for (std::size_t i = 0; i < std::min(result_.skipped.size(), kNotesInMessage); ++i) {
-    what += "\n  " + escape(result_.skipped[i].path) + ": " + result_.skipped[i].reason;
-  }
-  if (skipped_count_ > kNotesInMessage) what += "\n  …";
-  return local_error(Errc::kUnsupported, std::move(what), source_,
-                     "leave them out with --skip-bad or --exclude");
+  const std::string count =
+      skipped_count_ == 1 ? "1 entry" : std::to_string(skipped_count_) + " entries";
+  return local_error(Errc::kUnsupported, count + " cannot be shared", source_,
+                     "--skip-bad or --exclude leaves out what cannot be shared");
 }
 
 Error ImportScan::changed(const std::string& path) const {

@@ -79,7 +79,7 @@ inline constexpr std::size_t kNotesMax = 1'000;
 
 class ImportScan {
  public:
-  /// `source`: an absolute path. Errors: kNotFound, kRefused (neither a file nor a directory),
+  /// `source`: an absolute path. Errors: kNotFound, kUnsupported (neither a file nor a directory),
   /// kUsage (a name that a share cannot have).
   [[nodiscard]] static Result<ImportScan> open(FileIo& io, SlabPool& pool,
                                                const std::string& source, ImportOptions options);
@@ -93,7 +93,8 @@ class ImportScan {
     return !scanned() && next_ordinal_ - next_row_ < limits::kImportChunksInFlight;
   }
   [[nodiscard]] Result<void> add_result(std::uint64_t ordinal, const HashedChunk& chunk);
-  /// After scanned(), and with every result added. kUnsupported names what cannot be shared.
+  /// After scanned(), and with every result added. kUnsupported: skipped() names what cannot be
+  /// shared.
   [[nodiscard]] Result<ImportResult> finish();
 
   /// What was not shared so far, and why: the first kNotesMax.

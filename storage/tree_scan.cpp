@@ -28,6 +28,27 @@ bool Exclude::matches(std::string_view path, NodeKind kind) const {
   });
 }
 
+std::optional<std::uint64_t> content_bytes(FileIo& io, const std::string& source, Exclude exclude,
+                                           const std::function<bool()>& stopped) {
+  auto top = io.open_root(source);
+  if (!top) {
+    const SplitPath place = split_native(source);
+    const auto parent = io.open_root(std::string(place.parent));
+    const auto info = parent ? io.stat_at(*parent, place.name) : Result<FileInfo>(parent.error());
+    return info && info->kind == NodeKind::kFile ? info->size : 0;
+  }
+  TreeScan scan(io, std::move(*top), std::move(exclude));
+  if (!scan.enter_top()) return 0;
+  std::uint64_t bytes = 0;
+  for (auto item = scan.next(); item && *item; item = scan.next()) {
+    if (stopped()) return std::nullopt;
+    if ((*item)->kind == NodeKind::kDirectory) static_cast<void>(scan.enter(**item).has_value());
+    if ((*item)->kind != NodeKind::kFile) continue;
+    if (const auto info = io.stat_at(scan.dir(), (*item)->name())) bytes += info->size;
+  }
+  return bytes;
+}
+
 std::string_view ScanItem::name() const { return split(path).name; }
 
 Result<FileInfo> TreeScan::push(Dir dir, std::string path) {

@@ -3,6 +3,7 @@
 // level. One directory is open at a time, however deep the tree.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,5 +64,12 @@ class TreeScan {
   std::vector<Level> levels_;
   Dir dir_;  // of levels_.back(), or closed
 };
+
+/// What an import of `source` would read, for its progress: the sizes of all files, by a walk of
+/// its own. What cannot be looked at counts as nothing. `stopped` is asked again and again; once it
+/// is true, the answer is nothing.
+[[nodiscard]] std::optional<std::uint64_t> content_bytes(FileIo& io, const std::string& source,
+                                                         Exclude exclude,
+                                                         const std::function<bool()>& stopped);
 
 }  // namespace kith::storage

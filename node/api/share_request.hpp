@@ -23,10 +23,10 @@ struct ShareRequest {
 };
 
 struct ShareProgress {
-  std::string phase;  // scanning, hashing, saving
+  std::string phase;  // hashing
   std::uint64_t files = 0;
   std::uint64_t bytes_done = 0;
-  std::uint64_t bytes_total = 0;  // 0 while scanning
+  std::uint64_t bytes_total = 0;  // 0 while it is not known
   std::uint64_t rate = 0;         // bytes per second, over the last seconds
 };
 /// One entry that cannot be shared, and why. Any number of them come before the final answer.

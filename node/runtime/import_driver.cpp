@@ -1,11 +1,13 @@
 #include "node/runtime/import_driver.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <deque>
 #include <future>
 
 #include "proto/crypto/random.hpp"
 #include "proto/text.hpp"
+#include "storage/tree_scan.hpp"
 
 namespace kith::node {
 namespace {
@@ -42,10 +44,15 @@ class Results {
   std::deque<Item> items_;
 };
 
+// Tells how far an import is. What is still to come is counted beside it, by a thread of its own,
+// once it turns out to take a while.
 class ProgressReport {
  public:
-  ProgressReport(RequestId request, const std::function<void(RequestId, ShareUpdate)>& update)
-      : request_(request), update_(update) {}
+  using Total = std::function<std::optional<std::uint64_t>(const std::function<bool()>& stopped)>;
+  ProgressReport(RequestId request, const std::function<void(RequestId, ShareUpdate)>& update,
+                 Total total)
+      : request_(request), update_(update), total_(std::move(total)) {}
+  ~ProgressReport() { stopped_ = true; }
 
   void tell(const storage::ImportScan& scan) {
     const auto now = std::chrono::steady_clock::now();
@@ -56,6 +63,7 @@ class ProgressReport {
     progress.phase = "hashing";
     progress.files = scan.entries_seen();
     progress.bytes_done = scan.bytes_read();
+    progress.bytes_total = std::max(bytes_total_.load(), bytes_total_ > 0 ? scan.bytes_read() : 0);
     if (!first && elapsed > 0) {
       progress.rate =
           (scan.bytes_read() - last_bytes_) * 1000 / static_cast<std::uint64_t>(elapsed);
@@ -63,13 +71,22 @@ class ProgressReport {
     last_ = now;
     last_bytes_ = scan.bytes_read();
     update_(request_, progress);
+    if (!first && !counter_) {
+      counter_.emplace();
+      counter_->post(
+          [this] { bytes_total_ = total_([this] { return stopped_.load(); }).value_or(0); });
+    }
   }
 
  private:
   RequestId request_;
   const std::function<void(RequestId, ShareUpdate)>& update_;
+  Total total_;
   std::chrono::steady_clock::time_point last_{};
   std::uint64_t last_bytes_ = 0;
+  std::atomic<bool> stopped_ = false;
+  std::atomic<std::uint64_t> bytes_total_ = 0;  // 0: not known yet
+  std::optional<Worker> counter_;               // the first to go: it uses the others
 };
 
 }  // namespace
@@ -177,7 +194,9 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
   KITH_TRY(storage::ImportScan scan,
            storage::ImportScan::open(links_.io, links_.slabs, share.path, std::move(options)));
   const auto results = std::make_shared<Results>();
-  ProgressReport report(request, links_.update);
+  ProgressReport report(request, links_.update, [&](const std::function<bool()>& stopped) {
+    return storage::content_bytes(links_.io, share.path, storage::Exclude(share.exclude), stopped);
+  });
   std::uint64_t out = 0;
   const auto collect = [&](bool wait) -> Result<void> {
     // All that came is counted, also behind an error: whoever waits for the rest counts on it.
@@ -216,13 +235,7 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
     links_.update(request, BadEntry{escape(note.path), note.reason});
   }
   if (error) return *error;
-  auto result = scan.finish();
-  if (result || result.error().code != Errc::kRefused) return result;
-  // Nobody was refused anything: the tree holds what a share cannot, and each was named by now.
-  Error refusal = result.error();
-  refusal.code = Errc::kConflict;
-  refusal.what.resize(std::min(refusal.what.find('\n'), refusal.what.size()));
-  return refusal;
+  return scan.finish();
 }
 
 std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,
