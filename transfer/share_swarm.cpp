@@ -86,7 +86,7 @@ Result<void> ShareSwarm::replace_bits(Holder& holder, const HaveSetFrame& set) {
   for (std::size_t i = 0; i < 8 * set.bits.size(); ++i) {
     const auto index = static_cast<ChunkIndex>(set.first + i);
     if (index >= set.total) break;
-    const bool held = (set.bits[i / 8] >> (7 - i % 8) & 1U) != 0;
+    const bool held = (std::uint32_t{set.bits[i / 8]} >> (7 - i % 8) & 1U) != 0;
     const bool trusted = std::find(holder.distrusted.begin(), holder.distrusted.end(), index) ==
                          holder.distrusted.end();
     held&& trusted ? set_bit(holder, index) : clear_bit(holder, index);
