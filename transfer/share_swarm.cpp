@@ -89,7 +89,11 @@ Result<void> ShareSwarm::replace_bits(Holder& holder, const HaveSetFrame& set) {
     const bool held = (std::uint32_t{set.bits[i / 8]} >> (7 - i % 8) & 1U) != 0;
     const bool trusted = std::find(holder.distrusted.begin(), holder.distrusted.end(), index) ==
                          holder.distrusted.end();
-    held&& trusted ? set_bit(holder, index) : clear_bit(holder, index);
+    if (held && trusted) {
+      set_bit(holder, index);
+    } else {
+      clear_bit(holder, index);
+    }
   }
   return {};
 }
