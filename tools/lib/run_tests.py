@@ -1,6 +1,6 @@
 """Runs what CTest knows of a build folder, and counts test cases, not binaries.
 
-Usage: run_tests.py BUILD_DIR [--suite A,B] [--only-built] [--jobs N]
+Usage: run_tests.py BUILD_DIR [--suite A,B.THING] [--only-built] [--jobs N]
 
 A CTest name is SUITE.THING; the suites sim, tidy, unit and fuzz run side by side, the others one by
 one, since they measure time or use the whole machine. GoogleTest binaries report each case by
@@ -240,9 +240,9 @@ def run_all(jobs, results_dir, parallel):
 
 def select(jobs, wanted):
     known = {job.suite for job in jobs}
-    for suite in sorted(wanted - known):
+    for suite in sorted(wanted - known - {job.name for job in jobs}):
         print(f"no tests of suite '{suite}' in this build; there are: {', '.join(sorted(known))}")
-    return [job for job in jobs if not wanted or job.suite in wanted]
+    return [job for job in jobs if not wanted or wanted & {job.suite, job.name}]
 
 
 def drop_privileges(jobs, build_dir):

@@ -1,0 +1,90 @@
+#include "node/runtime/catalog_thread.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/storage/support.hpp"
+
+namespace kith::node {
+namespace {
+
+using storage::Catalog;
+using storage::test::TempDir;
+
+CatalogWrite setting(const std::string& key, std::optional<std::uint64_t> ack = {}) {
+  return {PutSetting{key, "value"}, ack, false};
+}
+
+class CatalogThreadTest : public testing::Test {
+ protected:
+  // What is written by then is committed.
+  void end() { thread_.reset(); }
+  bool has(const std::string& key) {
+    auto catalog = Catalog::open_read_only(path_);
+    return catalog && catalog->setting(key).value().has_value();
+  }
+
+  TempDir dir_;
+  std::string path_ = dir_.path() + "/catalog.db";
+  // Filled by the catalog thread; read after its end.
+  std::vector<std::uint64_t> acks_;
+  std::vector<std::string> errors_;
+  std::size_t committed_ = 0;
+  std::unique_ptr<CatalogThread> thread_ = std::make_unique<CatalogThread>(
+      std::move(*Catalog::open(path_)), "boot",
+      [this](CatalogDone done) {
+        (done.error ? errors_.push_back(done.error->what) : acks_.push_back(done.ack));
+      },
+      [this](const CatalogBody&) { ++committed_; });
+};
+
+TEST_F(CatalogThreadTest, CommitsWhatItWasGivenBeforeItEnds) {
+  for (int i = 0; i < 500; ++i) thread_->write(setting("key" + std::to_string(i)));
+  end();
+  EXPECT_TRUE(has("key0"));
+  EXPECT_TRUE(has("key499"));
+  EXPECT_EQ(committed_, 500U);
+}
+
+TEST_F(CatalogThreadTest, AnswersWhoAsksInOrderAndNobodyElse) {
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    thread_->write(setting("key", i % 2 == 0 ? std::optional(i) : std::nullopt));
+  }
+  end();
+  std::vector<std::uint64_t> wanted;
+  for (std::uint64_t i = 2; i <= 100; i += 2) wanted.push_back(i);
+  EXPECT_EQ(acks_, wanted);
+  EXPECT_THAT(errors_, testing::IsEmpty());
+}
+
+TEST_F(CatalogThreadTest, AWriteThatCannotBeExecutedTakesNoOtherWithIt) {
+  // A page of a share that the catalog does not know breaks a foreign key.
+  thread_->run([thread = thread_.get()](Catalog&) {
+    for (int i = 0; i < 20; ++i) {  // one batch, with it in the middle
+      thread->write(setting("key" + std::to_string(i), i));
+      if (i == 10) thread->write({PutPage{ShareId(), 0, Buffer(10)}, 77, false});
+    }
+  });
+  end();
+  EXPECT_EQ(errors_.size(), 1U);
+  EXPECT_EQ(acks_.size(), 20U);
+  EXPECT_TRUE(has("key0"));
+  EXPECT_TRUE(has("key19"));
+}
+
+TEST_F(CatalogThreadTest, WorkRunsBetweenTheWritesAroundIt) {
+  std::optional<bool> before, after;
+  thread_->write(setting("before"));
+  thread_->run([&](Catalog& catalog) {
+    before = catalog.setting("before").value().has_value();
+    after = catalog.setting("after").value().has_value();
+  });
+  thread_->write(setting("after"));
+  end();
+  EXPECT_EQ(before, true);
+  EXPECT_EQ(after, false);
+  EXPECT_TRUE(has("after"));
+}
+
+}  // namespace
+}  // namespace kith::node
