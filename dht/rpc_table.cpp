@@ -43,7 +43,8 @@ void RpcTable::start(TimePoint now, Call call) {
   const TimePoint deadline = now + soft_timeout();
   deadlines_.emplace(deadline, call.transaction);
   ++busy_[call.to];
-  calls_.emplace(call.transaction, Entry{std::move(call), deadline});
+  const std::uint32_t id = call.transaction;
+  calls_.emplace(id, Entry{std::move(call), deadline});
 }
 
 Call RpcTable::remove(Entries::iterator it) {

@@ -13,8 +13,7 @@ constexpr std::uint32_t kUsesMax = 1'000;
 
 void Engine::handle_command(Now now, Command command, Outbox& out) {
   Turn turn{now, out, transfer_out_};
-  std::visit([&](auto&& body) { on_command(turn, command.request, std::move(body)); },
-             std::move(command.body));
+  std::visit([&](auto& body) { on_command(turn, command.request, std::move(body)); }, command.body);
   look_around(turn);
   finish_turn(turn);
 }
