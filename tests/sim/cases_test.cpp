@@ -100,7 +100,7 @@ TEST(Cases, CancelledFetchesGiveTheirReceiveMemoryBack) {
     ASSERT_TRUE(answer->has_value());
   }
   c.world.run_for(1s);
-  EXPECT_EQ(c.world.node(1).receive_memory(), 0U);
+  EXPECT_EQ(c.world.node(1).engine().receive_memory(), 0U);
 }
 
 TEST(Cases, WhatCouldNotBeFetchedCanBeSharedFromHere) {

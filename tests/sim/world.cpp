@@ -1,7 +1,6 @@
 #include "tests/sim/world.hpp"
 
 #include "proto/assert.hpp"
-#include "storage/importer.hpp"
 
 namespace kith::sim {
 namespace {
@@ -13,31 +12,6 @@ constexpr std::uint64_t kCheckEvery = 16;   // turns
 constexpr std::size_t kWindow = 64 * 1024;  // bytes of a stream on their way, one direction
 constexpr Duration kDiskMin = 50us;
 constexpr Duration kDiskMax = 3ms;
-
-node::Manifests::Source source_of(storage::Catalog& catalog) {
-  return {
-      [&catalog](const ShareId& share) -> Result<std::optional<Buffer>> {
-        KITH_TRY(auto record, catalog.share(share));
-        return record ? std::optional(record->root) : std::nullopt;
-      },
-      [&catalog](const ShareId& share) -> Result<std::optional<ChunkKey>> {
-        KITH_TRY(auto record, catalog.share(share));
-        return record ? std::optional(record->key) : std::nullopt;
-      },
-      [&catalog](const ShareId& share, std::uint32_t page) { return catalog.page(share, page); },
-      [&catalog](CopyId copy, std::uint32_t page) { return catalog.file_stats(copy, page); },
-  };
-}
-
-node::CopyTable::Lookup lookup_in(storage::Catalog& catalog) {
-  return [&catalog](CopyId id) -> Result<std::optional<node::CopyTable::Place>> {
-    KITH_TRY(const auto copies, catalog.copies());
-    for (const auto& copy : copies) {
-      if (copy.id == id) return std::optional(node::CopyTable::Place{copy.share, copy.path, false});
-    }
-    return std::optional<node::CopyTable::Place>();
-  };
-}
 
 }  // namespace
 
@@ -51,42 +25,58 @@ Node::Node(World& world, std::size_t number)
           {44, static_cast<std::uint8_t>(number / 250), static_cast<std::uint8_t>(number % 250), 1},
           kPort)),
       rng_(world.rng().next_u64()),
-      keys_(DeviceKeys::generate(rng_)),
-      disk_(std::make_unique<storage::MemoryFileIo>()),
-      catalog_(std::make_unique<storage::Catalog>(storage::Catalog::open_in_memory().value())) {}
+      keys_(DeviceKeys::generate(rng_)) {}
 
 void Node::start() {
   KITH_ASSERT(engine_ == nullptr);
   ++life_;
-  slabs_ = std::make_unique<SlabPool>();
-  jobs_ = std::make_unique<node::Jobs>(*disk_, *slabs_, source_of(*catalog_), lookup_in(*catalog_));
+  events_.clear();
+  const node::SavedState state = backing_.start();
   node::EngineConfig config;
   config.keys = keys_;
   config.device_name = "node" + std::to_string(number_);
   config.listening = {address_};
   config.own = {address_};
   config.lan = false;
-  engine_ = std::make_unique<node::Engine>(std::move(config), rng_, *slabs_);
-  const auto state = node::load_state(*catalog_, disk_->boot_id()).value();
-  turn([&](node::Outbox& out) { engine_->start(world_.now(), state, out); });
+  engine_ = std::make_unique<node::Engine>(std::move(config), rng_, backing_.slabs());
+  turn([&](node::Outbox& out) { engine_->start(now(), state, out); });
 }
 
-void Node::crash(storage::MemoryFileIo::Crash kind) {
+void Node::crash(Crash kind) {
   world_.note("crash", number_, 0);
   ++life_;
   for (auto& [conn, stream] : std::exchange(streams_, {})) {
     Node* peer = stream.peer;
     const ConnId other = stream.peer_conn;
-    world_.after(world_.delay(), [peer, other, life = peer->life_] {
-      if (peer->life_ == life) peer->closed(other, "the other side is gone");
-    });
+    peer->later(world_.delay(), [peer, other] { peer->closed(other, "the other side is gone"); });
   }
   engine_.reset();
-  jobs_.reset();
   waiting_.clear();
   armed_.reset();
-  disk_->crash(kind);
-  disk_->restart(world_.rng().next_u64());
+  disk().forget_script();
+  backing_.crash(kind, world_.rng());
+}
+
+void Node::crash_at(std::uint64_t call, Crash kind) {
+  planned_crash_ = kind;
+  disk().crash_at(disk().calls() + call, kind);
+}
+
+void Node::sleep(Duration duration) { asleep_until_ = world_.now().mono + duration; }
+
+Now Node::now() const {
+  const Now world = world_.now();
+  return {world.mono, UnixMillis(count(world.wall) + clock_shift_.count())};
+}
+
+void Node::later(Duration delay, std::function<void()> event) {
+  world_.after(delay, [this, life = life_, event = std::move(event)] { run_in_life(life, event); });
+}
+
+void Node::run_in_life(std::uint64_t life, const std::function<void()>& event) {
+  if (life_ != life || !is_up()) return;
+  if (world_.now().mono >= asleep_until_) return event();
+  world_.at(asleep_until_, [this, life, event] { run_in_life(life, event); });
 }
 
 template <class F>
@@ -106,30 +96,24 @@ void Node::apply(node::Outbox& out) {
     if (world_.rng().chance(world_.faults_.loss_percent, 100)) continue;
     const int copies = world_.rng().chance(world_.faults_.duplicate_percent, 100) ? 2 : 1;
     for (int i = 0; i < copies; ++i) {
-      world_.after(world_.delay(), [to, from = address_, bytes = datagram.bytes, life = to->life_] {
-        if (to->life_ != life || !to->is_up()) return;
+      to->later(world_.delay(), [to, from = address_, bytes = datagram.bytes] {
         to->world_.note("datagram", to->number_, bytes.size());
-        to->turn([&](node::Outbox& o) {
-          to->engine_->handle_datagram(to->world_.now(), from, bytes, o);
-        });
+        to->turn([&](node::Outbox& o) { to->engine_->handle_datagram(to->now(), from, bytes, o); });
       });
     }
   }
   if (!out.catalog.empty()) {
     auto writes = std::make_shared<std::vector<node::CatalogWrite>>(std::move(out.catalog));
-    world_.after(1ms, [this, writes, life = life_] {
-      if (life_ == life) save(std::move(*writes));
-    });
+    later(1ms, [this, writes] { save(std::move(*writes)); });
   }
   for (node::Job& job : out.jobs) run_job(std::move(job));
   for (node::Reply& reply : out.replies) answer(reply);
   for (const auto& connect : out.connects) {
-    world_.after(world_.delay(), [this, connect, life = life_] {
-      if (life_ == life) this->connect(connect);
-    });
+    later(world_.delay(), [this, connect] { this->connect(connect); });
   }
   for (const ConnId conn : out.writable) pump(conn);
   for (const auto& close : out.closes) this->close(close);
+  for (node::NodeEvent& event : out.events) events_.push_back(std::move(event));
   arm();
 }
 
@@ -148,9 +132,10 @@ void Node::answer(node::Reply& reply) {
 
 void Node::connect(const node::OutConnect& connect) {
   Node* to = world_.find(connect.to);
-  if (to == nullptr || !to->is_up() || !world_.connected(*this, *to)) {
+  const bool answers = to != nullptr && to->is_up() && to->asleep_until_ <= world_.now().mono;
+  if (!answers || !world_.connected(*this, *to)) {
     return turn([&](node::Outbox& o) {
-      engine_->handle_closed(world_.now(), connect.conn,
+      engine_->handle_closed(now(), connect.conn,
                              network_error(Errc::kUnreachable, "cannot connect"), o);
     });
   }
@@ -158,17 +143,14 @@ void Node::connect(const node::OutConnect& connect) {
   const Endpoint ephemeral =
       address_.with_port(static_cast<std::uint16_t>(30'000 + world_.rng().uniform(30'000)));
   to->turn(
-      [&](node::Outbox& o) { theirs = to->engine_->handle_accepted(world_.now(), ephemeral, o); });
+      [&](node::Outbox& o) { theirs = to->engine_->handle_accepted(to->now(), ephemeral, o); });
   if (!theirs) return closed(connect.conn, "refused");
   streams_[connect.conn] = {to, *theirs};
   to->streams_[*theirs] = {this, connect.conn};
-  to->turn([&](node::Outbox& o) {
-    to->engine_->handle_connected(world_.now(), *theirs, to->address_, o);
-  });
+  to->turn(
+      [&](node::Outbox& o) { to->engine_->handle_connected(to->now(), *theirs, to->address_, o); });
   if (streams_.contains(connect.conn)) {
-    turn([&](node::Outbox& o) {
-      engine_->handle_connected(world_.now(), connect.conn, ephemeral, o);
-    });
+    turn([&](node::Outbox& o) { engine_->handle_connected(now(), connect.conn, ephemeral, o); });
   }
 }
 
@@ -179,14 +161,12 @@ void Node::close(const node::OutClose& close) {
   const Node::Stream stream = it->second;
   streams_.erase(it);
   // Behind everything that is on its way already.
-  world_.after(world_.faults_.delay_max * 2, [stream, life = stream.peer->life_] {
-    if (stream.peer->life_ == life) stream.peer->closed(stream.peer_conn, "the other side closed");
-  });
+  stream.peer->later(world_.faults_.delay_max * 2,
+                     [stream] { stream.peer->closed(stream.peer_conn, "the other side closed"); });
   if (close.flush) {
-    world_.after(1ms, [this, conn = close.conn, life = life_] {
-      if (life_ != life) return;
+    later(1ms, [this, conn = close.conn] {
       turn([&](node::Outbox& o) {
-        engine_->handle_closed(world_.now(), conn, network_error(Errc::kClosed, "closed"), o);
+        engine_->handle_closed(now(), conn, network_error(Errc::kClosed, "closed"), o);
       });
     });
   }
@@ -199,8 +179,8 @@ void Node::pump(ConnId conn) {
   Stream& stream = it->second;
   if (!world_.connected(*this, *stream.peer)) {
     if (std::exchange(stream.writable_pending, true)) return;
-    world_.after(100ms, [this, conn, life = life_] {
-      if (life_ != life || !streams_.contains(conn)) return;
+    later(100ms, [this, conn] {
+      if (!streams_.contains(conn)) return;
       streams_[conn].writable_pending = false;
       pump(conn);
     });
@@ -219,22 +199,54 @@ void Node::pump(ConnId conn) {
     stream.in_flight += n;
     Node* peer = stream.peer;
     // Streams keep their order: the delay is the same for all of one connection.
-    world_.after(world_.faults_.delay_max,
-                 [this, conn, peer, other = stream.peer_conn, bytes = std::move(bytes),
-                  life = peer->life_, mine = life_] {
-                   if (peer->life_ == life && peer->is_up()) peer->deliver(other, bytes);
-                   if (life_ != mine || !streams_.contains(conn)) return;
-                   streams_[conn].in_flight -= bytes.size();
-                   pump(conn);
-                 });
-    turn([&](node::Outbox& o) { engine_->handle_wrote(world_.now(), conn, n, o); });
+    peer->later(world_.faults_.delay_max,
+                [peer, other = stream.peer_conn, bytes = std::move(bytes)] {
+                  const auto at = peer->streams_.find(other);
+                  if (at == peer->streams_.end()) return;
+                  append(at->second.arrived, bytes);
+                  peer->read_more(other);
+                });
+    turn([&](node::Outbox& o) { engine_->handle_wrote(now(), conn, n, o); });
     if (!streams_.contains(conn)) return;
   }
 }
 
-void Node::deliver(ConnId conn, Buffer bytes) {
-  world_.note("stream", number_, bytes.size());
-  Bytes rest(bytes);
+void Node::read_slowly(std::optional<std::size_t> bytes_per_second) {
+  reading_rate_ = bytes_per_second;
+  std::vector<ConnId> conns;
+  for (const auto& [conn, stream] : streams_) conns.push_back(conn);
+  for (const ConnId conn : conns) read_more(conn);
+}
+
+// Reads what has arrived, or as much of it as a second allows; the sender's window opens by that.
+void Node::read_more(ConnId conn) {
+  const auto it = streams_.find(conn);
+  if (it == streams_.end() || it->second.reading) return;
+  Stream& stream = it->second;
+  const std::size_t n = std::min(stream.arrived.size(), reading_rate_.value_or(SIZE_MAX));
+  if (n == 0) return;
+  const Buffer bytes = to_buffer(Bytes(stream.arrived).first(n));
+  stream.arrived.erase(stream.arrived.begin(),
+                       stream.arrived.begin() + static_cast<std::ptrdiff_t>(n));
+  stream.peer->later(Duration(0), [peer = stream.peer, other = stream.peer_conn, n] {
+    const auto at = peer->streams_.find(other);
+    if (at == peer->streams_.end()) return;
+    at->second.in_flight -= n;
+    peer->pump(other);
+  });
+  if (reading_rate_) {
+    stream.reading = true;
+    later(1s, [this, conn] {
+      if (!streams_.contains(conn)) return;
+      streams_[conn].reading = false;
+      read_more(conn);
+    });
+  }
+  deliver(conn, bytes);
+}
+
+void Node::deliver(ConnId conn, Bytes rest) {
+  world_.note("stream", number_, rest.size());
   while (!rest.empty() && streams_.contains(conn)) {
     std::vector<MutableBytes> plan;
     engine_->read_plan(conn, plan);
@@ -246,7 +258,7 @@ void Node::deliver(ConnId conn, Buffer bytes) {
     }
     if (n == 0) return;
     rest = rest.subspan(n);
-    turn([&](node::Outbox& o) { engine_->handle_read(world_.now(), conn, n, o); });
+    turn([&](node::Outbox& o) { engine_->handle_read(now(), conn, n, o); });
   }
 }
 
@@ -254,7 +266,7 @@ void Node::closed(ConnId conn, const std::string& why) {
   streams_.erase(conn);
   if (!is_up()) return;
   turn([&](node::Outbox& o) {
-    engine_->handle_closed(world_.now(), conn, network_error(Errc::kClosed, why), o);
+    engine_->handle_closed(now(), conn, network_error(Errc::kClosed, why), o);
   });
 }
 
@@ -262,36 +274,26 @@ void Node::run_job(node::Job job) {
   auto shared = std::make_shared<node::Job>(std::move(job));
   const auto span = static_cast<std::uint64_t>((kDiskMax - kDiskMin).count());
   const Duration delay = kDiskMin + Duration(static_cast<std::int64_t>(world_.rng().uniform(span)));
-  world_.after(delay, [this, shared, life = life_] {
-    if (life_ != life) return;
-    disk_->set_time_ns(count(world_.now().wall) * 1'000'000);
+  later(delay, [this, shared] {
     const std::size_t kind = shared->index();
-    node::JobResult result = jobs_->run(std::move(*shared), world_.now().wall);
+    node::JobResult result = backing_.run(std::move(*shared), now().wall);
+    if (disk().crashed()) return crash(planned_crash_);
     world_.note("job", number_, kind);
-    turn([&](node::Outbox& o) { engine_->handle_job(world_.now(), std::move(result), o); });
+    turn([&](node::Outbox& o) { engine_->handle_job(now(), std::move(result), o); });
   });
 }
 
 void Node::save(std::vector<node::CatalogWrite> writes) {
+  std::vector<std::uint64_t> acks;
+  for (const auto& write : writes) {
+    if (write.ack) acks.push_back(*write.ack);
+  }
   std::optional<Error> error;
-  if (auto begun = catalog_->begin(); !begun) error = begun.error();
-  for (const auto& write : writes) {
-    if (error) break;
-    if (auto done = node::execute(*catalog_, write.body, disk_->boot_id()); !done)
-      error = done.error();
-  }
-  if (!error) {
-    if (auto done = catalog_->commit(); !done) error = done.error();
-  } else {
-    catalog_->roll_back();
-  }
+  if (auto saved = backing_.save(std::move(writes)); !saved) error = saved.error();
   if (error) world_.catalog_errors_.push_back(to_string(*error));
-  for (const auto& write : writes) {
-    if (!error) jobs_->manifests().saved(write.body);
-    if (!write.ack && !error) continue;
-    turn([&](node::Outbox& o) {
-      engine_->handle_catalog(world_.now(), {write.ack.value_or(0), error}, o);
-    });
+  if (error && acks.empty()) acks.push_back(0);
+  for (const std::uint64_t ack : acks) {
+    turn([&](node::Outbox& o) { engine_->handle_catalog(now(), {ack, error}, o); });
   }
 }
 
@@ -299,10 +301,10 @@ void Node::arm() {
   const auto at = engine_->next_timeout();
   if (!at || at == armed_) return;
   armed_ = at;
-  world_.at(std::max(*at, world_.now().mono), [this, at, life = life_] {
-    if (life_ != life || armed_ != at) return;
+  later(std::max(*at - world_.now().mono, Duration(0)), [this, at] {
+    if (armed_ != at) return;
     armed_.reset();
-    turn([&](node::Outbox& o) { engine_->handle_timeout(world_.now(), o); });
+    turn([&](node::Outbox& o) { engine_->handle_timeout(now(), o); });
   });
 }
 
@@ -310,16 +312,14 @@ node::RequestId Node::command(node::CommandBody body,
                               std::function<void(Result<node::Done>)> done) {
   const node::RequestId request{next_request_++};
   waiting_[request] = std::move(done);
-  turn([&](node::Outbox& o) {
-    engine_->handle_command(world_.now(), {request, std::move(body)}, o);
-  });
+  turn([&](node::Outbox& o) { engine_->handle_command(now(), {request, std::move(body)}, o); });
   return request;
 }
 
 void Node::hang_up(node::RequestId request) {
   waiting_.erase(request);
   turn([&](node::Outbox& o) {
-    engine_->handle_command(world_.now(), {node::RequestId{0}, node::CancelRequest{request}}, o);
+    engine_->handle_command(now(), {node::RequestId{0}, node::CancelRequest{request}}, o);
   });
 }
 
@@ -332,26 +332,13 @@ Result<std::string> Node::share(const std::string& path, const Chunking& chunkin
   storage::ImportOptions options;
   options.chunking = chunking;
   options.conv = target.conv;
-  options.recorded_at = world_.now().wall;
-  KITH_TRY(const auto imported, storage::import_tree(*disk_, *slabs_, path, std::move(options)));
+  options.recorded_at = now().wall;
   const CopyId copy{static_cast<std::int64_t>(rng_.next_u64() >> 2) + 1};
-  KITH_CHECK(catalog_->begin());
-  KITH_CHECK(catalog_->put_share(
-      {imported.share, target.swarm, imported.root.name, imported.key, imported.root_ciphertext}));
-  storage::CopyRecord record;
-  record.id = copy;
-  record.share = imported.share;
-  record.state = storage::CopyState::kShared;
-  record.path = path;
-  KITH_CHECK(catalog_->put_copy(record));
-  for (std::size_t i = 0; i < imported.pages.size(); ++i) {
-    const auto number = static_cast<std::uint32_t>(i);
-    KITH_CHECK(catalog_->put_page(imported.share, number, imported.pages[i].ciphertext));
-    KITH_CHECK(catalog_->put_file_stats(copy, number, imported.pages[i].file_stats));
-  }
-  KITH_CHECK(catalog_->commit());
-  command(node::AddShare{target.swarm, imported.share, imported.key, copy, path, imported.root},
-          keep);
+  auto imported = backing_.import(path, std::move(options), target.swarm, copy);
+  if (disk().crashed()) crash(planned_crash_);
+  if (!imported) return std::move(imported).error();
+  answer.reset();
+  command(std::move(*imported), keep);
   KITH_TRY(const node::Done added, *answer);
   return std::get<node::ShareAdded>(added).share.link;
 }

@@ -4,7 +4,8 @@
 //
 // The network loses, delays, reorders and duplicates datagrams; streams are delayed and delivered
 // in random portions, and stall while a partition stands between their ends. A crash takes away
-// whatever was not written (process) or not synced (system).
+// whatever was not written (process) or not synced (system). A node may sleep, its wall clock may
+// jump, and it may read as slowly as a test likes.
 #pragma once
 
 #include <functional>
@@ -16,11 +17,8 @@
 #include <vector>
 
 #include "node/engine/engine.hpp"
-#include "node/jobs/catalog_rows.hpp"
-#include "node/jobs/jobs.hpp"
 #include "proto/crypto/random.hpp"
-#include "storage/catalog.hpp"
-#include "storage/memory_file_io.hpp"
+#include "tests/sim/backing.hpp"
 
 namespace kith::sim {
 
@@ -35,22 +33,37 @@ class World;
 
 class Node {
  public:
+  using Crash = storage::MemoryFileIo::Crash;
+
   Node(World& world, std::size_t number);
 
   void start();
   /// The process ends at once. kSystem: the machine too, and what was not synced is lost.
-  void crash(storage::MemoryFileIo::Crash kind);
+  void crash(Crash kind);
+  /// The same in the middle of a job, before the n-th call from now that it makes on the disk.
+  void crash_at(std::uint64_t call, Crash kind);
   [[nodiscard]] bool is_up() const { return engine_ != nullptr; }
+
+  /// Nothing happens here for so long, as on a machine that is suspended; what arrives waits.
+  void sleep(Duration duration);
+  /// The wall clock of this node jumps by so much.
+  void shift_clock(std::chrono::milliseconds by) { clock_shift_ += by; }
+  /// From now on it reads so many bytes a second of each stream; nothing: as fast as they come.
+  void read_slowly(std::optional<std::size_t> bytes_per_second);
 
   /// Sends a command; `done` gets its final answer.
   node::RequestId command(node::CommandBody body, std::function<void(Result<node::Done>)> done);
   /// The client of a command goes away.
   void hang_up(node::RequestId request);
-  [[nodiscard]] std::size_t receive_memory() const { return engine_->receive_memory(); }
+  [[nodiscard]] const node::Engine& engine() const { return *engine_; }
+  /// What happened here in this life that no command asked for.
+  [[nodiscard]] const std::vector<node::NodeEvent>& events() const { return events_; }
   /// Imports a path of this node's disk and shares it in the swarm. The link.
   [[nodiscard]] Result<std::string> share(const std::string& path, const Chunking& chunking);
 
-  [[nodiscard]] storage::MemoryFileIo& disk() { return *disk_; }
+  [[nodiscard]] storage::MemoryFileIo& disk() { return backing_.disk(); }
+  /// Slabs that are in use: everything of chunks that is in memory.
+  [[nodiscard]] std::size_t slabs_in_use() { return backing_.slabs().in_use(); }
   [[nodiscard]] const Endpoint& address() const { return address_; }
   [[nodiscard]] std::size_t number() const { return number_; }
 
@@ -60,18 +73,25 @@ class Node {
   struct Stream {
     Node* peer = nullptr;
     ConnId peer_conn{};
-    std::size_t in_flight = 0;  // towards the peer
+    std::size_t in_flight = 0;  // towards the peer: sent and not read
     bool writable_pending = false;
+    Buffer arrived{};  // and not read
+    bool reading = false;
   };
 
+  [[nodiscard]] Now now() const;
   template <class F>
   void turn(F&& input);
+  /// In this life of the node, and not while it sleeps.
+  void later(Duration delay, std::function<void()> event);
+  void run_in_life(std::uint64_t life, const std::function<void()>& event);
   void apply(node::Outbox& out);
   void answer(node::Reply& reply);
   void connect(const node::OutConnect& connect);
   void close(const node::OutClose& close);
   void pump(ConnId conn);
-  void deliver(ConnId conn, Buffer bytes);
+  void read_more(ConnId conn);
+  void deliver(ConnId conn, Bytes bytes);
   void run_job(node::Job job);
   void save(std::vector<node::CatalogWrite> writes);
   void arm();
@@ -82,10 +102,7 @@ class Node {
   Endpoint address_;
   SeededRng rng_;
   DeviceKeys keys_;
-  std::unique_ptr<storage::MemoryFileIo> disk_;
-  std::unique_ptr<storage::Catalog> catalog_;
-  std::unique_ptr<SlabPool> slabs_;
-  std::unique_ptr<node::Jobs> jobs_;
+  Backing backing_;
   std::unique_ptr<node::Engine> engine_;
   std::uint64_t life_ = 0;  // of the present engine: late events of an earlier one find nothing
   std::map<ConnId, Stream> streams_;
@@ -93,6 +110,11 @@ class Node {
   std::uint64_t next_request_ = 1;
   std::uint64_t turns_ = 0;
   std::optional<TimePoint> armed_;
+  TimePoint asleep_until_{};
+  std::chrono::milliseconds clock_shift_{};
+  std::optional<std::size_t> reading_rate_;
+  Crash planned_crash_{};
+  std::vector<node::NodeEvent> events_;
 };
 
 class World {
