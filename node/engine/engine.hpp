@@ -82,6 +82,8 @@ class Engine {
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
   /// Reserved for chunks that were asked for: 0 when nothing is being fetched.
   [[nodiscard]] std::size_t receive_memory() const { return transfer_.reserved(); }
+  /// Of sections at jobs or not written yet: 0 when nothing is being served.
+  [[nodiscard]] std::size_t send_memory() const { return transfer_.send_reserved(); }
   void check_invariants() const;
 
  private:
