@@ -12,7 +12,20 @@ namespace {
 constexpr std::size_t kOpsPerFrame = limits::kFrameMax - 8 * limits::kKiB;
 constexpr std::size_t kPeersPerFrame = 64;
 
-bool is_transfer(FrameType type) { return type >= FrameType::kWatch && type <= FrameType::kBad; }
+bool is_transfer(FrameType type) {
+  switch (type) {
+    case FrameType::kWatch:
+    case FrameType::kHaveSet:
+    case FrameType::kHave:
+    case FrameType::kWant:
+    case FrameType::kCancel:
+    case FrameType::kRefuse:
+    case FrameType::kBad:
+      return true;
+    default:
+      return false;
+  }
+}
 
 }  // namespace
 
@@ -39,11 +52,10 @@ Result<void> Engine::on_frame(Turn& turn, Connection& conn, FrameType type, Byte
   }
   // Everything else is between devices that both stand in the roster; before that it is passed
   // over.
+  if (type != FrameType::kPeers && !is_transfer(type)) return {};  // of a later version
   if (!conn.announced) return {};
   if (type == FrameType::kPeers) return on_peers(turn, conn, body);
-  if (is_transfer(type))
-    return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
-  return {};  // of a later version
+  return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
 }
 
 Result<void> Engine::on_chunk(Turn& turn, Connection& conn, Bytes body) {

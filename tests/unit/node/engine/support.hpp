@@ -101,6 +101,7 @@ class Wire {
   void cut();
   /// The node does not know it any more.
   [[nodiscard]] bool is_closed() const { return node_->is_closed(conn_); }
+  [[nodiscard]] bool is_closing() const { return node_->is_closing(conn_); }
   [[nodiscard]] ConnId conn() const { return conn_; }
   [[nodiscard]] Node& node() const { return *node_; }
 
