@@ -442,11 +442,13 @@ void Engine::watch_connections(Turn& turn) {
       if (late) overdue.emplace_back(id, "the handshake took too long");
     } else if (has_caught_up(turn, *conn)) {
       overdue.emplace_back(id, "the roster is caught up with");
-    } else if (conn->kind != ConnectionKind::kMember || !conn->announced) {
-      const bool stale = turn.now.mono - conn->heard >= limits::kIdleClose;
-      if (stale || (conn->kind == ConnectionKind::kMember && late)) {
-        overdue.emplace_back(id, "the device does not stand in the roster");
+    } else if (conn->kind != ConnectionKind::kMember) {
+      // However much it says: an invite, or having been a member, keeps nobody's place.
+      if (turn.now.mono - conn->since >= limits::kIdleClose) {
+        overdue.emplace_back(id, "joining or catching up took too long");
       }
+    } else if (!conn->announced) {
+      if (late) overdue.emplace_back(id, "the device does not stand in the roster");
     } else if (turn.now.mono - conn->heard >= limits::kIdleClose) {
       overdue.emplace_back(id, "nothing was heard for a minute");
     } else if (turn.now.mono - conn->pinged >= limits::kIdlePing) {

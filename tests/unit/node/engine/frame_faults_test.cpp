@@ -409,6 +409,21 @@ TEST_P(FrameFaults, WhoeverSaysNothingIsLeft) {
   EXPECT_EQ(pinged, GetParam() == Door::kMember || GetParam() == Door::kDialled);
 }
 
+TEST_P(FrameFaults, WhoeverIsNoMemberCannotStayByTalking) {
+  Device& d = ready();
+  for (int i = 0; i < 13 && !d.wire().is_closed(); ++i) {
+    d.wire().node().pass(5s);
+    d.send(PingFrame{1}.encode());
+    static_cast<void>(d.frames());
+    for (Node* n : {static_cast<Node*>(&node), &joining}) {
+      for (const OutConnect& dial : std::exchange(n->dials, {})) n->lose(dial.conn);
+    }
+  }
+  const bool is_member = GetParam() == Door::kMember || GetParam() == Door::kDialled;
+  EXPECT_EQ(d.wire().is_closed(), !is_member);
+  if (GetParam() == Door::kInvited) joining.begin(CancelRequest{join_request});
+}
+
 INSTANTIATE_TEST_SUITE_P(, FrameFaults, testing::ValuesIn(kDoors), [](const auto& door) {
   std::string out = name_of(door.param);
   std::ranges::replace(out, ' ', '_');
