@@ -46,6 +46,9 @@ struct Connection {
   std::vector<OpId> heads;           // of its roster, when it opened
   bool announced = false;            // its device stands in the roster: the transfer core knows it
 
+  std::vector<Buffer> early;  // frames that came before it was announced
+  std::size_t early_bytes = 0;
+
   std::optional<ChunkFrame> section;  // being received
   Section next_section = 0;           // of our direction
   TimePoint heard{};

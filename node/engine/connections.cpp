@@ -317,6 +317,7 @@ void Engine::admit_device(Turn& turn, Connection& conn) {
   turn.event("peer-connected", conn.remote.to_string(), conn.device.hex());
   send_peers(conn);
   introduce(conn);
+  hear_early(turn, conn);
 }
 
 // Of two connections between two devices the one dialled by the smaller id stays, unless it has

@@ -132,6 +132,8 @@ class Engine {
 
   // frames.cpp: one function per frame kind
   Result<void> on_frame(Turn& turn, Connection& conn, FrameType type, Bytes body);
+  Result<void> keep_early(Connection& conn, FrameType type, Bytes body);
+  void hear_early(Turn& turn, Connection& conn);
   Result<void> on_ping(Connection& conn, Bytes body);
   Result<void> on_pong(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_close(Turn& turn, Connection& conn, Bytes body);

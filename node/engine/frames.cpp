@@ -50,12 +50,32 @@ Result<void> Engine::on_frame(Turn& turn, Connection& conn, FrameType type, Byte
     default:
       break;
   }
-  // Everything else is between devices that both stand in the roster; before that it is passed
-  // over.
+  // Everything else is between devices that both stand in the roster.
   if (type != FrameType::kPeers && !is_transfer(type)) return {};  // of a later version
-  if (!conn.announced) return {};
+  if (!conn.announced) return keep_early(conn, type, body);
   if (type == FrameType::kPeers) return on_peers(turn, conn, body);
   return transfer_.on_frame(turn.now.mono, conn.id, type, body, turn.transfer);
+}
+
+// A device that joined a moment ago says what it wants before its `add` has reached us: that is
+// heard when it has. On connections that are for less it is passed over.
+Result<void> Engine::keep_early(Connection& conn, FrameType type, Bytes body) {
+  if (conn.kind != ConnectionKind::kMember) return {};
+  if (conn.early_bytes + body.size() > limits::kEarlyFrames) {
+    return peer_error(Errc::kLimit, "too much before the device stood in the roster");
+  }
+  conn.early_bytes += body.size() + sizeof(Buffer);
+  Buffer& frame = conn.early.emplace_back(1, static_cast<std::uint8_t>(type));
+  append(frame, body);
+  return {};
+}
+
+void Engine::hear_early(Turn& turn, Connection& conn) {
+  for (const Buffer& frame : std::exchange(conn.early, {})) {
+    const auto type = static_cast<FrameType>(frame[0]);
+    const auto done = on_frame(turn, conn, type, Bytes(frame).subspan(1));
+    if (!done) return close(turn, conn.id, done.error().what);
+  }
 }
 
 Result<void> Engine::on_chunk(Turn& turn, Connection& conn, Bytes body) {
