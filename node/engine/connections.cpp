@@ -254,8 +254,7 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
 HandshakePayload Engine::own_payload(const Swarm* swarm) const {
   HandshakePayload out;
   out.binding = config_.keys.binding();
-  if (swarm != nullptr) out.heads = swarm->roster.heads();
-  if (out.heads.size() > limits::kHandshakeHeads) out.heads.resize(limits::kHandshakeHeads);
+  if (swarm != nullptr) out.heads = swarm->roster.best_heads(limits::kHandshakeHeads);
   return out;
 }
 
@@ -294,6 +293,10 @@ void Engine::opened(Turn& turn, Connection& conn) {
   if (conn.incoming) ++reached_by_;
   if (!conn.incoming) discovery_.succeeded(turn, conn.swarm, conn.remote, conn.device);
   conn.heads = peer.heads;
+  // The handshake had room for some of our heads only.
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  const bool more = swarm != nullptr && swarm->roster.heads().size() > limits::kHandshakeHeads;
+  if (more) send(conn, roster_have(*swarm));
   want_roster(conn, peer.heads);
   opened_member(turn, conn);
 }

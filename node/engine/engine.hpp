@@ -144,6 +144,7 @@ class Engine {
   Result<void> on_join_answer(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_peers(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_chunk(Turn& turn, Connection& conn, Bytes body);
+  [[nodiscard]] static Buffer roster_have(const Swarm& swarm);
   void want_roster(Connection& conn, std::span<const OpId> theirs);
   void send_roster(Connection& conn, std::span<const OpId> have);
   void roster_changed(Turn& turn, Swarm& swarm);

@@ -110,12 +110,18 @@ Result<void> Engine::on_close(Turn& turn, Connection& conn, Bytes body) {
 
 // --- roster ---
 
+Buffer Engine::roster_have(const Swarm& swarm) {
+  RosterHaveFrame out;
+  out.heads = swarm.roster.best_heads(limits::kHeadsPerFrame);
+  return out.encode();
+}
+
 // Asks for operations if the other side has heads that are not known here.
 void Engine::want_roster(Connection& conn, std::span<const OpId> theirs) {
   const Swarm* swarm = swarms_.find(conn.swarm);
   if (swarm == nullptr || !swarm->roster.lacks_any(theirs)) return;
   RosterWantFrame want;
-  want.have = swarm->roster.heads();
+  want.have = swarm->roster.best_heads(limits::kHeadsPerFrame);
   send(conn, want.encode());
 }
 
@@ -192,9 +198,7 @@ void Engine::take_queued_ops(Turn& turn) {
 
 // Tells every connection of the swarm, and looks at who belongs now.
 void Engine::roster_changed(Turn& turn, Swarm& swarm) {
-  RosterHaveFrame have;
-  have.heads = swarm.roster.heads();
-  const Buffer frame = have.encode();
+  const Buffer frame = roster_have(swarm);
   std::vector<ConnId> ids;
   for (const auto& [id, conn] : connections_) {
     const bool of_swarm = conn->state == Connection::State::kOpen && conn->swarm == swarm.id;

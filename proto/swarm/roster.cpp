@@ -151,14 +151,17 @@ std::vector<OpIndex> Roster::missing(std::span<const OpId> have) const {
   return out;
 }
 
-std::vector<OpId> Roster::parents_for_new() const {
+std::vector<OpId> Roster::best_heads(std::size_t max) const {
   std::vector<OpId> out = heads();
-  if (out.size() <= limits::kOpParentsMax) return out;
-  const auto deeper = [&](const OpId& a, const OpId& b) {
-    return is_later(graph_->node(*find(a)), graph_->node(*find(b)));
+  if (out.size() <= max) return out;
+  const auto belongs = [&](const OpNode& node) { return state().find(node.op.author) != nullptr; };
+  const auto better = [&](const OpId& a, const OpId& b) {
+    const OpNode& x = graph_->node(*find(a));
+    const OpNode& y = graph_->node(*find(b));
+    return belongs(x) != belongs(y) ? belongs(x) : is_later(x, y);
   };
-  std::sort(out.begin(), out.end(), deeper);
-  out.resize(limits::kOpParentsMax);
+  std::sort(out.begin(), out.end(), better);
+  out.resize(max);
   return out;
 }
 

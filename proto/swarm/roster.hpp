@@ -50,17 +50,22 @@ class Roster {
   [[nodiscard]] const Op& op(OpIndex i) const { return graph_->node(i).op; }
   [[nodiscard]] std::optional<OpIndex> find(const OpId& id) const { return graph_->find(id); }
 
-  /// Operations that no other names as parent, in order of id. For roster_have: a frame holds
-  /// 1,900.
+  /// Operations that no other names as parent, in order of id. Whoever leaves can make any number
+  /// of them: what is to be bounded takes the best.
   [[nodiscard]] std::vector<OpId> heads() const { return graph_->heads(); }
+  /// At most `max` heads: those by devices that belong first, so that nobody who was removed can
+  /// hide what others did; then the deepest, which have the most behind them.
+  [[nodiscard]] std::vector<OpId> best_heads(std::size_t max) const;
   /// What stands in `have` and not here: reason to ask for operations.
   [[nodiscard]] bool lacks_any(std::span<const OpId> have) const;
   /// The operations that are neither in `have` nor an ancestor of one of it, parents before
   /// children. Ids that are unknown here are passed over.
   [[nodiscard]] std::vector<OpIndex> missing(std::span<const OpId> have) const;
 
-  /// Heads for a new operation of ours: all, or the 16 deepest.
-  [[nodiscard]] std::vector<OpId> parents_for_new() const;
+  /// Heads for a new operation of ours: all, or the 16 best.
+  [[nodiscard]] std::vector<OpId> parents_for_new() const {
+    return best_heads(limits::kOpParentsMax);
+  }
   /// Whether an operation with all heads as parents would be valid; for authors.
   [[nodiscard]] Result<void> check(const Op& op) const;
 

@@ -182,6 +182,31 @@ TEST(Roster, NewOperationsNameAtMostSixteenHeads) {
   EXPECT_NE(std::find(parents.begin(), parents.end(), deep), parents.end());
 }
 
+TEST(Roster, WhoLeavesHidesNoHeadOfOthersBehindItsOwn) {
+  World w(2);
+  const OpId added = w.op(0, w.make.add(1, Role::kMirror));
+  std::vector<OpId> before = {added};
+  for (std::uint8_t i = 0; i < 5; ++i) before.push_back(w.op(0, w.make.invite(i, Role::kMember, 1)));
+  // It leaves 40 times, each time with other parents, and deeper than what the founder does next.
+  for (unsigned set = 0; set < 40; ++set) {
+    std::vector<OpId> parents = {before.back()};
+    for (unsigned i = 0; i < 5; ++i) {
+      if ((set >> i & 1) != 0 || (set == 32 + i)) parents.push_back(before[i]);
+    }
+    std::sort(parents.begin(), parents.end());
+    parents.erase(std::unique(parents.begin(), parents.end()), parents.end());
+    const Op op = w.make.make(1, parents, w.make.leave(1));
+    if (!w.roster.find(op.id)) EXPECT_TRUE(w.put(op));
+  }
+  ASSERT_GT(w.roster.heads().size(), 30u);
+  const OpId honest = w.op(0, {w.genesis()}, w.make.invite(9, Role::kMember, 1));
+  const auto best = w.roster.best_heads(20);
+  ASSERT_EQ(best.size(), 20u);
+  EXPECT_EQ(best.front(), honest);
+  EXPECT_EQ(w.roster.parents_for_new().front(), honest);
+  EXPECT_EQ(w.roster.best_heads(1'000), w.roster.heads());
+}
+
 TEST(Roster, MayBeMoved) {
   World w(2);
   w.op(0, w.make.add(1, Role::kMember));

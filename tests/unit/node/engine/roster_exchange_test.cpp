@@ -1,0 +1,76 @@
+// How the operations of a roster reach whoever lacks them, however many there are and whoever made
+// them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/limits.hpp"
+#include "tests/unit/node/engine/support.hpp"
+
+namespace kith::node::test {
+namespace {
+
+void send_ops(Device& device, std::span<const Buffer> ops) {
+  constexpr std::size_t kAtOnce = 64;
+  while (!ops.empty()) {
+    RosterOpsFrame frame;
+    const std::size_t n = std::min(kAtOnce, ops.size());
+    frame.ops.assign(ops.begin(), ops.begin() + static_cast<std::ptrdiff_t>(n));
+    device.send(frame.encode());
+    ops = ops.subspan(n);
+  }
+}
+
+// Every one is another operation by which the device leaves: the sets of parents differ.
+std::vector<Buffer> departures(const Member& member, std::size_t count) {
+  const OpId add = member.roster.state().find(member.keys.id())->added_by;
+  std::vector<OpId> others;
+  for (OpIndex i = 0; i < member.roster.size(); ++i) {
+    if (member.roster.op(i).id != add) others.push_back(member.roster.op(i).id);
+  }
+  std::vector<Buffer> out;
+  for (std::size_t set = 0; set < count; ++set) {
+    std::vector<OpId> parents = {add};
+    for (std::size_t bit = 0; bit < others.size(); ++bit) {
+      if ((set >> bit & 1) != 0) parents.push_back(others[bit]);
+    }
+    const RemoveBody leave{member.keys.id(), std::nullopt};
+    out.push_back(sign_op(member.keys.sign, parents, leave).value().encoded);
+  }
+  return out;
+}
+
+TEST(RosterExchange, AMirrorThatLeavesAThousandTimesStopsNobody) {
+  Founder node;
+  for (int i = 0; i < 9; ++i) (void)node.invite();
+  const Member honest = join(node);
+  const Member hostile = join(node, "mirror");
+  Device device = connect(node, hostile);
+  send_ops(device, departures(hostile, limits::kHeadsPerFrame + 76));
+  node.pass(1s);
+
+  // What the founder does next is heard of by whoever connects, and by whoever is connected.
+  Device other = connect(node, honest);
+  const auto have = other.first_of(FrameType::kRosterHave);
+  ASSERT_TRUE(have) << "more heads than a handshake has room for";
+  EXPECT_EQ(decoded<RosterHaveFrame>(*have).heads.size(), limits::kHeadsPerFrame);
+  const Invite invite = node.invite();
+  const auto news = other.first_of(FrameType::kRosterHave);
+  ASSERT_TRUE(news);
+  const auto heads = decoded<RosterHaveFrame>(*news).heads;
+  EXPECT_EQ(heads.size(), limits::kHeadsPerFrame);
+  other.send(RosterWantFrame{honest.roster.heads()}.encode());
+  std::optional<OpId> made;
+  for (const Buffer& frame : other.frames()) {
+    if (type_of(frame) != FrameType::kRosterOps) continue;
+    for (const Buffer& encoded : decoded<RosterOpsFrame>(frame).ops) {
+      const Op op = decode_op(encoded).value();
+      const auto* body = std::get_if<InviteBody>(&op.body);
+      if (body != nullptr && body->key == invite_keys(invite.seed).pub) made = op.id;
+    }
+  }
+  ASSERT_TRUE(made);
+  EXPECT_THAT(heads, testing::Contains(*made));
+}
+
+}  // namespace
+}  // namespace kith::node::test
