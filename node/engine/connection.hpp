@@ -23,6 +23,13 @@ enum class ConnectionKind : std::uint8_t {
   kInvite,   // a joiner: join and roster only
 };
 
+/// Asking the other side for roster operations: a frame at a time, so that no queue fills.
+struct RosterPull {
+  bool asked = false;         // an answer is on its way
+  bool again = false;         // to ask once more, when what came has been taken up
+  std::optional<OpId> after;  // the last operation that came
+};
+
 struct Connection {
   enum class State : std::uint8_t { kConnecting, kHandshake, kOpen, kClosing };
 
@@ -44,7 +51,9 @@ struct Connection {
   std::optional<DeviceId> expected;  // of an outgoing link
   std::optional<SignPublic> invite;  // kInvite: its key
   std::vector<OpId> heads;           // of its roster, when it opened
-  bool announced = false;            // its device stands in the roster: the transfer core knows it
+  RosterPull pull;
+  bool let_in = false;     // kInvite: it was told that it is in, and may have the roster
+  bool announced = false;  // its device stands in the roster: the transfer core knows it
 
   std::vector<Buffer> early;  // frames that came before it was announced
   std::size_t early_bytes = 0;

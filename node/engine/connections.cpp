@@ -431,6 +431,7 @@ bool Engine::has_caught_up(const Turn& turn, const Connection& conn) {
   // Long enough for the other side to take up what it lacks.
   if (conn.state != Connection::State::kOpen || turn.now.mono - conn.since < kCatchUp) return false;
   const Swarm* swarm = swarms_.find(conn.swarm);
+  if (conn.pull.asked || conn.pull.again) return false;
   const bool done = swarm == nullptr || (swarm->network && swarm->incoming.empty() &&
                                          !swarm->roster.lacks_any(conn.heads));
   return done;

@@ -198,8 +198,7 @@ void Engine::handle_catalog(Now now, const CatalogDone& done, Outbox& out) {
     promised_.erase(it);
     Connection* conn = find(promised.conn);
     if (conn != nullptr && conn->state == Connection::State::kOpen && !done.error) {
-      send(*conn, promised.answer.encode());
-      send_roster(*conn, {});
+      let_in(*conn, promised.answer);
     }
   } else {
     copies_.on_catalog(turn, done);

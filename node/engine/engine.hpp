@@ -146,7 +146,9 @@ class Engine {
   Result<void> on_chunk(Turn& turn, Connection& conn, Bytes body);
   [[nodiscard]] static Buffer roster_have(const Swarm& swarm);
   void want_roster(Connection& conn, std::span<const OpId> theirs);
-  void send_roster(Connection& conn, std::span<const OpId> have);
+  void ask_for_ops(Connection& conn, const Roster& roster);
+  void go_on_asking(const Swarm& swarm);
+  void let_in(Connection& conn, const JoinAnswerFrame& answer);
   void roster_changed(Turn& turn, Swarm& swarm);
   void take_queued_ops(Turn& turn);
   void send_peers(Connection& conn);

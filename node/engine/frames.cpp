@@ -9,7 +9,7 @@ namespace kith::node {
 namespace {
 
 // Room for the encoding around the operations of one frame.
-constexpr std::size_t kOpsPerFrame = limits::kFrameMax - 8 * limits::kKiB;
+constexpr std::size_t kOpsBytes = limits::kFrameMax - 8 * limits::kKiB;
 constexpr std::size_t kPeersPerFrame = 64;
 
 bool is_transfer(FrameType type) {
@@ -25,6 +25,22 @@ bool is_transfer(FrameType type) {
     default:
       return false;
   }
+}
+
+// As many of the operations that `want` asks for as one frame holds.
+RosterOpsFrame answer_want(const Roster& roster, const RosterWantFrame& want) {
+  RosterOpsFrame out;
+  const auto after = want.after ? roster.find(*want.after) : std::nullopt;
+  std::size_t bytes = 0;
+  for (const OpIndex i : roster.missing(want.have)) {
+    if (after && i <= *after) continue;
+    const Buffer& op = roster.op(i).encoded;
+    bytes += op.size() + 8;
+    out.more = bytes > kOpsBytes || out.ops.size() == limits::kOpsPerFrame;
+    if (out.more) break;
+    out.ops.push_back(op);
+  }
+  return out;
 }
 
 }  // namespace
@@ -116,13 +132,20 @@ Buffer Engine::roster_have(const Swarm& swarm) {
   return out.encode();
 }
 
-// Asks for operations if the other side has heads that are not known here.
+// Asks for operations if the other side has heads that are not known here, unless that is going on:
+// every answer holds what the other side has by then.
 void Engine::want_roster(Connection& conn, std::span<const OpId> theirs) {
   const Swarm* swarm = swarms_.find(conn.swarm);
-  if (swarm == nullptr || !swarm->roster.lacks_any(theirs)) return;
-  RosterWantFrame want;
-  want.have = swarm->roster.best_heads(limits::kHeadsPerFrame);
-  send(conn, want.encode());
+  const bool asking = conn.pull.asked || conn.pull.again;
+  if (swarm == nullptr || asking || !swarm->roster.lacks_any(theirs)) return;
+  conn.pull.after.reset();
+  ask_for_ops(conn, swarm->roster);
+}
+
+void Engine::ask_for_ops(Connection& conn, const Roster& roster) {
+  conn.pull.asked = true;
+  conn.pull.again = false;
+  send(conn, RosterWantFrame{roster.best_heads(limits::kHeadsPerFrame), conn.pull.after}.encode());
 }
 
 Result<void> Engine::on_roster_have(Connection& conn, Bytes body) {
@@ -134,56 +157,49 @@ Result<void> Engine::on_roster_have(Connection& conn, Bytes body) {
 
 Result<void> Engine::on_roster_want(Connection& conn, Bytes body) {
   KITH_TRY(const RosterWantFrame frame, RosterWantFrame::decode(body));
-  // A joiner is sent the roster once it is in; it has nothing to ask for.
-  if (conn.kind == ConnectionKind::kInvite) return {};
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  const bool joiner = conn.kind == ConnectionKind::kInvite;
+  if (swarm == nullptr || (joiner && !conn.let_in)) return {};
   // Whoever holds an epoch's psk and does not stand in the roster (yet) is told nothing of it; when
   // its add arrives it hears of our heads, and asks again.
-  const Swarm* swarm = swarms_.find(conn.swarm);
-  if (swarm == nullptr || !swarm->is_member(conn.device)) return {};
-  send_roster(conn, frame.have);
+  const bool may = joiner || swarm->is_member(conn.device);
+  send(conn, (may ? answer_want(swarm->roster, frame) : RosterOpsFrame()).encode());
   return {};
-}
-
-void Engine::send_roster(Connection& conn, std::span<const OpId> have) {
-  const Swarm* swarm = swarms_.find(conn.swarm);
-  if (swarm == nullptr) return;
-  const ConnId id = conn.id;
-  RosterOpsFrame frame;
-  std::size_t bytes = 0;
-  for (const OpIndex i : swarm->roster.missing(have)) {
-    const Buffer& op = swarm->roster.op(i).encoded;
-    if (bytes + op.size() > kOpsPerFrame) {
-      frame.more = true;
-      send(conn, frame.encode());
-      if (find(id) == nullptr) return;
-      frame = {};
-      bytes = 0;
-    }
-    bytes += op.size() + 8;
-    frame.ops.push_back(op);
-  }
-  send(conn, frame.encode());
 }
 
 Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
   KITH_TRY(RosterOpsFrame frame, RosterOpsFrame::decode(body));
+  conn.pull.asked = false;
+  const bool more = frame.more && !frame.ops.empty();
+  std::optional<OpId> last;
+  if (more) last = op_id(frame.ops.back());
   if (conn.kind == ConnectionKind::kInvite) {
     const auto join = joins_.find(conn.join);
     if (conn.incoming || join == joins_.end()) return {};
     PendingJoin& pending = *join->second;
-    if (pending.incoming.size() + frame.ops.size() > limits::kRosterOpsMax) {
-      return peer_error(Errc::kLimit, "too many roster operations");
-    }
     for (Buffer& op : frame.ops) pending.incoming.push_back(std::move(op));
-    pending.all_sent = !frame.more;
-    return {};
+    pending.all_sent = !more;
+  } else {
+    Swarm* swarm = swarms_.find(conn.swarm);
+    if (swarm == nullptr) return {};
+    if (!swarms_.queue_ops(*swarm, frame.ops)) {
+      turn.log(LogLevel::kDebug, "roster operations are asked for again: too many wait");
+      conn.pull.again = true;
+      return {};
+    }
   }
-  Swarm* swarm = swarms_.find(conn.swarm);
-  if (swarm == nullptr) return {};
-  // What is too much now is asked for again when heads are compared next.
-  if (!swarms_.queue_ops(*swarm, frame.ops))
-    turn.log(LogLevel::kWarning, "roster operations dropped");
+  if (!more) return {};
+  conn.pull.again = true;
+  conn.pull.after = last;
   return {};
+}
+
+// What came from whoever has more to give was taken up.
+void Engine::go_on_asking(const Swarm& swarm) {
+  if (!swarm.incoming.empty() || swarm.roster.ready() > 0) return;
+  for (const auto& [id, conn] : connections_) {
+    if (conn->swarm == swarm.id && conn->pull.again) ask_for_ops(*conn, swarm.roster);
+  }
 }
 
 // A few per turn, so that a flood of operations holds up nothing else.
@@ -191,7 +207,9 @@ void Engine::take_queued_ops(Turn& turn) {
   std::vector<Swarm*> changed;
   for (auto& [id, swarm] : swarms_.all()) {
     const bool any = !swarm->incoming.empty() || swarm->roster.ready() > 0;
-    if (any && swarms_.take_ops(turn, *swarm)) changed.push_back(swarm.get());
+    if (!any) continue;
+    if (swarms_.take_ops(turn, *swarm)) changed.push_back(swarm.get());
+    go_on_asking(*swarm);
   }
   for (Swarm* swarm : changed) roster_changed(turn, *swarm);
 }
@@ -235,9 +253,11 @@ Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
   }
   Swarms::JoinOutcome outcome = swarms_.answer_join(turn.now, *swarm, frame);
   if (!outcome.add) {
-    send(conn, outcome.answer.encode());
-    const bool in = outcome.answer.state == JoinAnswerFrame::State::kIn;
-    if (in && find(conn.id) != nullptr) send_roster(conn, {});
+    if (outcome.answer.state == JoinAnswerFrame::State::kIn) {
+      let_in(conn, outcome.answer);
+    } else {
+      send(conn, outcome.answer.encode());
+    }
     return {};
   }
   const std::uint64_t ack = next_ack_++;
@@ -250,6 +270,15 @@ Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
   turn.event("member-joined", escape(frame.name), swarm->name);
   roster_changed(turn, *swarm);
   return {};
+}
+
+// The secrets, and as much of the roster as fits a frame; the joiner asks for the rest.
+void Engine::let_in(Connection& conn, const JoinAnswerFrame& answer) {
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  if (swarm == nullptr) return;
+  conn.let_in = true;
+  send(conn, answer.encode());
+  send(conn, answer_want(swarm->roster, {}).encode());
 }
 
 Result<void> Engine::on_join_answer(Turn& turn, Connection& conn, Bytes body) {

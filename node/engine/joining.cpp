@@ -48,6 +48,10 @@ void Engine::watch_joins(Turn& turn) {
         join.incoming.pop_front();
       }
     }
+    Connection* from = join.conn ? find(*join.conn) : nullptr;
+    if (from != nullptr && from->pull.again && join.incoming.empty()) {
+      ask_for_ops(*from, join.roster);
+    }
     if (join.secrets && join.all_sent && join.incoming.empty()) {
       finish_join(turn, join);
       continue;

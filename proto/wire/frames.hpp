@@ -80,14 +80,18 @@ struct RosterHaveFrame {
   [[nodiscard]] static Result<RosterHaveFrame> decode(Bytes body);
   bool operator==(const RosterHaveFrame&) const = default;
 };
-/// Asks for operations: all that are not ancestors-or-self of `have`, which may be empty. {h: ids}
+/// Asks for operations: all that are not ancestors-or-self of `have`, which may be empty. The
+/// answer is one roster_ops; `after` is the last operation of the answer before, if it was not all.
+/// {f: op id, h: ids}
 struct RosterWantFrame {
   std::vector<OpId> have;
+  std::optional<OpId> after = {};
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<RosterWantFrame> decode(Bytes body);
   bool operator==(const RosterWantFrame&) const = default;
 };
-/// Encoded operations, parents before children. {m: 1 if more follow, o: list of strings}
+/// Encoded operations, parents before children. {m: 1 if there are more to ask for, o: list of
+/// strings}
 struct RosterOpsFrame {
   std::vector<Buffer> ops;
   bool more = false;

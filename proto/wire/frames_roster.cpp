@@ -10,17 +10,16 @@ namespace {
 
 constexpr std::size_t kWrapBytes = DeviceId::kSize + 112;  // device id ‖ sealed box
 
-Buffer encode_heads(FrameType type, const std::vector<OpId>& heads) {
+Buffer join_heads(const std::vector<OpId>& heads) {
   KITH_ASSERT(heads.size() <= limits::kHeadsPerFrame);
   Buffer joined;
   for (const OpId& head : heads) append(joined, head.view());
-  return encode_frame(type, [&](auto& w) { w.string("h", joined); });
+  return joined;
 }
 
-Result<std::vector<OpId>> decode_heads(Bytes body) {
-  KITH_TRY(const auto document, parse_body(body));
-  KITH_TRY(const Bytes joined, need_string(document.root(), "h",
-                                           limits::kHeadsPerFrame * OpId::kSize, "roster: heads"));
+Result<std::vector<OpId>> decode_heads(bencode::Value root) {
+  KITH_TRY(const Bytes joined,
+           need_string(root, "h", limits::kHeadsPerFrame * OpId::kSize, "roster: heads"));
   if (joined.size() % OpId::kSize != 0) return malformed_frame("roster: heads");
   std::vector<OpId> heads;
   for (std::size_t at = 0; at < joined.size(); at += OpId::kSize) {
@@ -31,18 +30,31 @@ Result<std::vector<OpId>> decode_heads(Bytes body) {
 
 }  // namespace
 
-Buffer RosterHaveFrame::encode() const { return encode_heads(FrameType::kRosterHave, heads); }
+Buffer RosterHaveFrame::encode() const {
+  return encode_frame(FrameType::kRosterHave, [&](auto& w) { w.string("h", join_heads(heads)); });
+}
 
 Result<RosterHaveFrame> RosterHaveFrame::decode(Bytes body) {
-  KITH_TRY(auto heads, decode_heads(body));
+  KITH_TRY(const auto document, parse_body(body));
+  KITH_TRY(auto heads, decode_heads(document.root()));
   return RosterHaveFrame{std::move(heads)};
 }
 
-Buffer RosterWantFrame::encode() const { return encode_heads(FrameType::kRosterWant, have); }
+Buffer RosterWantFrame::encode() const {
+  return encode_frame(FrameType::kRosterWant, [&](auto& w) {
+    if (after) w.string("f", after->view());
+    w.string("h", join_heads(have));
+  });
+}
 
 Result<RosterWantFrame> RosterWantFrame::decode(Bytes body) {
-  KITH_TRY(auto heads, decode_heads(body));
-  return RosterWantFrame{std::move(heads)};
+  KITH_TRY(const auto document, parse_body(body));
+  KITH_TRY(auto heads, decode_heads(document.root()));
+  RosterWantFrame out{std::move(heads)};
+  if (document.root().find("f")) {
+    KITH_TRY(out.after, need(document.root().find_fixed<OpId>("f"), "roster_want: after"));
+  }
+  return out;
 }
 
 Buffer RosterOpsFrame::encode() const {

@@ -72,5 +72,63 @@ TEST(RosterExchange, AMirrorThatLeavesAThousandTimesStopsNobody) {
   EXPECT_THAT(heads, testing::Contains(*made));
 }
 
+// All operations that the node gives, asked for one frame after the other.
+std::vector<Buffer> pull(Device& device) {
+  std::vector<Buffer> out;
+  RosterWantFrame want;
+  for (;;) {
+    device.send(want.encode());
+    const auto answer = device.first_of(FrameType::kRosterOps);
+    if (!answer) break;
+    const auto frame = decoded<RosterOpsFrame>(*answer);
+    out.insert(out.end(), frame.ops.begin(), frame.ops.end());
+    if (!frame.more) break;
+    want.after = op_id(out.back());
+  }
+  return out;
+}
+
+// More operations than the node takes into its queue, and more bytes than it lets wait for a peer.
+TEST(RosterExchange, ALargeRosterIsTakenAndGivenAFrameAtATime) {
+  Founder node;
+  const Member admin = join(node, "admin");
+  Device device = connect(node, admin);
+  static_cast<void>(device.frames());
+  Roster roster(admin.roster.swarm());
+  for (OpIndex i = 0; i < admin.roster.size(); ++i) {
+    ASSERT_TRUE(roster.add(admin.roster.op(i).encoded));
+  }
+  const Author author{admin.keys, roster, admin.secrets, node.rng()};
+  const OpIndex first = roster.size();
+  for (int i = 0; i < 5'000; ++i) {
+    const auto made = make_invite(author, Role::kMember, 1, node.now.wall);
+    ASSERT_TRUE(made);
+    ASSERT_TRUE(roster.add(made->op.encoded, Roster::Trust::kVerified));
+  }
+  device.send(RosterHaveFrame{roster.heads()}.encode());
+  std::size_t asked = 0;
+  OpIndex next = first;
+  while (const auto frame = device.first_of(FrameType::kRosterWant)) {
+    ++asked;
+    const auto want = decoded<RosterWantFrame>(*frame);
+    if (next > first) EXPECT_EQ(want.after, roster.op(next - 1).id);
+    RosterOpsFrame answer;
+    while (next < roster.size() && answer.ops.size() < 200) {
+      answer.ops.push_back(roster.op(next++).encoded);
+    }
+    answer.more = next < roster.size();
+    device.send(answer.encode());
+    EXPECT_FALSE(device.first_of(FrameType::kRosterWant)) << "asked before it took what came";
+    node.pass(100ms);
+  }
+  EXPECT_EQ(asked, 25U);
+  const auto given = pull(device);
+  EXPECT_EQ(given.size(), roster.size());
+  std::size_t bytes = 0;
+  for (const Buffer& op : given) bytes += op.size();
+  EXPECT_GT(bytes, limits::kControlQueue);
+  EXPECT_TRUE(device.is_alive());
+}
+
 }  // namespace
 }  // namespace kith::node::test

@@ -186,7 +186,8 @@ TEST(Roster, WhoLeavesHidesNoHeadOfOthersBehindItsOwn) {
   World w(2);
   const OpId added = w.op(0, w.make.add(1, Role::kMirror));
   std::vector<OpId> before = {added};
-  for (std::uint8_t i = 0; i < 5; ++i) before.push_back(w.op(0, w.make.invite(i, Role::kMember, 1)));
+  for (std::uint8_t i = 0; i < 5; ++i)
+    before.push_back(w.op(0, w.make.invite(i, Role::kMember, 1)));
   // It leaves 40 times, each time with other parents, and deeper than what the founder does next.
   for (unsigned set = 0; set < 40; ++set) {
     std::vector<OpId> parents = {before.back()};

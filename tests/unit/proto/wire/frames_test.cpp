@@ -85,6 +85,9 @@ TEST(Frames, RosterHaveAndWant) {
   expect_golden(RosterHaveFrame{{filled<OpId>('a'), filled<OpId>('b')}}, FrameType::kRosterHave,
                 "d1:h" + text(two) + "e");
   expect_golden(RosterWantFrame{}, FrameType::kRosterWant, "d1:h0:e");
+  expect_golden(RosterWantFrame{{filled<OpId>('a')}, filled<OpId>('b')}, FrameType::kRosterWant,
+                "d1:f" + text(repeat('b', 32)) + "1:h" + text(repeat('a', 32)) + "e");
+  expect_refused<RosterWantFrame>("d1:f" + text(repeat('b', 31)) + "1:h0:e");
   expect_robust<RosterHaveFrame>("d1:h" + text(two) + "e");
   expect_robust<RosterWantFrame>("d1:h" + text(two) + "e");
   expect_refused<RosterHaveFrame>("d1:h" + text(repeat('a', 31)) + "e");
