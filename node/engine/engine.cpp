@@ -302,7 +302,9 @@ std::optional<TimePoint> Engine::next_timeout() const {
   earliest(copies_.next_timeout());
   earliest(discovery_.next_timeout());
   for (const auto& [number, join] : joins_) {
-    if (!join->incoming.empty()) earliest(last_now_);
+    for (const auto& [conn, answer] : join->answers) {
+      if (!answer.incoming.empty()) earliest(last_now_);
+    }
   }
   return at;
 }

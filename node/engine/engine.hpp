@@ -141,7 +141,6 @@ class Engine {
   Result<void> on_roster_want(Connection& conn, Bytes body);
   Result<void> on_roster_ops(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_join(Turn& turn, Connection& conn, Bytes body);
-  Result<void> on_join_answer(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_peers(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_chunk(Turn& turn, Connection& conn, Bytes body);
   [[nodiscard]] static Buffer roster_have(const Swarm& swarm);
@@ -158,7 +157,13 @@ class Engine {
   void begin_join(Turn& turn, RequestId request, const Join& command);
   void watch_joins(Turn& turn);
   void join_failed(Turn& turn, std::uint64_t number, Error error);
-  void finish_join(Turn& turn, PendingJoin& join);
+  bool take_answers(Turn& turn, PendingJoin& join);
+  void end_attempt(Turn& turn, PendingJoin& join, const Connection& conn, const std::string& why,
+                   Duration retry);
+  void end_join(Turn& turn, std::uint64_t number, const std::string& why);
+  void finish_join(Turn& turn, PendingJoin& join, ConnId from);
+  Result<void> on_joiners_ops(Connection& conn, RosterOpsFrame frame);
+  Result<void> on_join_answer(Turn& turn, Connection& conn, Bytes body);
   void join_connection_ended(Turn& turn, const Connection& conn, const std::string& why);
 
   // discovery

@@ -174,11 +174,7 @@ Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
   std::optional<OpId> last;
   if (more) last = op_id(frame.ops.back());
   if (conn.kind == ConnectionKind::kInvite) {
-    const auto join = joins_.find(conn.join);
-    if (conn.incoming || join == joins_.end()) return {};
-    PendingJoin& pending = *join->second;
-    for (Buffer& op : frame.ops) pending.incoming.push_back(std::move(op));
-    pending.all_sent = !more;
+    KITH_CHECK(on_joiners_ops(conn, std::move(frame)));
   } else {
     Swarm* swarm = swarms_.find(conn.swarm);
     if (swarm == nullptr) return {};
@@ -279,36 +275,6 @@ void Engine::let_in(Connection& conn, const JoinAnswerFrame& answer) {
   conn.let_in = true;
   send(conn, answer.encode());
   send(conn, answer_want(swarm->roster, {}).encode());
-}
-
-Result<void> Engine::on_join_answer(Turn& turn, Connection& conn, Bytes body) {
-  KITH_TRY(const JoinAnswerFrame frame, JoinAnswerFrame::decode(body));
-  const auto it = joins_.find(conn.join);
-  if (conn.incoming || it == joins_.end()) return {};
-  PendingJoin& join = *it->second;
-  switch (frame.state) {
-    case JoinAnswerFrame::State::kIn: {
-      KITH_TRY(JoinSecrets secrets, open_join_secrets(config_.keys, frame.secrets));
-      join.secrets = std::move(secrets);
-      join.conn = conn.id;
-      break;
-    }
-    case JoinAnswerFrame::State::kWaiting:
-      if (PendingJoin::Try* attempt = join.find(conn.remote)) {
-        attempt->result = "a member answers, which waits for the device that made the invite";
-      }
-      turn.progress(join.request,
-                    JoinProgress{"waiting for device " +
-                                 (frame.waiting_for ? frame.waiting_for->hex().substr(0, 8) : "?") +
-                                 ", which made the invite"});
-      break;
-    case JoinAnswerFrame::State::kRefused:
-      join_failed(turn, join.number,
-                  local_error(Errc::kRefused, "the swarm refused: " + escape(frame.reason), {},
-                              "ask for a new invite"));
-      break;
-  }
-  return {};
 }
 
 // --- peers ---

@@ -4,6 +4,7 @@
 #include "node/engine/engine.hpp"
 #include "proto/crypto/beacon.hpp"
 #include "proto/limits.hpp"
+#include "proto/text.hpp"
 
 namespace kith::node {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kRetry = 1s;
+constexpr Duration kRetryWaiting = 5s;  // the device waited for may come back
+constexpr Duration kRetryWrong = 10s;
 constexpr Duration kBeaconEvery = 1s;
 
 }  // namespace
@@ -21,7 +24,7 @@ void Engine::begin_join(Turn& turn, RequestId request, const Join& command) {
     return turn.done(request, Joined{named_view(*member), true});
   }
   // An invite says when it ends; asking whoever made it would only tell the same.
-  auto join = std::make_unique<PendingJoin>(command.invite.swarm);
+  auto join = std::make_unique<PendingJoin>();
   join->number = next_join_++;
   join->request = request;
   join->invite = command.invite;
@@ -39,23 +42,7 @@ void Engine::watch_joins(Turn& turn) {
   for (const auto& [number, join] : joins_) numbers.push_back(number);
   for (const std::uint64_t number : numbers) {
     PendingJoin& join = *joins_.at(number);
-    if (!join.incoming.empty()) {
-      for (std::size_t i = 0; i < limits::kReducePerTurn && !join.incoming.empty(); ++i) {
-        // What is not a part of this swarm's roster is refused by the roster itself.
-        if (const auto added = join.roster.add(join.incoming.front()); !added) {
-          turn.log(LogLevel::kWarning, "joining: " + to_string(added.error()));
-        }
-        join.incoming.pop_front();
-      }
-    }
-    Connection* from = join.conn ? find(*join.conn) : nullptr;
-    if (from != nullptr && from->pull.again && join.incoming.empty()) {
-      ask_for_ops(*from, join.roster);
-    }
-    if (join.secrets && join.all_sent && join.incoming.empty()) {
-      finish_join(turn, join);
-      continue;
-    }
+    if (take_answers(turn, join)) continue;
     if (turn.now.mono >= join.give_up) {
       join_failed(
           turn, number,
@@ -69,67 +56,129 @@ void Engine::watch_joins(Turn& turn) {
       turn.out.beacons.push_back(
           {seal_beacon(key, config_.keys.sign, discovery_.port(), turn.now.wall, rng_)});
     }
-    if (join.conn) continue;
     for (PendingJoin::Try& attempt : join.tries) {
       if (!attempt.dialling && turn.now.mono >= attempt.next) dial_join(turn, join, attempt);
     }
   }
 }
 
+// What was given so far by those who say that we are in. True: the join is done.
+bool Engine::take_answers(Turn& turn, PendingJoin& join) {
+  std::vector<std::pair<ConnId, std::string>> wrong;
+  std::optional<ConnId> whole;
+  for (auto& [id, answer] : join.answers) {
+    Connection* conn = find(id);
+    auto good = answer.take_some();
+    if (good && !answer.incoming.empty()) continue;
+    if (good && conn->pull.again) {
+      ask_for_ops(*conn, answer.roster);
+      continue;
+    }
+    if (good && !answer.all_sent) continue;
+    if (good) good = answer.check(swarms_.self());
+    if (good) whole = id;
+    if (!good) wrong.emplace_back(id, "its answer is wrong: " + to_string(good.error()));
+  }
+  for (const auto& [id, why] : wrong) end_attempt(turn, join, *find(id), why, kRetryWrong);
+  if (!whole) return false;
+  finish_join(turn, join, *whole);
+  return true;
+}
+
+// One address of several: the others may still lead to who can let us in.
+void Engine::end_attempt(Turn& turn, PendingJoin& join, const Connection& conn,
+                         const std::string& why, Duration retry) {
+  const Endpoint remote = conn.remote;
+  drop(turn, conn.id, why);
+  if (PendingJoin::Try* attempt = join.find(remote)) attempt->next = turn.now.mono + retry;
+}
+
 void Engine::join_failed(Turn& turn, std::uint64_t number, Error error) {
   const auto it = joins_.find(number);
   if (it == joins_.end()) return;
   turn.fail(it->second->request, std::move(error));
-  joins_.erase(it);
+  end_join(turn, number, "the join has ended");
+}
+
+void Engine::end_join(Turn& turn, std::uint64_t number, const std::string& why) {
+  joins_.erase(number);
   std::vector<ConnId> ids;
   for (const auto& [id, conn] : connections_) {
     if (!conn->incoming && conn->join == number) ids.push_back(id);
   }
-  for (const ConnId id : ids) close(turn, id, "the join has ended");
+  for (const ConnId id : ids) close(turn, id, why);
 }
 
-void Engine::finish_join(Turn& turn, PendingJoin& join) {
-  const std::uint64_t number = join.number;
-  const bool holds_us = !join.roster.empty() && join.roster.state().find(swarms_.self()) != nullptr;
-  if (!holds_us) {
-    return join_failed(turn, number,
-                       local_error(Errc::kVerification,
-                                   "the answer came with a roster that does not hold this device",
-                                   {}, "ask for a new invite"));
-  }
+void Engine::finish_join(Turn& turn, PendingJoin& join, ConnId from) {
+  JoinAnswer answer = std::move(join.answers.at(from));
   const RequestId request = join.request;
-  const Connection* conn = join.conn ? find(*join.conn) : nullptr;
-  const std::optional<Endpoint> remote = conn ? std::optional(conn->remote) : std::nullopt;
-  const std::optional<DeviceId> device = conn ? std::optional(conn->device) : std::nullopt;
-  const Secret group = join.secrets->group;
-  Swarm* swarm = swarms_.adopt(turn, std::move(join.roster), group);
-  swarm->secrets.learn(swarm->epoch, join.secrets->epoch);
-  if (!swarm->network && join.secrets->epoch.network) {
-    swarm->network.emplace(*join.secrets->epoch.network);
-  }
-  joins_.erase(number);
+  const Endpoint remote = find(from)->remote;
+  end_join(turn, join.number, "joined");
+  Swarm* swarm = swarms_.adopt(turn, std::move(answer.roster), answer.secrets);
   discovery_.add_swarm(turn, *swarm);
-  if (remote) {
-    discovery_.add_address(turn, swarm->id, *remote, device, FoundBy::kInvite);
-    // Saved at once: a join without a node ends here, and the next command knows nobody else.
-    discovery_.succeeded(turn, swarm->id, *remote, *device);
-    close(turn, conn->id, "joined");
-  }
+  discovery_.add_address(turn, swarm->id, remote, answer.from, FoundBy::kInvite);
+  // Saved at once: a join without a node ends here, and the next command knows nobody else.
+  discovery_.succeeded(turn, swarm->id, remote, answer.from);
   turn.done(request, Joined{named_view(*swarm), false});
   turn.event("joined", swarm->name, swarm->id.hex());
+}
+
+// An operation of the roster of whoever said that we are in.
+Result<void> Engine::on_joiners_ops(Connection& conn, RosterOpsFrame frame) {
+  const auto join = joins_.find(conn.join);
+  if (conn.incoming || join == joins_.end()) return {};
+  const auto it = join->second->answers.find(conn.id);
+  if (it == join->second->answers.end()) return {};
+  JoinAnswer& answer = it->second;
+  if (!answer.incoming.empty()) {
+    return peer_error(Errc::kLimit, "roster operations that nobody asked for");
+  }
+  answer.all_sent = !frame.more;
+  for (Buffer& op : frame.ops) answer.incoming.push_back(std::move(op));
+  return {};
+}
+
+Result<void> Engine::on_join_answer(Turn& turn, Connection& conn, Bytes body) {
+  KITH_TRY(const JoinAnswerFrame frame, JoinAnswerFrame::decode(body));
+  const auto it = joins_.find(conn.join);
+  if (conn.incoming || it == joins_.end()) return {};
+  PendingJoin& join = *it->second;
+  switch (frame.state) {
+    case JoinAnswerFrame::State::kIn: {
+      KITH_TRY(JoinSecrets secrets, open_join_secrets(config_.keys, frame.secrets));
+      join.answers.try_emplace(
+          conn.id,
+          JoinAnswer{conn.device, std::move(secrets), Roster(join.invite.swarm), {}, false});
+      break;
+    }
+    case JoinAnswerFrame::State::kWaiting: {
+      const std::string whom = frame.waiting_for->hex().substr(0, 8);
+      turn.progress(join.request,
+                    JoinProgress{"waiting for device " + whom + ", which made the invite"});
+      end_attempt(turn, join, conn,
+                  "a member answers, which waits for the device that made the invite",
+                  kRetryWaiting);
+      break;
+    }
+    case JoinAnswerFrame::State::kRefused:
+      // Any member can refuse; who made the invite knows.
+      if (conn.device == join.invite.issuer) {
+        join_failed(turn, join.number,
+                    local_error(Errc::kRefused, "the swarm refused: " + escape(frame.reason), {},
+                                "ask for a new invite"));
+      } else {
+        end_attempt(turn, join, conn, "a member refuses: " + escape(frame.reason), kRetryWrong);
+      }
+      break;
+  }
+  return {};
 }
 
 void Engine::join_connection_ended(Turn& turn, const Connection& conn, const std::string& why) {
   const auto it = joins_.find(conn.join);
   if (it == joins_.end()) return;
   PendingJoin& join = *it->second;
-  if (join.conn == conn.id) {
-    join.conn.reset();
-    join.secrets.reset();
-    join.all_sent = false;
-    join.incoming.clear();
-    join.roster = Roster(join.invite.swarm);
-  }
+  join.answers.erase(conn.id);
   if (PendingJoin::Try* attempt = join.find(conn.remote)) {
     attempt->dialling = false;
     attempt->next = turn.now.mono + kRetry;

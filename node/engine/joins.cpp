@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "proto/limits.hpp"
 #include "proto/swarm/invite.hpp"
 
 namespace kith::node {
@@ -10,6 +11,26 @@ namespace {
 constexpr std::size_t kTriesMax = 32;
 
 }  // namespace
+
+Result<void> JoinAnswer::take_some() {
+  for (std::size_t i = 0; i < limits::kReducePerTurn && !incoming.empty(); ++i) {
+    const auto added = roster.add(incoming.front());
+    // What a later version made is passed over.
+    if (!added && added.error().code != Errc::kUnsupported) return added.error();
+    incoming.pop_front();
+  }
+  return {};
+}
+
+Result<void> JoinAnswer::check(const DeviceId& self) const {
+  if (roster.empty() || roster.state().find(self) == nullptr) {
+    return peer_error(Errc::kVerification, "its roster does not hold this device");
+  }
+  if (roster.state().role(from) != Role::kAdmin) {
+    return peer_error(Errc::kVerification, "it is not an admin, who alone lets devices in");
+  }
+  return {};
+}
 
 void PendingJoin::add_address(TimePoint now, const Endpoint& endpoint) {
   if (!endpoint.is_usable() || find(endpoint) != nullptr || tries.size() >= kTriesMax) return;

@@ -17,6 +17,22 @@
 
 namespace kith::node {
 
+/// What one device that said that we are in has given. Nothing of it is mixed with what another
+/// gives: any member, also one that has no right to, can answer an invite.
+struct JoinAnswer {
+  DeviceId from;
+  JoinSecrets secrets;
+  Roster roster;
+  std::deque<Buffer> incoming;  // of one frame at most
+  bool all_sent = false;
+
+  /// Takes up some of what came. Error: it gives what does not belong into the roster.
+  [[nodiscard]] Result<void> take_some();
+  /// Of a roster that came whole: it holds `self`, and whoever gave it and the secrets is an admin
+  /// there. A mirror may not choose our G.
+  [[nodiscard]] Result<void> check(const DeviceId& self) const;
+};
+
 struct PendingJoin {
   std::uint64_t number = 0;
   RequestId request{};
@@ -31,14 +47,8 @@ struct PendingJoin {
     std::string result;  // what came of it, for the message
   };
   std::vector<Try> tries;
-  // From the member that answered:
-  std::optional<ConnId> conn;
-  std::optional<JoinSecrets> secrets;
-  Roster roster;
-  std::deque<Buffer> incoming;
-  bool all_sent = false;
+  std::map<ConnId, JoinAnswer> answers;
 
-  explicit PendingJoin(const SwarmId& swarm) : roster(swarm) {}
   void add_address(TimePoint now, const Endpoint& endpoint);
   Try* find(const Endpoint& endpoint);
   /// "tried 192.0.2.1:5484: cannot connect: Connection refused; …"

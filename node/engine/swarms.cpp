@@ -104,15 +104,19 @@ Result<Swarm*> Swarms::create(Turn& turn, const std::string& name, const std::st
   return out;
 }
 
-Swarm* Swarms::adopt(Turn& turn, Roster roster, const Secret& group) {
+Swarm* Swarms::adopt(Turn& turn, Roster roster, const JoinSecrets& secrets) {
   const SwarmId id = roster.swarm();
   auto swarm = std::make_unique<Swarm>(id, rng_);
   swarm->roster = std::move(roster);
-  swarm->secrets = SwarmKeys(group);
+  swarm->secrets = SwarmKeys(secrets.group);
+  // What stands in the roster vouches for the secrets of an epoch, not who sent them.
+  for (const EpochState& epoch : swarm->roster.state().epochs) {
+    if (matches(secrets.epoch, epoch.info)) swarm->secrets.learn(epoch.id, secrets.epoch);
+  }
   refresh(turn, *swarm);
   PutOps ops{id, {}};
   for (OpIndex i = 0; i < swarm->roster.size(); ++i) ops.ops.push_back(swarm->roster.op(i).encoded);
-  turn.save_full(PutSwarm{id, group});
+  turn.save_full(PutSwarm{id, secrets.group});
   turn.save_full(std::move(ops));
   Swarm* const out = swarm.get();
   swarms_[id] = std::move(swarm);

@@ -73,7 +73,7 @@ class Swarms {
   [[nodiscard]] Result<Swarm*> create(Turn& turn, const std::string& name,
                                       const std::string& device_name);
   /// A roster that a joiner received and checked.
-  Swarm* adopt(Turn& turn, Roster roster, const Secret& group);
+  Swarm* adopt(Turn& turn, Roster roster, const JoinSecrets& secrets);
   void leave(Turn& turn, Swarm& swarm);
   [[nodiscard]] Swarm* find(const SwarmId& id);
   /// Errors: kUsage where several fit and none is named, kNotFound.

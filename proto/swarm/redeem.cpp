@@ -93,7 +93,15 @@ RedeemAnswer redeem(const RosterState& state, const SwarmId& swarm, const Device
   const InviteState& invite = it->second;
 
   RedeemAnswer out;
-  if (const Member* member = state.find(binding->device)) {
+  const Member* member = state.find(binding->device);
+  const bool may_let_in = state.role(self) == Role::kAdmin || state.admins.empty();
+  if (member != nullptr && !may_let_in) {
+    // It takes its secrets from an admin only.
+    out.kind = Kind::kWaiting;
+    out.waiting_for = *who_redeems(state, invite, self);
+    return out;
+  }
+  if (member != nullptr) {
     out.kind = Kind::kIn;
     out.binding = member->binding;
     out.role = member->role;

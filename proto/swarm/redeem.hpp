@@ -20,7 +20,7 @@ namespace kith {
 struct RedeemAnswer {
   enum class Kind : std::uint8_t {
     kAdd,      // append an add for `binding` with the invite's role and `by`; then the joiner is in
-    kIn,       // the device is in the swarm: tell it (again); nothing to append
+    kIn,       // the device is in the swarm: an admin tells it (again); nothing to append
     kWaiting,  // `waiting_for` redeems this invite
     kRefused,  // `reason`, for people
   };
