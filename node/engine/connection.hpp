@@ -52,8 +52,9 @@ struct Connection {
   std::optional<SignPublic> invite;  // kInvite: its key
   std::vector<OpId> heads;           // of its roster, when it opened
   RosterPull pull;
-  bool let_in = false;     // kInvite: it was told that it is in, and may have the roster
-  bool announced = false;  // its device stands in the roster: the transfer core knows it
+  bool asked_to_join = false;  // kInvite: once is enough
+  bool let_in = false;         // kInvite: it was told that it is in, and may have the roster
+  bool announced = false;      // its device stands in the roster: the transfer core knows it
 
   std::vector<Buffer> early;  // frames that came before it was announced
   std::size_t early_bytes = 0;

@@ -193,16 +193,7 @@ void Engine::handle_catalog(Now now, const CatalogDone& done, Outbox& out) {
     turn.log(LogLevel::kError, "the catalog could not be written: " + to_string(*done.error));
     turn.event("catalog-failed", done.error->what, done.error->subject);
   }
-  if (const auto it = promised_.find(done.ack); it != promised_.end()) {
-    const PromisedAnswer promised = std::move(it->second);
-    promised_.erase(it);
-    Connection* conn = find(promised.conn);
-    if (conn != nullptr && conn->state == Connection::State::kOpen && !done.error) {
-      let_in(*conn, promised.answer);
-    }
-  } else {
-    copies_.on_catalog(turn, done);
-  }
+  if (!on_add_saved(turn, done)) copies_.on_catalog(turn, done);
   finish_turn(turn);
 }
 

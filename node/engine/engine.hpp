@@ -147,7 +147,9 @@ class Engine {
   void want_roster(Connection& conn, std::span<const OpId> theirs);
   void ask_for_ops(Connection& conn, const Roster& roster);
   void go_on_asking(const Swarm& swarm);
+  void answer_joiner(Turn& turn, Connection& conn, Swarm& swarm, const JoinFrame& frame);
   void let_in(Connection& conn, const JoinAnswerFrame& answer);
+  bool on_add_saved(Turn& turn, const CatalogDone& done);
   void roster_changed(Turn& turn, Swarm& swarm);
   void take_queued_ops(Turn& turn);
   void send_peers(Connection& conn);
@@ -215,12 +217,16 @@ class Engine {
   std::uint64_t next_conn_ = 1;
   std::map<std::uint64_t, std::unique_ptr<PendingJoin>> joins_;
   std::uint64_t next_join_ = 1;
-  /// Answers to joiners that wait for the catalog: what is promised must survive a power cut.
-  struct PromisedAnswer {
-    ConnId conn{};
-    JoinAnswerFrame answer;
+  /// An add that the catalog is saving. Until it has, the roster does not hold it and nobody hears
+  /// of it: an invite must not be usable again after a power cut. Whoever else asks to join that
+  /// swarm waits, for the add decides what it is told. By ack; one per swarm.
+  struct Redemption {
+    SwarmId swarm;
+    Op add;
+    std::string name;
+    std::vector<std::pair<ConnId, JoinFrame>> requests;
   };
-  std::map<std::uint64_t, PromisedAnswer> promised_;
+  std::map<std::uint64_t, Redemption> redemptions_;
   std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
   transfer::RateLimit handshakes_;
   TimePoint started_{};

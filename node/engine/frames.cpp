@@ -247,25 +247,57 @@ Result<void> Engine::on_join(Turn& turn, Connection& conn, Bytes body) {
   if (!binding || binding->device != conn.device) {
     return peer_error(Errc::kRefused, "a request for another device");
   }
-  Swarms::JoinOutcome outcome = swarms_.answer_join(turn.now, *swarm, frame);
-  if (!outcome.add) {
-    if (outcome.answer.state == JoinAnswerFrame::State::kIn) {
-      let_in(conn, outcome.answer);
-    } else {
-      send(conn, outcome.answer.encode());
-    }
-    return {};
+  if (std::exchange(conn.asked_to_join, true)) {
+    return peer_error(Errc::kRefused, "a second request to join");
   }
-  const std::uint64_t ack = next_ack_++;
-  if (const auto done = swarms_.append(turn, *swarm, *outcome.add, ack); !done) {
-    send(conn, JoinAnswerFrame{JoinAnswerFrame::State::kRefused, {}, to_string(done.error()), {}}
-                   .encode());
-    return {};
-  }
-  promised_[ack] = {conn.id, std::move(outcome.answer)};
-  turn.event("member-joined", escape(frame.name), swarm->name);
-  roster_changed(turn, *swarm);
+  answer_joiner(turn, conn, *swarm, frame);
   return {};
+}
+
+void Engine::answer_joiner(Turn& turn, Connection& conn, Swarm& swarm, const JoinFrame& frame) {
+  for (auto& [ack, redemption] : redemptions_) {
+    if (redemption.swarm == swarm.id) {
+      redemption.requests.emplace_back(conn.id, frame);
+      return;
+    }
+  }
+  Swarms::JoinOutcome outcome = swarms_.answer_join(turn.now, swarm, frame);
+  if (outcome.add) {
+    const std::uint64_t ack = next_ack_++;
+    turn.out.catalog.push_back({PutOps{swarm.id, {outcome.add->encoded}}, ack, true});
+    redemptions_[ack] = {swarm.id, *outcome.add, frame.name, {{conn.id, frame}}};
+  } else if (outcome.answer.state == JoinAnswerFrame::State::kIn) {
+    let_in(conn, outcome.answer);
+  } else {
+    send(conn, outcome.answer.encode());
+  }
+}
+
+// False: the ack is of something else.
+bool Engine::on_add_saved(Turn& turn, const CatalogDone& done) {
+  const auto it = redemptions_.find(done.ack);
+  if (it == redemptions_.end()) return false;
+  const Redemption redemption = std::move(it->second);
+  redemptions_.erase(it);
+  Swarm* swarm = swarms_.find(redemption.swarm);
+  if (swarm == nullptr) return true;
+  std::optional<Error> error = done.error;
+  if (!error) {
+    const auto taken = swarms_.take_saved(turn, *swarm, redemption.add);
+    if (!taken) error = taken.error();
+  }
+  if (!error) {
+    turn.event("member-joined", escape(redemption.name), swarm->name);
+    roster_changed(turn, *swarm);
+  }
+  for (const auto& [id, frame] : redemption.requests) {
+    Connection* conn = find(id);
+    if (conn == nullptr || conn->state != Connection::State::kOpen) continue;
+    // Everybody is answered by what is saved now.
+    error ? close(turn, id, "this device cannot save its roster")
+          : answer_joiner(turn, *conn, *swarm, frame);
+  }
+  return true;
 }
 
 // The secrets, and as much of the roster as fits a frame; the joiner asks for the rest.

@@ -252,13 +252,17 @@ bool Swarms::take_ops(Turn& turn, Swarm& swarm) {
   return true;
 }
 
-Result<void> Swarms::append(Turn& turn, Swarm& swarm, const Op& op,
-                            std::optional<std::uint64_t> ack) {
+Result<void> Swarms::append(Turn& turn, Swarm& swarm, const Op& op) {
+  KITH_CHECK(take_saved(turn, swarm, op));
+  turn.save_full(PutOps{swarm.id, {op.encoded}});
+  return {};
+}
+
+Result<void> Swarms::take_saved(Turn& turn, Swarm& swarm, const Op& op) {
   KITH_TRY(const Roster::Added added, swarm.roster.add(op.encoded));
   if (added != Roster::Added::kAdded) {
     return local_error(Errc::kConflict, "the roster did not take our own operation");
   }
-  turn.out.catalog.push_back({PutOps{swarm.id, {op.encoded}}, ack, true});
   refresh(turn, swarm);
   return {};
 }

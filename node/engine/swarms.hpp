@@ -95,9 +95,10 @@ class Swarms {
   /// Takes up at most limits::kReducePerTurn queued operations. True if the roster changed.
   bool take_ops(Turn& turn, Swarm& swarm);
   [[nodiscard]] bool has_queued() const;
-  /// Adds an operation of our own.
-  [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op,
-                                    std::optional<std::uint64_t> ack = std::nullopt);
+  /// Adds an operation of our own, and saves it.
+  [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op);
+  /// The same of one that is saved already.
+  [[nodiscard]] Result<void> take_saved(Turn& turn, Swarm& swarm, const Op& op);
   [[nodiscard]] Author author(Swarm& swarm) { return {keys_, swarm.roster, swarm.secrets, rng_}; }
   [[nodiscard]] const DeviceKeys& keys() const { return keys_; }
   [[nodiscard]] DeviceId self() const { return self_; }

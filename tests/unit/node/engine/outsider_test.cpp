@@ -37,6 +37,43 @@ TEST(Outsider, AUsedInviteOpensNoRosterInTheNameOfAMember) {
   EXPECT_TRUE(finder.wire().is_closed());
 }
 
+TEST(Outsider, NobodyHearsOfAnAddBeforeItIsSaved) {
+  Founder node;
+  const Member member = join(node);
+  Device other = connect(node, member);
+  const Invite invite = node.invite();
+  static_cast<void>(other.frames());
+  const DeviceKeys keys = DeviceKeys::generate(node.rng());
+  const DeviceKeys late = DeviceKeys::generate(node.rng());
+  Device first = joiner(node, keys, invite);
+  Device again = joiner(node, keys, invite);  // the second address of the invite
+  Device second = joiner(node, late, invite);
+  node.hold_catalog = true;
+  first.send(join_frame(invite, keys.binding()).encode());
+  again.send(join_frame(invite, keys.binding()).encode());
+  second.send(join_frame(invite, late.binding()).encode());
+  other.send(RosterWantFrame{}.encode());
+  EXPECT_TRUE(first.frames().empty());
+  EXPECT_TRUE(again.frames().empty());
+  EXPECT_TRUE(second.frames().empty());
+  const auto known = other.frames();
+  ASSERT_EQ(known.size(), 1U);
+  for (const Buffer& op : decoded<RosterOpsFrame>(known[0]).ops) {
+    const auto* add = std::get_if<AddBody>(&decode_op(op)->body);
+    EXPECT_TRUE(add == nullptr || add->device.device != keys.id());
+  }
+  node.hold_catalog = false;
+  node.turn([](Outbox&) {});
+  using State = JoinAnswerFrame::State;
+  const auto said = [](Device& device) {
+    return decoded<JoinAnswerFrame>(device.first_of(FrameType::kJoinAnswer).value()).state;
+  };
+  EXPECT_EQ(said(first), State::kIn);
+  EXPECT_EQ(said(again), State::kIn);
+  EXPECT_EQ(said(second), State::kRefused);
+  EXPECT_TRUE(other.first_of(FrameType::kRosterHave));
+}
+
 TEST(Outsider, AUsedInviteIsToldSo) {
   Founder node;
   const Invite invite = node.invite();

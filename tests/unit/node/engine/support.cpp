@@ -46,8 +46,8 @@ void Node::take(Outbox& out) {
 
 void Node::work() {
   working_ = true;
-  while (!jobs_.empty() || !committed_.empty()) {
-    if (!committed_.empty()) {
+  while (!jobs_.empty() || (!hold_catalog && !committed_.empty())) {
+    if (!hold_catalog && !committed_.empty()) {
       const CatalogDone done = committed_.front();
       committed_.pop_front();
       turn([&](Outbox& out) { engine_->handle_catalog(now, done, out); });

@@ -59,6 +59,7 @@ class Node {
   void lose(ConnId conn);
 
   Now now{TimePoint(1h), UnixMillis(1'700'000'000'000)};
+  bool hold_catalog = false;     // its answers wait until a turn without
   std::deque<OutConnect> dials;  // that nobody answered yet
   std::vector<NodeEvent> events;
   std::vector<LogLine> log;
