@@ -14,6 +14,13 @@
 #include "proto/time.hpp"
 #include "proto/wire/frames.hpp"
 
+namespace kith::limits {
+inline constexpr std::size_t kGuestsMax = 128;       // open connections by invites, which anybody
+inline constexpr std::size_t kGuestsPerSubnet = 16;  // may hold who found the text of one
+inline constexpr auto kGuestTime =
+    std::chrono::seconds(30);  // to join or catch up, since it last asked for more
+}  // namespace kith::limits
+
 namespace kith::node {
 
 /// Under which psk the handshake was made: what the connection may be used for.
@@ -52,6 +59,7 @@ struct Connection {
   std::optional<SignPublic> invite;  // kInvite: its key
   std::vector<OpId> heads;           // of its roster, when it opened
   RosterPull pull;
+  TimePoint guest_until{};     // open, and not kMember: then it ends
   bool asked_to_join = false;  // kInvite: once is enough
   bool let_in = false;         // kInvite: it was told that it is in, and may have the roster
   bool announced = false;      // its device stands in the roster: the transfer core knows it

@@ -49,6 +49,17 @@ std::size_t Engine::half_open(const Endpoint* subnet_of) const {
       }));
 }
 
+bool Engine::guests_full(const Endpoint& from) const {
+  std::size_t all = 0;
+  std::size_t near = 0;
+  for (const auto& [id, conn] : connections_) {
+    if (!conn->incoming || conn->kind != ConnectionKind::kInvite) continue;
+    ++all;
+    if (equal(conn->remote.subnet(), from.subnet())) ++near;
+  }
+  return all >= limits::kGuestsMax || near >= limits::kGuestsPerSubnet;
+}
+
 Connection& Engine::add_connection(Turn& turn, ConnId id, const Endpoint& remote, bool incoming) {
   auto conn = std::make_unique<Connection>();
   conn->id = id;
@@ -238,9 +249,10 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
     }
     return handshake.stay_silent();
   }
+  const bool invite = admission->kind == Admission::Kind::kInvite;
+  if (invite && guests_full(conn.remote)) return handshake.stay_silent();
   conn.swarm = admission->swarm;
   conn.invite = admission->invite;
-  const bool invite = admission->kind == Admission::Kind::kInvite;
   conn.kind = invite                                         ? ConnectionKind::kInvite
               : admission->kind == Admission::Kind::kCatchUp ? ConnectionKind::kCatchUp
                                                              : ConnectionKind::kMember;
@@ -283,6 +295,7 @@ void Engine::opened(Turn& turn, Connection& conn) {
   conn.handshake.reset();
   conn.state = Connection::State::kOpen;
   conn.heard = conn.pinged = turn.now.mono;
+  conn.guest_until = turn.now.mono + limits::kGuestTime;
   if (conn.kind == ConnectionKind::kInvite) {
     if (conn.incoming) return;
     const auto join = joins_.find(conn.join);
@@ -449,8 +462,8 @@ void Engine::watch_connections(Turn& turn) {
       overdue.emplace_back(id, "the roster is caught up with");
     } else if (conn->kind != ConnectionKind::kMember) {
       // However much it says: an invite, or having been a member, keeps nobody's place.
-      if (turn.now.mono - conn->since >= limits::kIdleClose) {
-        overdue.emplace_back(id, "joining or catching up took too long");
+      if (turn.now.mono >= conn->guest_until) {
+        overdue.emplace_back(id, "there is nothing to wait for");
       }
     } else if (!conn->announced) {
       if (late) overdue.emplace_back(id, "the device does not stand in the roster");

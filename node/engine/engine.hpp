@@ -125,6 +125,7 @@ class Engine {
   void drop(Turn& turn, ConnId conn, const std::string& why);
   void ended(Turn& turn, Connection& conn, const std::string& why);
   [[nodiscard]] HandshakePayload own_payload(const Swarm* swarm) const;
+  [[nodiscard]] bool guests_full(const Endpoint& from) const;
   [[nodiscard]] std::size_t half_open(const Endpoint* subnet_of) const;
   [[nodiscard]] Connection* connection_to(const SwarmId& swarm, const DeviceId& device);
   void watch_connections(Turn& turn);
@@ -138,7 +139,7 @@ class Engine {
   Result<void> on_pong(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_close(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_roster_have(Connection& conn, Bytes body);
-  Result<void> on_roster_want(Connection& conn, Bytes body);
+  Result<void> on_roster_want(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_roster_ops(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_join(Turn& turn, Connection& conn, Bytes body);
   Result<void> on_peers(Turn& turn, Connection& conn, Bytes body);

@@ -11,6 +11,8 @@ namespace {
 // Room for the encoding around the operations of one frame.
 constexpr std::size_t kOpsBytes = limits::kFrameMax - 8 * limits::kKiB;
 constexpr std::size_t kPeersPerFrame = 64;
+// A joiner that was told no, or whom to ask, has nothing to wait for.
+constexpr Duration kAfterAnswer = std::chrono::seconds(3);
 
 bool is_transfer(FrameType type) {
   switch (type) {
@@ -56,7 +58,7 @@ Result<void> Engine::on_frame(Turn& turn, Connection& conn, FrameType type, Byte
     case FrameType::kRosterHave:
       return on_roster_have(conn, body);
     case FrameType::kRosterWant:
-      return on_roster_want(conn, body);
+      return on_roster_want(turn, conn, body);
     case FrameType::kRosterOps:
       return on_roster_ops(turn, conn, body);
     case FrameType::kJoin:
@@ -155,7 +157,7 @@ Result<void> Engine::on_roster_have(Connection& conn, Bytes body) {
   return {};
 }
 
-Result<void> Engine::on_roster_want(Connection& conn, Bytes body) {
+Result<void> Engine::on_roster_want(Turn& turn, Connection& conn, Bytes body) {
   KITH_TRY(const RosterWantFrame frame, RosterWantFrame::decode(body));
   const Swarm* swarm = swarms_.find(conn.swarm);
   const bool joiner = conn.kind == ConnectionKind::kInvite;
@@ -163,6 +165,7 @@ Result<void> Engine::on_roster_want(Connection& conn, Bytes body) {
   // Whoever holds an epoch's psk and does not stand in the roster (yet) is told nothing of it; when
   // its add arrives it hears of our heads, and asks again.
   const bool may = joiner || swarm->is_member(conn.device);
+  if (may) conn.guest_until = turn.now.mono + limits::kGuestTime;
   send(conn, (may ? answer_want(swarm->roster, frame) : RosterOpsFrame()).encode());
   return {};
 }
@@ -185,6 +188,7 @@ Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
     }
   }
   if (!more) return {};
+  conn.guest_until = turn.now.mono + limits::kGuestTime;
   conn.pull.again = true;
   conn.pull.after = last;
   return {};
@@ -270,6 +274,7 @@ void Engine::answer_joiner(Turn& turn, Connection& conn, Swarm& swarm, const Joi
     let_in(conn, outcome.answer);
   } else {
     send(conn, outcome.answer.encode());
+    conn.guest_until = turn.now.mono + kAfterAnswer;
   }
 }
 

@@ -89,6 +89,43 @@ TEST(Outsider, AUsedInviteIsToldSo) {
   EXPECT_THAT(answer.reason, testing::HasSubstr("used up"));
 }
 
+TEST(Outsider, AnInviteKeepsNobodysPlace) {
+  Founder node;
+  const Invite invite = node.invite();
+  Device quiet = joiner(node, DeviceKeys::generate(node.rng()), invite);
+  for (Duration passed{}; passed < limits::kGuestTime; passed += 10s) {
+    ASSERT_TRUE(quiet.is_alive());
+    node.pass(10s);
+  }
+  node.pass(kBeat);
+  EXPECT_THAT(quiet.close_reason().value_or(""), testing::HasSubstr("nothing to wait for"));
+  const DeviceKeys member = DeviceKeys::generate(node.rng());
+  joiner(node, member, invite).send(join_frame(invite, member.binding()).encode());
+  const DeviceKeys keys = DeviceKeys::generate(node.rng());
+  Device late = joiner(node, keys, invite);
+  late.send(join_frame(invite, keys.binding()).encode());
+  EXPECT_TRUE(late.first_of(FrameType::kJoinAnswer));
+  node.pass(4s);
+  EXPECT_TRUE(late.close_reason());
+}
+
+TEST(Outsider, AnInviteFillsNotTheNode) {
+  Founder node;
+  const Invite invite = node.invite();
+  const auto door = [&](std::uint8_t subnet) {
+    Device device(Wire(node, Endpoint::v4({198, 51, subnet, 1}, 40'000)),
+                  DeviceKeys::generate(node.rng()));
+    return device.dial(invite_psk(invite_j(invite.seed)), invite_keys(invite.seed));
+  };
+  for (std::size_t i = 0; i < limits::kGuestsPerSubnet; ++i) EXPECT_TRUE(door(0));
+  EXPECT_FALSE(door(0));
+  const auto others = static_cast<std::uint8_t>(limits::kGuestsMax - limits::kGuestsPerSubnet);
+  for (std::uint8_t i = 1; i <= others; ++i) EXPECT_TRUE(door(i));
+  EXPECT_FALSE(door(200));
+  node.pass(limits::kGuestTime + kBeat);
+  EXPECT_TRUE(door(0));
+}
+
 TEST(Outsider, AnEpochsPskAloneOpensNoRoster) {
   Founder node;
   const Member member = join(node);
