@@ -59,6 +59,7 @@ struct Connection {
   std::optional<SignPublic> invite;  // kInvite: its key
   std::vector<OpId> heads;           // of its roster, when it opened
   RosterPull pull;
+  std::size_t early_ops = 0;   // roster operations that came before their parents
   TimePoint guest_until{};     // open, and not kMember: then it ends
   bool asked_to_join = false;  // kInvite: once is enough
   bool let_in = false;         // kInvite: it was told that it is in, and may have the roster

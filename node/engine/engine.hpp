@@ -153,6 +153,7 @@ class Engine {
   bool on_add_saved(Turn& turn, const CatalogDone& done);
   void roster_changed(Turn& turn, Swarm& swarm);
   void take_queued_ops(Turn& turn);
+  void blame_for_ops(Turn& turn, const Swarms::OpsTaken& taken);
   void send_peers(Connection& conn);
   void introduce(const Connection& fresh);
 

@@ -181,7 +181,7 @@ Result<void> Engine::on_roster_ops(Turn& turn, Connection& conn, Bytes body) {
   } else {
     Swarm* swarm = swarms_.find(conn.swarm);
     if (swarm == nullptr) return {};
-    if (!swarms_.queue_ops(*swarm, frame.ops)) {
+    if (!swarms_.queue_ops(*swarm, conn.id, std::move(frame.ops))) {
       turn.log(LogLevel::kDebug, "roster operations are asked for again: too many wait");
       conn.pull.again = true;
       return {};
@@ -202,13 +202,26 @@ void Engine::go_on_asking(const Swarm& swarm) {
   }
 }
 
+// Only valid operations are passed on, parents first, so whoever sends others is at fault. Some may
+// come early, where an answer before them was dropped.
+void Engine::blame_for_ops(Turn& turn, const Swarms::OpsTaken& taken) {
+  for (const ConnId id : taken.early) {
+    Connection* conn = find(id);
+    if (conn == nullptr || ++conn->early_ops <= limits::kRosterPending) continue;
+    close(turn, id, "too many roster operations without their parents");
+  }
+  for (const ConnId id : taken.wrong) close(turn, id, "a roster operation is not valid");
+}
+
 // A few per turn, so that a flood of operations holds up nothing else.
 void Engine::take_queued_ops(Turn& turn) {
   std::vector<Swarm*> changed;
   for (auto& [id, swarm] : swarms_.all()) {
     const bool any = !swarm->incoming.empty() || swarm->roster.ready() > 0;
     if (!any) continue;
-    if (swarms_.take_ops(turn, *swarm)) changed.push_back(swarm.get());
+    const Swarms::OpsTaken taken = swarms_.take_ops(turn, *swarm);
+    if (taken.changed) changed.push_back(swarm.get());
+    blame_for_ops(turn, taken);
     go_on_asking(*swarm);
   }
   for (Swarm* swarm : changed) roster_changed(turn, *swarm);

@@ -10,6 +10,11 @@ namespace {
 constexpr std::size_t kPrefixMin = 8;
 constexpr std::size_t kQueuedOpsMax = 4'096;
 
+// Of a later version, or one more than a roster holds.
+bool is_nobodys_fault(const Error& error) {
+  return error.code == Errc::kUnsupported || error.code == Errc::kLimit;
+}
+
 }  // namespace
 
 bool is_usable(const InviteState& invite, UnixMillis now) {
@@ -218,9 +223,9 @@ std::optional<Admission> Swarms::admit(Now now, const OpenedFirst& first) {
 
 // --- roster ---
 
-bool Swarms::queue_ops(Swarm& swarm, const std::vector<Buffer>& ops) {
+bool Swarms::queue_ops(Swarm& swarm, ConnId from, std::vector<Buffer> ops) {
   if (swarm.incoming.size() + ops.size() > kQueuedOpsMax) return false;
-  swarm.incoming.insert(swarm.incoming.end(), ops.begin(), ops.end());
+  for (Buffer& op : ops) swarm.incoming.push_back({from, std::move(op)});
   return true;
 }
 
@@ -230,26 +235,31 @@ bool Swarms::has_queued() const {
   });
 }
 
-bool Swarms::take_ops(Turn& turn, Swarm& swarm) {
+Swarms::OpsTaken Swarms::take_ops(Turn& turn, Swarm& swarm) {
+  OpsTaken out;
   const OpIndex before = swarm.roster.size();
   if (swarm.roster.ready() > 0) {
     swarm.roster.settle(limits::kReducePerTurn);
   } else {
     for (std::size_t i = 0; i < limits::kReducePerTurn && !swarm.incoming.empty(); ++i) {
-      const Buffer op = std::move(swarm.incoming.front());
+      const QueuedOp op = std::move(swarm.incoming.front());
       swarm.incoming.pop_front();
-      if (const auto added = swarm.roster.add(op); !added) {
-        turn.log(LogLevel::kWarning, "a roster operation was refused: " + to_string(added.error()));
-      }
+      const auto added = swarm.roster.add(op.encoded);
+      if (added && *added == Roster::Added::kWaiting) out.early.push_back(op.from);
+      if (added || is_nobodys_fault(added.error())) continue;
+      turn.log(LogLevel::kWarning, "a roster operation was refused: " + to_string(added.error()));
+      out.wrong.push_back(op.from);
+      std::erase_if(swarm.incoming, [&](const QueuedOp& o) { return o.from == op.from; });
     }
   }
-  if (swarm.roster.size() == before) return false;
+  out.changed = swarm.roster.size() != before;
+  if (!out.changed) return out;
   PutOps ops{swarm.id, {}};
   for (OpIndex i = before; i < swarm.roster.size(); ++i)
     ops.ops.push_back(swarm.roster.op(i).encoded);
   turn.save_full(std::move(ops));
   refresh(turn, swarm);
-  return true;
+  return out;
 }
 
 Result<void> Swarms::append(Turn& turn, Swarm& swarm, const Op& op) {

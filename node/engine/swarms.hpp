@@ -27,14 +27,19 @@ struct NetworkKeys {
   explicit NetworkKeys(const Secret& network);
 };
 
+struct QueuedOp {
+  ConnId from{};
+  Buffer encoded;
+};
+
 struct Swarm {
   Swarm(const SwarmId& swarm, Rng& rng) : id(swarm), roster(swarm), nonces(rng) {}
 
   SwarmId id;
   Roster roster;
   SwarmKeys secrets;
-  NonceFilter nonces;           // of datagrams
-  std::deque<Buffer> incoming;  // operations that wait for their turn
+  NonceFilter nonces;             // of datagrams
+  std::deque<QueuedOp> incoming;  // operations that wait for their turn
 
   // Worked out by refresh() whenever the roster changed.
   std::string name;
@@ -91,9 +96,14 @@ class Swarms {
 
   // --- roster ---
   /// Queues operations from a peer; they are taken up some per turn. False: too many are waiting.
-  [[nodiscard]] bool queue_ops(Swarm& swarm, const std::vector<Buffer>& ops);
-  /// Takes up at most limits::kReducePerTurn queued operations. True if the roster changed.
-  bool take_ops(Turn& turn, Swarm& swarm);
+  [[nodiscard]] bool queue_ops(Swarm& swarm, ConnId from, std::vector<Buffer> ops);
+  struct OpsTaken {
+    bool changed = false;       // the roster
+    std::vector<ConnId> wrong;  // whose operations nobody who is honest passes on
+    std::vector<ConnId> early;  // whose came before their parents, once per operation
+  };
+  /// Takes up at most limits::kReducePerTurn queued operations.
+  [[nodiscard]] OpsTaken take_ops(Turn& turn, Swarm& swarm);
   [[nodiscard]] bool has_queued() const;
   /// Adds an operation of our own, and saves it.
   [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op);

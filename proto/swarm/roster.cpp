@@ -18,10 +18,20 @@ Result<Roster::Added> Roster::add(Bytes encoded, Trust trust) {
   if (graph_->size() >= limits::kRosterOpsMax)
     return peer_error(Errc::kLimit, "the roster is full");
   KITH_TRY(Op op, decode_op(encoded));
+  if (is_by_stranger(op)) {
+    return peer_error(Errc::kRefused, "roster operation: its author was never in the swarm");
+  }
   if (trust == Trust::kNone) KITH_CHECK(verify_op(op));
   const auto added = place(std::move(op));
   if (added && *added == Added::kAdded) settle(limits::kReducePerTurn - 1);
   return added;
+}
+
+// Looked at before the signatures, which anybody can make for a key of its own.
+bool Roster::is_by_stranger(const Op& op) const {
+  const auto known = [this](const OpId& parent) { return find(parent).has_value(); };
+  return !op.parents.empty() && std::all_of(op.parents.begin(), op.parents.end(), known) &&
+         graph_->device(op.author) == nullptr;
 }
 
 std::size_t Roster::settle(std::size_t max) {

@@ -80,6 +80,7 @@ class Roster {
     std::size_t parents_missing = 0;
   };
 
+  [[nodiscard]] bool is_by_stranger(const Op& op) const;
   [[nodiscard]] Result<Added> place(Op op);
   [[nodiscard]] Result<void> accept(Op op);
   [[nodiscard]] Result<void> accept_genesis(Op op);

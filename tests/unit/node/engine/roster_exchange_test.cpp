@@ -130,5 +130,48 @@ TEST(RosterExchange, ALargeRosterIsTakenAndGivenAFrameAtATime) {
   EXPECT_TRUE(device.is_alive());
 }
 
+class WrongOperations : public testing::Test {
+ protected:
+  void send(const Op& op) {
+    RosterOpsFrame frame;
+    frame.ops.push_back(op.encoded);
+    device_.send(frame.encode());
+    node_.pass(1s);
+  }
+  OpId genesis() const { return member_.roster.op(0).id; }
+
+  Founder node_;
+  Member member_ = join(node_, "reader");
+  Device device_ = connect(node_, member_);
+};
+
+TEST_F(WrongOperations, OfStrangersCloseTheConnection) {
+  const DeviceKeys stranger = DeviceKeys::generate(node_.rng());
+  send(sign_op(stranger.sign, {genesis()}, RemoveBody{stranger.id(), std::nullopt}).value());
+  EXPECT_THAT(device_.close_reason().value_or(""), testing::HasSubstr("not valid"));
+}
+
+TEST_F(WrongOperations, WithoutARightCloseTheConnection) {
+  const RevokeInviteBody body{member_.keys.sign.pub};
+  send(sign_op(member_.keys.sign, {genesis()}, body).value());
+  EXPECT_THAT(device_.close_reason().value_or(""), testing::HasSubstr("not valid"));
+}
+
+TEST_F(WrongOperations, WithoutParentsCloseTheConnectionWhenThereAreMany) {
+  const RemoveBody leave{member_.keys.id(), std::nullopt};
+  std::vector<Buffer> ops;
+  for (std::size_t i = 0; i <= limits::kRosterPending; ++i) {
+    OpId unknown;
+    node_.rng().fill(unknown.mutable_view());
+    ops.push_back(sign_op(member_.keys.sign, {unknown}, leave).value().encoded);
+  }
+  send_ops(device_, std::span(ops).first(limits::kRosterPending));
+  node_.pass(1s);
+  EXPECT_TRUE(device_.is_alive());
+  send_ops(device_, std::span(ops).last(1));
+  node_.pass(1s);
+  EXPECT_THAT(device_.close_reason().value_or(""), testing::HasSubstr("without their parents"));
+}
+
 }  // namespace
 }  // namespace kith::node::test

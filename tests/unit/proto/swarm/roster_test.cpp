@@ -49,6 +49,15 @@ TEST(Roster, RefusesForgedSignatures) {
   EXPECT_EQ(w.roster.add(op.encoded).value(), Added::kAdded);
 }
 
+TEST(Roster, StrangersAreRefusedBeforeTheirSignaturesAreChecked) {
+  World w(2);
+  Buffer forged = w.make.make(1, {w.genesis()}, w.make.leave(1)).encoded;
+  forged[forged.size() - 2] ^= 1;
+  EXPECT_EQ(w.roster.add(forged).error().code, Errc::kRefused);
+  w.op(0, w.make.add(1, Role::kMirror));
+  EXPECT_EQ(w.roster.add(forged).error().code, Errc::kVerification);
+}
+
 TEST(Roster, ForgedOperationsDoNotEvenWait) {
   Maker m(1);
   Roster roster(m.swarm());
