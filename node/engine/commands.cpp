@@ -102,6 +102,7 @@ void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command
                                           "an invite has 1 to 1000 uses, and a time to "
                                           "live that is not over"));
   }
+  if (const auto can = swarms_.can_invite(turn.now); !can) return turn.fail(request, can.error());
   const UnixMillis expiry{count(turn.now.wall) + command.lifetime.count()};
   auto made = kith::make_invite(swarms_.author(**swarm), *role, command.uses, expiry);
   if (!made) return turn.fail(request, made.error());

@@ -21,6 +21,17 @@ bool is_usable(const InviteState& invite, UnixMillis now) {
   return invite.status == InviteStatus::kLive && count(now) <= count(invite.body.expiry);
 }
 
+namespace {
+
+enum class InviteOrder : std::uint8_t { kOurs, kOthers, kOver };
+
+InviteOrder order_of(const InviteState& invite, const DeviceId& self, UnixMillis now) {
+  if (!is_usable(invite, now)) return InviteOrder::kOver;
+  return invite.issuer == self ? InviteOrder::kOurs : InviteOrder::kOthers;
+}
+
+}  // namespace
+
 NetworkKeys::NetworkKeys(const Secret& network)
     : psk(epoch_psk(network)),
       datagram(datagram_key(network)),
@@ -181,19 +192,35 @@ std::vector<PskCandidate> Swarms::candidates(Now now) {
     if (swarm->network) add(swarm->network->psk, {id, Admission::Kind::kMember, {}, swarm->epoch});
     add(catch_up_psk(swarm->secrets.group()), {id, Admission::Kind::kCatchUp, {}, {}});
   }
-  // Members first, then invites that can be used; what is left over is for those that are only
-  // told that they are too late. Otherwise used invites would shut out whoever holds a new one.
-  for (const bool usable : {true, false}) {
+  // Members first, then invites that can be used, first our own, which nobody else may redeem; what
+  // is left over is for those that are only told that they are too late. Otherwise used invites
+  // would shut out whoever holds a new one.
+  for (const InviteOrder order : {InviteOrder::kOurs, InviteOrder::kOthers, InviteOrder::kOver}) {
     for (const auto& [id, swarm] : swarms_) {
       if (!swarm->role) continue;
       for (const auto& [key, invite] : swarm->roster.state().invites) {
         if (out.size() >= limits::kPsksTried) return out;
-        if (!answers(invite, now.wall) || is_usable(invite, now.wall) != usable) continue;
+        if (!answers(invite, now.wall) || order_of(invite, self_, now.wall) != order) continue;
         add(invite_psk(invite.body.j), {id, Admission::Kind::kInvite, key, {}});
       }
     }
   }
   return out;
+}
+
+Result<void> Swarms::can_invite(Now now) const {
+  std::size_t psks = 0;
+  for (const auto& [id, swarm] : swarms_) {
+    if (!swarm->role) continue;
+    psks += 2;
+    for (const auto& [key, invite] : swarm->roster.state().invites) {
+      if (order_of(invite, self_, now.wall) == InviteOrder::kOurs) ++psks;
+    }
+  }
+  if (psks < limits::kPsksTried) return {};
+  return local_error(Errc::kLimit, "this device has as many open invites as it can answer", {},
+                     "invites end when they are used or expire; make one with a shorter life, or "
+                     "one that can be used several times");
 }
 
 std::optional<Admission> Swarms::admit(Now now, const OpenedFirst& first) {

@@ -90,6 +90,8 @@ class Swarms {
   /// Every psk that a first message may be under; tags lead back to admit().
   [[nodiscard]] std::vector<PskCandidate> candidates(Now now);
   [[nodiscard]] std::optional<Admission> admit(Now now, const OpenedFirst& first);
+  /// Whether a joiner by one more invite of ours would be answered. Error kLimit.
+  [[nodiscard]] Result<void> can_invite(Now now) const;
   /// First messages or datagrams came whose time lies far outside: somebody's clock is wrong.
   [[nodiscard]] std::uint64_t clock_misses() const { return clock_misses_; }
   void count_clock_miss() { ++clock_misses_; }

@@ -126,6 +126,31 @@ TEST(Outsider, AnInviteFillsNotTheNode) {
   EXPECT_TRUE(door(0));
 }
 
+TEST(Outsider, EveryInviteThatWasMadeIsAnswered) {
+  Founder node;
+  std::vector<Invite> made;
+  for (;;) {
+    const auto answer = node.ask(MakeInvite{});
+    if (!answer) {
+      EXPECT_EQ(answer.error().code, Errc::kLimit);
+      break;
+    }
+    ASSERT_LT(made.size(), limits::kPsksTried);
+    made.push_back(Invite::parse(std::get<InviteMade>(*answer).text).value());
+  }
+  for (const Invite& invite : made) {
+    const DeviceKeys keys = DeviceKeys::generate(node.rng());
+    Device device = joiner(node, keys, invite);
+    ASSERT_TRUE(device.is_open());
+    device.wire().cut();
+  }
+  // One that is used makes room for the next.
+  const DeviceKeys keys = DeviceKeys::generate(node.rng());
+  joiner(node, keys, made[0]).send(join_frame(made[0], keys.binding()).encode());
+  EXPECT_TRUE(node.ask(MakeInvite{}));
+  EXPECT_FALSE(node.ask(MakeInvite{}));
+}
+
 TEST(Outsider, AnEpochsPskAloneOpensNoRoster) {
   Founder node;
   const Member member = join(node);
