@@ -56,6 +56,7 @@ struct Connection {
   SwarmId swarm;                     // of an outgoing link: at once; else from the first message on
   DeviceId device;                   // when open
   std::optional<DeviceId> expected;  // of an outgoing link
+  OpId epoch;                        // kMember: whose psk it was made under
   std::optional<SignPublic> invite;  // kInvite: its key
   std::vector<OpId> heads;           // of its roster, when it opened
   RosterPull pull;
@@ -77,6 +78,10 @@ struct Connection {
   std::uint64_t sent = 0, received = 0;
   std::size_t wrote = 0;   // since the transfer core was told
   std::uint64_t join = 0;  // outgoing kInvite: which pending join it belongs to
+
+  // When it was found to be outdated: until when another must stand, and when to dial it next.
+  std::optional<TimePoint> renew_by;
+  TimePoint next_renewal{};
 
   /// Seals one frame into the send queue.
   void send(Bytes frame);

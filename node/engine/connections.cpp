@@ -16,6 +16,9 @@ constexpr Duration kUnknownDevice = 15s;
 constexpr Duration kFarewell = 3s;
 constexpr Duration kSilent = 5s;
 constexpr Duration kCatchUp = 2s;
+// A connection whose keys are outdated ends within this; until then another is tried to be made.
+constexpr Duration kRenewal = 60s;
+constexpr Duration kRenewalRetry = 10s;
 constexpr std::size_t kWriteBytes = 1 * limits::kMiB;
 constexpr std::size_t kWriteRuns = 64;
 
@@ -132,6 +135,7 @@ void Engine::handle_connected(Now now, ConnId id, const Endpoint& local, Outbox&
       return drop(turn, id, "the swarm is gone");
     }
     const bool member = conn->kind == ConnectionKind::kMember;
+    conn->epoch = swarm->epoch;
     dial.psk = member ? swarm->network->psk : catch_up_psk(swarm->secrets.group());
     dial.signer = config_.keys.sign;
   }
@@ -253,6 +257,7 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
   if (invite && guests_full(conn.remote)) return handshake.stay_silent();
   conn.swarm = admission->swarm;
   conn.invite = admission->invite;
+  conn.epoch = swarms_.find(conn.swarm)->epoch;
   conn.kind = invite                                         ? ConnectionKind::kInvite
               : admission->kind == Admission::Kind::kCatchUp ? ConnectionKind::kCatchUp
                                                              : ConnectionKind::kMember;
@@ -487,6 +492,38 @@ void Engine::watch_connections(Turn& turn) {
     if (conn == nullptr) continue;
     conn->pinged = turn.now.mono;
     send(*conn, PingFrame{++conn->ping_number}.encode());
+  }
+}
+
+bool Engine::is_outdated(const Turn& turn, const Connection& conn) {
+  const Swarm* swarm = swarms_.find(conn.swarm);
+  return (swarm != nullptr && swarm->epoch != conn.epoch) ||
+         turn.now.mono - conn.since >= limits::kConnectionLife ||
+         conn.sent + conn.received >= limits::kConnectionBytesMax;
+}
+
+// After a change of epoch, a day, or 2^40 bytes there is a new handshake: whoever dialled dials
+// again, and the old connection goes when the new one stands (keep_among_two), or after a minute.
+void Engine::renew_connections(Turn& turn) {
+  std::vector<ConnId> outdated;
+  for (const auto& [id, conn] : connections_) {
+    if (conn->announced && is_outdated(turn, *conn)) outdated.push_back(id);
+  }
+  for (const ConnId id : outdated) {
+    Connection* conn = find(id);
+    if (conn == nullptr) continue;
+    if (!conn->renew_by) conn->renew_by = turn.now.mono + kRenewal;
+    if (turn.now.mono >= *conn->renew_by) {
+      close(turn, id, "it is time for a new handshake");
+      continue;
+    }
+    Swarm* swarm = swarms_.find(conn->swarm);
+    if (conn->incoming || swarm == nullptr || !swarm->network) continue;
+    if (turn.now.mono < conn->next_renewal) continue;
+    conn->next_renewal = turn.now.mono + kRenewalRetry;
+    AddressBook::Address address;
+    address.device = conn->device;
+    dial(turn, *swarm, conn->remote, address);
   }
 }
 

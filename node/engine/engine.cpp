@@ -276,6 +276,7 @@ void Engine::handle_timeout(Now now, Outbox& out) {
   if (now.mono >= next_watch_) {
     next_watch_ = now.mono + kWatchEvery;
     watch_connections(turn);
+    renew_connections(turn);
     look_around(turn);
   }
   finish_turn(turn);

@@ -129,6 +129,8 @@ class Engine {
   [[nodiscard]] std::size_t half_open(const Endpoint* subnet_of) const;
   [[nodiscard]] Connection* connection_to(const SwarmId& swarm, const DeviceId& device);
   void watch_connections(Turn& turn);
+  [[nodiscard]] bool is_outdated(const Turn& turn, const Connection& conn);
+  void renew_connections(Turn& turn);
   [[nodiscard]] bool has_caught_up(const Turn& turn, const Connection& conn);
 
   // frames.cpp: one function per frame kind
