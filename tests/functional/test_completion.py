@@ -1,9 +1,12 @@
-"""The bash completion knows every command and option of `kith --help`, and no others."""
+"""The bash completion knows every command and option of `kith --help`, and no others. What others named
+is offered quoted, and never carried out."""
 import os
 import re
 import subprocess
 import unittest
 from pathlib import Path
+
+from kith_test import KithTest
 
 KITH = os.environ.get("KITH_BIN")
 SCRIPT = Path(__file__).resolve().parents[2] / "tools/kith/completion.bash"
@@ -25,11 +28,15 @@ def options_in(text):
 
 def complete(*words):
     """What Tab offers behind these words; the last is the one being typed."""
+    return set(complete_lines(*words).split())
+
+
+def complete_lines(*words, env=None):
     script = (f'. "{SCRIPT}"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kith; '
               'printf "%s\\n" "${COMPREPLY[@]}"')
     done = subprocess.run(["bash", "-c", script, "bash", *words], check=True, text=True,
-                          capture_output=True, env={"PATH": os.environ["PATH"], "HOME": "/"})
-    return set(done.stdout.split())
+                          capture_output=True, env={"PATH": os.environ["PATH"], "HOME": "/", **(env or {})})
+    return done.stdout
 
 
 @unittest.skipUnless(KITH, "KITH_BIN is not set")
@@ -62,6 +69,32 @@ class Completion(unittest.TestCase):
     def test_nothing_is_started_for_ids(self):
         self.assertEqual(complete("kith", "--home", "/nonexistent/kith", "verify", ""), set())
         self.assertFalse(Path("/nonexistent").exists())
+
+
+@unittest.skipUnless(KITH, "KITH_BIN is not set")
+class Names(KithTest):
+    def test_what_others_named_is_quoted_and_not_carried_out(self):
+        device = self.device("a")
+        device.start_node()
+        trap = self.top / "trap"
+        names = [f"$(touch {trap})", f"`touch {trap}`", "my family", "lab"]
+        for name in names:
+            device.ask("swarm", "create", name)
+        env = {"PATH": f"{Path(KITH).parent}:{os.environ['PATH']}", "KITH_HOME": str(device.home)}
+
+        def offered(typed):
+            lines = complete_lines("kith", "share", "--swarm", typed, env=env)
+            self.assertFalse(trap.exists())
+            return [line for line in lines.splitlines() if line]
+
+        # What the shell makes of what is offered is the name, one word, again.
+        words = subprocess.run(["bash", "-c", "printf '%s\\n' " + " ".join(offered(""))], check=True,
+                               capture_output=True, text=True).stdout.splitlines()
+        self.assertFalse(trap.exists())
+        self.assertEqual(sorted(words), sorted(names))
+        self.assertEqual(offered("my"), ["my\\ family"])
+        self.assertEqual(offered("my\\ f"), ["my\\ family"])
+        self.assertEqual(offered("'my"), [])
 
 
 if __name__ == "__main__":

@@ -26,7 +26,19 @@ _kith_ask() {
     grep -oE "\"$key\":\"[^\"\\\\]+\"" | sed 's/.*:"//; s/"$//' | sort -u
 }
 
+# _kith_reply WORDS: those of a list that stands in this file.
 _kith_reply() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }
+
+# _kith_names LINES: names that others may have chosen. Nothing in them is expanded (compgen would), and
+# each is offered quoted, so that it stays one word and no command. Behind an opened quote, where that
+# would be wrong, nothing is offered.
+_kith_names() {
+  local name
+  [[ $cur == [\'\"]* ]] && return
+  while IFS= read -r name; do
+    [ -n "$name" ] && printf -v name %q "$name" && [[ $name == "$cur"* ]] && COMPREPLY+=("$name")
+  done <<<"$1"
+}
 
 _kith_files() {
   compopt -o filenames 2>/dev/null
@@ -45,7 +57,7 @@ _kith_takes_value() {
 _kith_value() {
   case $1 in
     --home | -o | --output) _kith_files -d ;;
-    --swarm) _kith_reply "$(_kith_ask name swarm list)" ;;
+    --swarm) _kith_names "$(_kith_ask name swarm list)" ;;
     --chunking) _kith_reply 'cdc fixed' ;;
     --role) _kith_reply 'admin member reader mirror' ;;
   esac
@@ -82,8 +94,8 @@ _kith() {
     '') _kith_reply "$_kith_commands" ;;
     swarm) _kith_reply "$_kith_swarm_commands" ;;
     share) _kith_files -f ;;
-    moved) if [ "$positional" = 0 ]; then _kith_reply "$(_kith_ask id list)"; else _kith_files -f; fi ;;
-    show | verify | unshare | cancel) _kith_reply "$(_kith_ask id list)" ;;
+    moved) if [ "$positional" = 0 ]; then _kith_names "$(_kith_ask id list)"; else _kith_files -f; fi ;;
+    show | verify | unshare | cancel) _kith_names "$(_kith_ask id list)" ;;
   esac
 }
 
