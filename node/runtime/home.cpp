@@ -50,13 +50,34 @@ Result<void> write_keys(int fd, const DeviceKeys& keys, const std::string& path)
   return {};
 }
 
+Result<void> check_catalog_exists(const std::string& home) {
+  const std::string path = catalog_path(home);
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0 && info.st_size > 0) return {};
+  return local_error(Errc::kIo, "the catalog is missing or empty", path,
+                     "restore it from a backup: without it this device knows no swarm and no "
+                     "share; or begin anew in another home");
+}
+
 }  // namespace
 
-Result<DeviceKeys> load_or_make_keys(const std::string& home, Rng& rng) {
+Result<std::optional<DeviceKeys>> load_keys(const std::string& home) {
   const std::string path = key_path(home);
-  const Fd existing(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (existing.get() >= 0) return read_keys(existing.get(), path);
-  if (errno != ENOENT) return os_error(errno, "cannot open the key file", path);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (file.get() < 0 && errno == ENOENT) return std::optional<DeviceKeys>();
+  if (file.get() < 0) return os_error(errno, "cannot open the key file", path);
+  KITH_TRY(DeviceKeys keys, read_keys(file.get(), path));
+  KITH_CHECK(check_catalog_exists(home));
+  return std::optional(std::move(keys));
+}
+
+Result<DeviceKeys> make_keys(const std::string& home, bool new_home, Rng& rng) {
+  const std::string path = key_path(home);
+  if (!new_home) {
+    return local_error(Errc::kIo, "the key file is missing", path,
+                       "restore it from a backup: without it this device is not who it was; or "
+                       "begin anew in another home");
+  }
   // Written under another name first: a crash in the middle leaves no half key behind.
   const std::string fresh = path + ".new";
   ::unlink(fresh.c_str());

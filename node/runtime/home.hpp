@@ -5,8 +5,13 @@
 //   config.json     settings of the user
 //   run/api.sock    the API
 //   log/kith.log    the log of a background node
+//
+// The key and the catalog belong together: a home that has lost one of them is damaged, and nothing
+// is made in its place. A new home gets its catalog first, then its key, so that a crash between
+// the two leaves a catalog in which nothing depends on a key.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "proto/crypto/keys.hpp"
@@ -20,8 +25,11 @@ namespace kith::node {
   return home + "/catalog.sqlite";
 }
 
-/// Reads the key file, or makes one: O_EXCL, 0600, fsynced, and its directory too. Refuses a file
-/// that others may read, and one that does not parse; never replaces it.
-[[nodiscard]] Result<DeviceKeys> load_or_make_keys(const std::string& home, Rng& rng);
+/// Reads the key file; nothing if there is none. Refuses a file that others may read, one that does
+/// not parse, and one beside which the catalog is missing or empty.
+[[nodiscard]] Result<std::optional<DeviceKeys>> load_keys(const std::string& home);
+/// Makes the key file of a new home: O_EXCL, 0600, fsynced, and its directory too. `new_home` says
+/// that its catalog knows no swarm; refused otherwise, since only the lost key fits what it knows.
+[[nodiscard]] Result<DeviceKeys> make_keys(const std::string& home, bool new_home, Rng& rng);
 
 }  // namespace kith::node

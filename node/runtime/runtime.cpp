@@ -223,7 +223,7 @@ Result<void> Runtime::Impl::open() {
   ::mkdir((options.home + "/log").c_str(), 0700);
   KITH_TRY(log, Log::open(options.log_to_stderr ? "" : options.home + "/log/kith.log",
                           options.log_level));
-  KITH_TRY(const DeviceKeys keys, load_or_make_keys(options.home, rng));
+  KITH_TRY(std::optional<DeviceKeys> keys, load_keys(options.home));
   KITH_TRY(storage::Catalog writing, storage::Catalog::open(catalog_path(options.home)));
   KITH_TRY(storage::Catalog reading, storage::Catalog::open_read_only(catalog_path(options.home)));
   KITH_TRY(storage::Catalog indexing, storage::Catalog::open_read_only(catalog_path(options.home)));
@@ -231,10 +231,13 @@ Result<void> Runtime::Impl::open() {
   index = std::make_unique<CatalogReader>(std::move(indexing));
   boot = io.boot_id();
   KITH_TRY(const SavedState state, load_state(writing, boot));
+  if (!keys) {
+    KITH_TRY(keys, make_keys(options.home, state.swarms.empty(), rng));
+  }
   KITH_TRY(const auto saved_port, writing.setting(kPortSetting));
   const int port = saved_port ? std::atoi(saved_port->c_str()) : kDefaultPort;
   KITH_CHECK(open_sockets(static_cast<std::uint16_t>(port)));
-  make_engine(keys);
+  make_engine(*keys);
   make_threads(std::move(writing));
   if (!options.listen && listening.front().port() != port) {
     const std::string used = std::to_string(listening.front().port());

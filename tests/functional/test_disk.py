@@ -50,6 +50,30 @@ class Homes(KithTest):
         self.catalog().write_bytes(self.catalog().read_bytes()[:5_000])
         self.refuse("catalog", 1)
 
+    def test_one_whose_catalog_is_missing_or_empty(self):
+        content = self.catalog().read_bytes()
+        self.catalog().unlink()
+        self.assertTrue(self.refuse("catalog.sqlite", 1, "io")["hint"])
+        self.catalog().touch(0o600)
+        self.refuse("catalog.sqlite", 1, "io")
+        self.catalog().write_bytes(content)
+        self.assertEqual(self.device_.ask("swarm", "list")["swarms"][0]["role"], "admin")
+
+    def test_one_whose_key_file_is_missing(self):
+        path = self.device_.home / "device.key"
+        content = path.read_bytes()
+        path.unlink()
+        self.assertTrue(self.refuse("device.key", 1, "io")["hint"])
+        path.write_bytes(content)
+        path.chmod(0o600)
+        self.assertEqual(self.device_.ask("swarm", "list")["swarms"][0]["role"], "admin")
+
+    def test_one_whose_first_start_was_cut_off(self):
+        fresh = self.device("fresh")
+        fresh.ask("list")
+        (fresh.home / "device.key").unlink()  # the catalog is made before it
+        self.assertEqual(fresh.ask("swarm", "create", "lab")["swarm"]["role"], "admin")
+
     def test_one_whose_key_file_is_damaged(self):
         path = self.device_.home / "device.key"
         for content in (b"", b"x" * 122, path.read_bytes()[:-1]):
