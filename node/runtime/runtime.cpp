@@ -1,5 +1,6 @@
 #include "node/runtime.hpp"
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -63,6 +64,17 @@ DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {
   const std::string free = std::to_string(info->free_bytes / limits::kMiB) + " MiB free at " + home;
   if (info->free_bytes >= kLowSpace) return {"disk", "ok", free, {}};
   return {"disk", "warning", free, "fetches stop when a disk is full; make room"};
+}
+
+/// Of whatever is wrong with the catalog: in one line, with the file, and what to do about it.
+Result<storage::Catalog> open_catalog(const std::string& path) {
+  auto catalog = storage::Catalog::open(path);
+  if (catalog) return catalog;
+  Error error = std::move(catalog).error();
+  std::replace(error.what.begin(), error.what.end(), '\n', ' ');
+  if (error.subject.empty()) error.subject = path;
+  if (error.hint.empty()) error.hint = "restore it from a backup, or begin anew in another home";
+  return error;
 }
 
 DoctorCheck check_versions() {
@@ -224,7 +236,7 @@ Result<void> Runtime::Impl::open() {
   KITH_TRY(log, Log::open(options.log_to_stderr ? "" : options.home + "/log/kith.log",
                           options.log_level));
   KITH_TRY(std::optional<DeviceKeys> keys, load_keys(options.home));
-  KITH_TRY(storage::Catalog writing, storage::Catalog::open(catalog_path(options.home)));
+  KITH_TRY(storage::Catalog writing, open_catalog(catalog_path(options.home)));
   KITH_TRY(storage::Catalog reading, storage::Catalog::open_read_only(catalog_path(options.home)));
   KITH_TRY(storage::Catalog indexing, storage::Catalog::open_read_only(catalog_path(options.home)));
   reader = std::make_unique<CatalogReader>(std::move(reading));

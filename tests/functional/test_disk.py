@@ -50,6 +50,15 @@ class Homes(KithTest):
         self.catalog().write_bytes(self.catalog().read_bytes()[:5_000])
         self.refuse("catalog", 1)
 
+    def test_one_whose_catalog_is_damaged_in_the_middle(self):
+        content = bytearray(self.catalog().read_bytes())
+        content[3 * 4096:3 * 4096 + 100] = bytes(100)  # the head of a table
+        self.catalog().write_bytes(content)
+        error = self.refuse("damaged", 1, "io")
+        self.assertEqual(error["subject"], str(self.catalog()))
+        self.assertNotIn("\n", error["what"])
+        self.assertTrue(error["hint"])
+
     def test_one_whose_catalog_is_missing_or_empty(self):
         content = self.catalog().read_bytes()
         self.catalog().unlink()
