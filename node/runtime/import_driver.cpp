@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <filesystem>
 #include <future>
 
 #include "proto/crypto/random.hpp"
@@ -17,6 +18,39 @@ using namespace std::chrono_literals;
 constexpr auto kProgressGap = 250ms;
 
 Error cancelled() { return local_error(Errc::kCancelled, "the import was cancelled"); }
+
+/// Is something in `path` left out that leads to `inner`, which lies in it?
+bool leaves_out(const storage::Exclude& exclude, const std::filesystem::path& inner) {
+  std::filesystem::path at;
+  for (const auto& part : inner) {
+    at /= part;
+    if (exclude.matches(at.string(), storage::NodeKind::kDirectory)) return true;
+  }
+  return false;
+}
+
+/// The home holds the keys of the device. It is not shared by itself, nor in part, nor with what
+/// lies around it.
+Result<void> check_not_home(const ShareRequest& share, const std::string& home) {
+  std::error_code error;
+  const auto top = std::filesystem::canonical(share.path, error);
+  if (error) return {};  // the import says what is wrong with it
+  const auto kept = std::filesystem::canonical(home, error);
+  if (error) return os_error(error.value(), "cannot find the home", home);
+  const auto begins_with = [](const auto& path, const auto& start) {
+    return std::mismatch(path.begin(), path.end(), start.begin(), start.end()).second ==
+           start.end();
+  };
+  if (begins_with(top, kept)) {
+    return local_error(Errc::kRefused, "the home of this device is not shared: it holds its keys",
+                       share.path);
+  }
+  if (!begins_with(kept, top)) return {};
+  const auto inner = kept.lexically_relative(top);
+  if (leaves_out(storage::Exclude(share.exclude), inner)) return {};
+  return local_error(Errc::kRefused, "the home of this device lies in it, which holds its keys",
+                     share.path, "leave it out: --exclude '/" + inner.string() + "/'");
+}
 
 // Hashed chunks on their way back from the pool.
 class Results {
@@ -156,6 +190,7 @@ void ImportDriver::run(RequestId request, const ShareRequest& request_body) {
 }
 
 Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& share) {
+  KITH_CHECK(check_not_home(share, links_.home));
   KITH_TRY(const Done answer, ask(ResolveShareTarget{share.swarm}));
   const SwarmTarget& target = std::get<SwarmTarget>(answer);
   KITH_TRY(const storage::ImportResult result, import(request, share, target));

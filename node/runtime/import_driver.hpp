@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 
 #include "node/api/share_request.hpp"
 #include "node/jobs/manifests.hpp"
@@ -24,6 +25,7 @@ namespace kith::node {
 class ImportDriver {
  public:
   struct Links {
+    std::string home;  // it holds keys: nothing of it is shared
     storage::FileIo& io;
     SlabPool& slabs;
     Pool& pool;

@@ -303,8 +303,8 @@ void Runtime::Impl::make_threads(storage::Catalog writing) {
       std::move(writing), boot, [this](CatalogDone done) { saved.put(std::move(done)); },
       [this](const CatalogBody& body) { jobs->manifests().saved(body); });
   imports = std::make_unique<ImportDriver>(ImportDriver::Links{
-      io, slabs, *pool, *catalog, jobs->manifests(), index->catalog, [] { return now().wall; },
-      [this](Command command) { submit(std::move(command)); },
+      options.home, io, slabs, *pool, *catalog, jobs->manifests(), index->catalog,
+      [] { return now().wall; }, [this](Command command) { submit(std::move(command)); },
       [this](RequestId request, ShareUpdate update) { api->deliver(request, std::move(update)); }});
   api = std::make_unique<ApiServer>(*this, ApiOptions{.home = options.home, .session = {}});
 }

@@ -173,6 +173,27 @@ class SharedFiles(KithTest):
         self.assertEqual(done["skipped_count"], len(named))
         self.assertEqual(done["share"]["totals"]["files"], 1)
 
+    def test_the_home_is_not_shared(self):
+        device = self.device("a")
+        device.start_node()
+        device.ask("swarm", "create", "lab")
+        link = self.top / "link"
+        link.symlink_to(device.home)
+        for path in (device.home, link, device.home / "device.key", device.home / "log"):
+            for more in ([], ["--skip-bad"], ["--exclude", "*"]):
+                self.assert_fails(device.run("--json", "share", path, *more), 5, "refused")
+        around = self.top / "around"
+        (around / "deep").mkdir(parents=True)
+        (around / "file").write_bytes(b"mine")
+        device.stop_node()
+        device.home.rename(around / "deep/a")
+        device.home = around / "deep/a"
+        error = self.assert_fails(device.run("--json", "share", around, "--skip-bad"), 5, "refused")
+        self.assertIn("'/deep/a/'", error["hint"])
+        device.start_node()
+        done = device.ask("share", around, "--exclude", "/deep/a/")
+        self.assertEqual(done["share"]["totals"]["files"], 1)
+
 
 def withdrawn(device):
     shares = device.ask("list")["shares"]
