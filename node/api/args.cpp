@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "proto/text.hpp"
+
 namespace kith::node {
 
 Args::Args(const Json& object) : object_(object) {
@@ -25,6 +27,7 @@ std::string Args::text(std::string_view key, std::size_t max) {
   const auto& text = value->get_ref<const std::string&>();
   if (text.size() > max) fail(key, "longer than " + std::to_string(max) + " bytes");
   if (text.find('\0') != std::string::npos) fail(key, "contains a NUL byte");
+  if (!is_utf8(text)) fail(key, "not UTF-8");
   return failed_ ? std::string() : text;
 }
 
@@ -69,6 +72,10 @@ std::vector<std::string> Args::texts(std::string_view key, std::size_t count, st
   for (const Json& item : *value) {
     if (!item.is_string() || item.get_ref<const std::string&>().size() > max) {
       fail(key, "holds something that is not a text of at most " + std::to_string(max) + " bytes");
+      return {};
+    }
+    if (!is_utf8(item.get_ref<const std::string&>())) {
+      fail(key, "holds something that is not UTF-8");
       return {};
     }
     out.push_back(item.get<std::string>());

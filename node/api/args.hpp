@@ -19,7 +19,8 @@ class Args {
   /// `object` must outlive this.
   explicit Args(const Json& object);
 
-  /// A text of at most `max` bytes without NUL; empty if it is not given.
+  /// A text of at most `max` bytes of UTF-8 without NUL; empty if it is not given. Text that JSON
+  /// cannot carry comes from a command line, and must not arrive repaired as something else.
   [[nodiscard]] std::string text(std::string_view key, std::size_t max);
   /// The same; an error if it is not given or empty.
   [[nodiscard]] std::string required_text(std::string_view key, std::size_t max);
@@ -27,7 +28,7 @@ class Args {
   /// A whole number from `min` to `max`; `fallback` if it is not given.
   [[nodiscard]] std::uint64_t number(std::string_view key, std::uint64_t min, std::uint64_t max,
                                      std::uint64_t fallback);
-  /// At most `count` texts of at most `max` bytes.
+  /// At most `count` texts of at most `max` bytes of UTF-8.
   [[nodiscard]] std::vector<std::string> texts(std::string_view key, std::size_t count,
                                                std::size_t max);
   /// Records a fault of the argument `key` that the caller found.

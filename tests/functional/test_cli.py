@@ -68,6 +68,16 @@ class Grammar(KithTest):
                 self.assertEqual(plain.stdout, "")
                 self.assertTrue(plain.stderr.startswith("kith: "), str(plain))
 
+    def test_names_that_are_not_utf8_are_refused(self):
+        name = os.fsdecode(b"\xff")
+        for args in [["swarm", "create", name], ["share", ".", "--name", name],
+                     ["share", ".", "--exclude", name], ["share", ".", "--swarm", name],
+                     ["join", "x", "--name", name], ["show", name],
+                     ["fetch", "x", "--as", name], ["fetch", name]]:
+            with self.subTest(args):
+                error = self.assert_fails(self.run_("--json", *args), 2, "usage")
+                self.assertIn("UTF-8", error["what"])
+
     def test_wrong_usage_makes_no_home(self):
         home = self.top / "fresh"
         for args in [["show", "x"], ["fetch", "x"], ["status"], ["config"], ["nonsense"]]:

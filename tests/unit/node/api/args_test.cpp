@@ -90,6 +90,16 @@ TEST(Args, NulBytesAreRefused) {
   EXPECT_FALSE(args.ok());
 }
 
+TEST(Args, WhatIsNotUtf8IsRefused) {
+  const Json json = {{"t", "\xff"}, {"l", {"a", "\xff"}}};
+  Args text(json);
+  EXPECT_EQ(text.text("t", 100), "");
+  EXPECT_EQ(text.finish().error().subject, "t");
+  Args list(json);
+  EXPECT_TRUE(list.texts("l", 100, 100).empty());
+  EXPECT_EQ(list.finish().error().subject, "l");
+}
+
 TEST(Args, AnEmptyTextIsNotARequiredOne) {
   const Json json = Json::parse(R"({"p":""})");
   Args args(json);
