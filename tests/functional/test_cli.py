@@ -1,5 +1,6 @@
 """The command line itself: grammar, help, exit codes, JSON, homes, settings. What needs a running node
 is at the end."""
+import fcntl
 import json
 import os
 import re
@@ -270,6 +271,17 @@ class Background(KithTest):
         self.assert_fails(device.run("--json", "status"), 3)
         self.wait_until(lambda: not Path(f"/proc/{started['pid']}").exists(), "the process ends")
         self.assert_fails(device.run("--json", "stop"), 3)
+
+    def test_the_node_keeps_no_descriptor_of_the_command(self):
+        device = self.device("a")
+        self.addCleanup(device.run, "stop")
+        with open(self.top / "lock", "w", encoding="utf-8") as mine:
+            fcntl.flock(mine, fcntl.LOCK_EX)
+            done = subprocess.run([KITH, "start", "-q"], env=device.env(), pass_fds=[mine.fileno()],
+                                  stdin=subprocess.DEVNULL, check=False)
+            self.assertEqual(done.returncode, 0)
+        with open(self.top / "lock", encoding="utf-8") as again:
+            fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_two_starts_at_once_make_one_node(self):
         device = self.device("a")

@@ -39,12 +39,14 @@ std::vector<std::string> arguments_of(const Context& context) {
   return out;
 }
 
-/// In the child, between fork and exec: system calls only.
+/// In the child, between fork and exec: system calls only. Descriptors that the command inherited
+/// stay behind: a lock among them would be held for as long as the node lives.
 [[noreturn]] void become_node(char* const* arguments, int in, int out, int log) {
   ::setsid();
   ::dup2(in, STDIN_FILENO);
   ::dup2(out, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
+  ::closefrom(STDERR_FILENO + 1);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
