@@ -9,7 +9,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from kith_test import KITH, KithTest
+from kith_test import COMMAND_TIMEOUT_S, KITH, KithTest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/cli.md"
 COMMANDS = ["start", "stop", "status", "doctor", "node", "peers", "swarm", "swarm create", "swarm list",
@@ -243,6 +243,20 @@ class WithoutANode(KithTest):
             self.assertEqual(result.exit, 0, str(result))
             self.assertEqual(result.text, invite)
             self.assertIn("kith start", result.stderr)
+
+    def test_nothing_is_served_whose_text_cannot_be_written(self):
+        device = self.device("a")
+        device.ask("swarm", "create", "lab")
+        reader, pipe = os.pipe()
+        os.close(reader)
+        with open("/dev/full", "w", encoding="utf-8") as full, open(pipe, "w", encoding="utf-8") as closed:
+            for stdout, code in ((full, 7), (closed, 1)):
+                for more in ([], ["--json"]):
+                    done = subprocess.run([KITH, "swarm", "invite", *more], env=device.env(), stdout=stdout,
+                                          stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False,
+                                          timeout=COMMAND_TIMEOUT_S)
+                    self.assertEqual(done.returncode, code, done.stderr)
+                    self.assertIn(b"standard output", done.stderr)
 
     def test_two_commands_at_once(self):
         device = self.device("a")

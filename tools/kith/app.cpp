@@ -65,8 +65,9 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error, Output& out) 
 
 int act(Context& context, const Action& action) {
   const int code = action(context);
-  if (context.out.flush() || code != 0) return code;
-  return context.out.fail(os_error(errno, "cannot write to standard output"));
+  if (code != 0) return code;
+  const auto written = context.out.flush();
+  return written ? 0 : context.out.fail(written.error());
 }
 
 int run_parsed(const Common& common, const NodeFlags& node, const Action& action, Output& out) {

@@ -1,5 +1,6 @@
 #include "tools/kith/output.hpp"
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <sys/ioctl.h>
@@ -58,21 +59,20 @@ OutputOptions output_options(bool json, bool quiet, bool verbose, bool no_color)
 void Output::result(std::string_view text) {
   if (options_.json) return;
   clear_bar();
-  put(stdout, options_.terminal ? escape(text) : std::string(text));
-  put(stdout, "\n");
-  std::fflush(stdout);
+  write((options_.terminal ? escape(text) : std::string(text)) + '\n');
+  flush_stdout();
 }
 
 void Output::line(std::string_view text) {
   if (options_.json) return;
-  put(stdout, text);
-  put(stdout, "\n");
+  write(text);
+  write("\n");
 }
 
 void Output::json_line(std::string_view line) {
   if (!options_.json) return;
-  put(stdout, line);
-  std::fflush(stdout);
+  write(line);
+  flush_stdout();
 }
 
 void Output::note(std::string_view text) {
@@ -106,7 +106,7 @@ int Output::fail(const Error& error) {
 int Output::fail(const node::Json& error_line) {
   const auto exit = error_line.find("exit");
   const int code = exit != error_line.end() && exit->is_number_integer() ? exit->get<int>() : 1;
-  if (options_.json) return code;
+  if (options_.json && write_error_ == 0) return code;
   std::string text = colored("kith: ", Color::kBad) + escape(raw(error_line, "what"));
   const std::string subject = raw(error_line, "subject");
   const std::string hint = raw(error_line, "hint");
@@ -121,9 +121,20 @@ std::string Output::colored(std::string_view text, Color color) const {
   return code_of(color) + std::string(text) + "\x1b[0m";
 }
 
-bool Output::flush() {
+Result<void> Output::flush() {
   clear_bar();
-  return std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  flush_stdout();
+  if (write_error_ == 0) return {};
+  return os_error(write_error_, "cannot write to standard output");
+}
+
+void Output::write(std::string_view text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (!written && write_error_ == 0) write_error_ = errno;
+}
+
+void Output::flush_stdout() {
+  if (std::fflush(stdout) != 0 && write_error_ == 0) write_error_ = errno;
 }
 
 void Output::clear_bar() {

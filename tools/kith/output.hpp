@@ -42,20 +42,24 @@ class Output {
   void detail(std::string_view text);
   /// Shows or replaces the progress bar, if there is one; with -v and no terminal, a line.
   void progress(const node::Json& progress);
-  /// An error, last: on stderr, or as a line of JSON. Returns its exit code.
+  /// An error, last: on stderr, or as a line of JSON (on stderr, too, where stdout takes nothing).
+  /// Returns its exit code.
   int fail(const Error& error);
   /// The same for an error line that a node sent. With --json it was passed on already.
   int fail(const node::Json& error_line);
   /// `text` between the codes of a color, where colors are wanted.
   [[nodiscard]] std::string colored(std::string_view text, Color color) const;
-  /// False if something could not be written to stdout: a full disk, a reader that went away.
-  [[nodiscard]] bool flush();
+  /// Fails if something could not be written to stdout: a full disk, a reader that went away.
+  [[nodiscard]] Result<void> flush();
 
  private:
   void clear_bar();
+  void write(std::string_view text);
+  void flush_stdout();
   void say(std::string_view text);
   OutputOptions options_;
   bool bar_shown_ = false;
+  int write_error_ = 0;  // errno of the first failure on stdout
   std::string last_phase_;
 };
 

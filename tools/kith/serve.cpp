@@ -15,6 +15,8 @@ int ask_and_serve(Context& context, const Question& question, bool detach,
   if (answer.exit != 0) return answer.exit;
   if (!context.out.options().json) print(context.out, answer.done);
   if (!answer.own) return 0;
+  // Without the text nobody can come: there is nothing to serve for.
+  if (const auto written = context.out.flush(); !written) return context.out.fail(written.error());
   context.out.note("serving until Ctrl-C; kith start keeps a node running");
   (void)answer.own->wait(context.signals);
   return 0;
