@@ -114,6 +114,21 @@ class Grammar(KithTest):
                                   stderr=subprocess.PIPE, check=False)
         self.assertEqual(done.returncode, 7, done.stderr)
 
+    def test_closed_descriptors_get_no_file(self):
+        (self.top / "file").write_text("x", encoding="utf-8")
+        self.device_.ask("swarm", "create", "lab")
+
+        def run(command):
+            return subprocess.run(["bash", "-c", f'"$0" {command}', KITH], env=self.device_.env(), cwd=self.top,
+                                  capture_output=True, check=False, timeout=COMMAND_TIMEOUT_S)
+
+        for command in ("share file >&- 2>&-", "swarm list >&- 2>&-", "swarm list -v <&- >&- 2>&-"):
+            self.assertEqual(run(command).returncode, 1, command)
+        self.assertRegex((self.device_.home / "lock").read_text(), r"\A\d+ command\n\Z")
+        done = run("join - <&-")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn(b"standard input", done.stderr)
+
     def test_no_color_and_no_bar_without_a_terminal(self):
         result = self.run_("show", "x")
         self.assertNotIn("\x1b", result.stderr)

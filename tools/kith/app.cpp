@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <fcntl.h>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -28,6 +29,16 @@ struct Common {
   bool verbose = false;
   bool no_color = false;
 };
+
+/// A standard descriptor that is closed would be given to the next file that is opened, and what is
+/// meant for people would go there. /dev/null takes its place, opened the wrong way, so that using
+/// it is the error that it was.
+void occupy_standard_descriptors() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(fd, F_GETFD) >= 0) continue;
+    (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+  }
+}
 
 void declare_common(CLI::App& app, Common& common) {
   app.set_version_flag("--version", "kith " KITH_VERSION, "Print the version");
@@ -121,6 +132,7 @@ Result<std::string> text_or_stdin(const std::string& word) {
 }
 
 int run(int argc, char** argv) {
+  occupy_standard_descriptors();
   CLI::App app("Share files directly between machines that trust each other.", "kith");
   Common common;
   NodeFlags node;
