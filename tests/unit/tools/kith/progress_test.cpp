@@ -31,12 +31,36 @@ TEST(Progress, NeverWiderThanTheTerminal) {
   }
 }
 
+TEST(Progress, TheUsualTerminalHasABarAtAnyRate) {
+  for (const std::uint64_t rate : {0, 99'900, 10'485'760, 999'000'000}) {
+    const auto json = fetch_line(50 << 20, 100 << 20, rate);
+    EXPECT_NE(format_progress(json, 80).find("[====="), std::string::npos) << rate;
+  }
+  EXPECT_EQ(format_progress(fetch_line(50 << 20, 100 << 20, 10'485'760), 80),
+            "film.mkv  [=====>    ]  50 %  50.0 MiB of 100 MiB  10.5 MB/s  ETA 0:05  3 peers");
+}
+
+TEST(Progress, ALongNameLeavesRoomForTheBar) {
+  auto json = fetch_line(50 << 20, 100 << 20, 10'485'760);
+  json["name"] = "a long name of something.tar";
+  EXPECT_EQ(format_progress(json, 80).substr(0, 24), "a long …  [=====>    ]");
+}
+
 TEST(Progress, ANarrowTerminalLosesTheBarFirstThenTheName) {
   const auto json = fetch_line(50 << 20, 100 << 20, 10'485'760);
-  const std::string plain = format_progress(json, 80);
+  const std::string plain = format_progress(json, 72);
   EXPECT_EQ(plain.find('['), std::string::npos);
   EXPECT_EQ(plain.substr(0, 8), "film.mkv");
   EXPECT_EQ(format_progress(json, 56).find("film"), std::string::npos);
+}
+
+TEST(Progress, WhatIsComparedHasNoShareOfItDone) {
+  auto json = fetch_line(0, 100 << 20, 0);
+  json["peers"] = 0;
+  for (const char* phase : {"preparing", "verifying"}) {
+    json["phase"] = phase;
+    EXPECT_EQ(format_progress(json, 80), std::string("film.mkv  ") + phase + "  100 MiB");
+  }
 }
 
 TEST(Progress, NotAllBeforeTheEnd) {
