@@ -38,7 +38,8 @@ Json view_json(const Totals& totals) {
 Json view_json(const ShareView& share) {
   Json out;
   out["id"] = share.share.hex();
-  out["copy"] = static_cast<std::int64_t>(share.copy);
+  // A text: many readers of JSON round a number of 64 bits.
+  out["copy"] = std::to_string(static_cast<std::int64_t>(share.copy));
   out["swarm"] = share.swarm.hex();
   out["swarm_name"] = share.swarm_name;
   out["name"] = share.name;

@@ -119,8 +119,8 @@ class Grammar(KithTest):
         self.device_.ask("swarm", "create", "lab")
 
         def run(command):
-            return subprocess.run(["bash", "-c", f'"$0" {command}', KITH], env=self.device_.env(), cwd=self.top,
-                                  capture_output=True, check=False, timeout=COMMAND_TIMEOUT_S)
+            return subprocess.run(["bash", "-c", f'"$0" {command}', KITH], env=self.device_.env(),
+                                  cwd=self.top, capture_output=True, check=False, timeout=COMMAND_TIMEOUT_S)
 
         for command in ("share file >&- 2>&-", "swarm list >&- 2>&-", "swarm list -v <&- >&- 2>&-"):
             self.assertEqual(run(command).returncode, 1, command)

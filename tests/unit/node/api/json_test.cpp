@@ -138,6 +138,14 @@ TEST(ApiJson, LinesAreAsciiAndSurviveBytesThatAreNotUtf8) {
   EXPECT_EQ(back.at("subject").get<std::string>(), "b\xc3\xb6se\x1b[2J\xef\xbf\xbd");
 }
 
+TEST(ApiJson, TheNumberOfACopyIsATextThatNobodyRounds) {
+  SharesAnswer answer;
+  answer.shares.resize(1);
+  answer.shares[0].copy = CopyId{529'979'944'958'248'507};
+  const Json json = to_line(Reply{RequestId{1}, Done(answer)}).json;
+  EXPECT_EQ(json.at("shares").at(0).at("copy"), "529979944958248507");
+}
+
 TEST(ApiJson, TimesAreUtc) {
   EXPECT_EQ(to_rfc3339(UnixMillis{0}), "1970-01-01T00:00:00Z");
   EXPECT_EQ(to_rfc3339(UnixMillis{1'000'000'000'999}), "2001-09-09T01:46:40Z");
