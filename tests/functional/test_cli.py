@@ -359,6 +359,32 @@ class Background(KithTest):
         self.assertTrue(device.ask("swarm", "invite", "--detach")["invite"])
         self.assertEqual(device.ask("status")["swarms"][0]["name"], "lab")
 
+    def test_wrong_usage_starts_none(self):
+        device = self.device("a")
+        device.ask("swarm", "create", "lab")
+        self.addCleanup(device.run, "stop")
+        for args in (["fetch", "nope"], ["swarm", "invite", "--role", "foo"],
+                     ["share", ".", "--chunking", "huge"]):
+            self.assert_fails(device.run("--json", *args, "--detach"), 2)
+            self.assert_fails(device.run("--json", "status"), 3, "closed")
+
+    def test_ctrl_c_says_what_comes_next(self):
+        a, b = self.swarm("a", "b")
+        (self.top / "file").write_text("x", encoding="utf-8")
+        link = a.ask("share", self.top / "file")["link"]
+        invite = a.ask("swarm", "invite")["invite"]
+        a.stop_node()
+        for device, args, under_way, hint in (
+                (b, ["fetch", "--wait", link, "-o", self.top / "out"], "looking", True),
+                (self.device("c"), ["join", invite], "joining", False)):
+            process = device.begin("-v", *args)
+            self.wait_until(lambda: under_way in process.errors(), under_way)
+            process.signal(signal.SIGINT)
+            result = process.result()
+            self.assertEqual((result.exit, result.stdout), (130, ""), str(result))
+            self.assertIn("kith: interrupted\n", result.stderr)
+            self.assertEqual("the same command" in result.stderr, hint, str(result))
+
     def test_the_limit_of_a_running_node(self):
         device = self.device("a")
         device.start_node()

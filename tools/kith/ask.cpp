@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "node/api/routes.hpp"
+#include "tools/kith/background.hpp"
 #include "tools/kith/client.hpp"
 #include "tools/kith/fields.hpp"
 
@@ -53,21 +54,22 @@ Error limit_of_a_node() {
                      "kith config limit RATE sets it");
 }
 
-Answer failed(Context& context, const Error& error) {
+Answer failed(Context& context, const Question& question, const Error& error) {
   Answer out;
   const bool signal = error.code == Errc::kCancelled;
-  out.exit = signal ? interrupted(context) : context.out.fail(error);
+  out.exit = signal ? interrupted(context, question.hint_if_interrupted) : context.out.fail(error);
   return out;
 }
 
-Answer finished(Context& context, Attempt attempt, NodeAccess access) {
+Answer finished(Context& context, const Question& question, Attempt attempt, NodeAccess access) {
   if (attempt.end == CallEnd::kSignal) {
     access.connection.reset();
-    return failed(context, local_error(Errc::kCancelled, {}));
+    return failed(context, question, local_error(Errc::kCancelled, {}));
   }
   if (!attempt.last.is_object()) {
-    return failed(context, local_error(Errc::kClosed, "the node ended before it answered",
-                                       context.home, "kith start begins one"));
+    return failed(context, question,
+                  local_error(Errc::kClosed, "the node ended before it answered", context.home,
+                              "kith start begins one"));
   }
   context.out.json_line(attempt.last_text);
   Answer out;
@@ -84,16 +86,23 @@ Answer finished(Context& context, Attempt attempt, NodeAccess access) {
 
 Answer ask(Context& context, const Question& question) {
   const auto valid = node::parse_request(question.command, question.arguments);
-  if (!valid) return failed(context, valid.error());
+  if (!valid) return failed(context, question, valid.error());
+  if (question.in_background) {
+    if (auto ready = ensure_background(context); !ready) {
+      return failed(context, question, ready.error());
+    }
+  }
   for (int repetition = 0;; ++repetition) {
     auto access = question.needs_running_node ? reach_running_node(context) : reach_node(context);
-    if (!access) return failed(context, access.error());
-    if (!access->own && !context.node.limit.empty()) return failed(context, limit_of_a_node());
+    if (!access) return failed(context, question, access.error());
+    if (!access->own && !context.node.limit.empty()) {
+      return failed(context, question, limit_of_a_node());
+    }
     auto result = attempt(context, question, *access);
-    if (!result) return failed(context, result.error());
+    if (!result) return failed(context, question, result.error());
     const bool again = node_ended(*result) && !access->own && question.repeatable &&
                        access->kind == HolderKind::kCommand && repetition < kRepetitions;
-    if (!again) return finished(context, std::move(*result), std::move(*access));
+    if (!again) return finished(context, question, std::move(*result), std::move(*access));
     context.out.detail("the command that ran the node has ended: going on without it");
   }
 }
@@ -105,7 +114,7 @@ int ask_and_print(Context& context, const Question& question, Print print, Verdi
   return verdict == nullptr ? 0 : verdict(answer.done);
 }
 
-int interrupted(Context& context, const std::string& what) {
+int interrupted(Context& context, const char* hint) {
   const int code = exit_code_of_signal(context.signals.take().value_or(2));
   const std::string name = code == 130 ? "interrupted" : "terminated";
   Json line;
@@ -113,12 +122,11 @@ int interrupted(Context& context, const std::string& what) {
   line["event"] = "error";
   line["code"] = name;
   line["exit"] = code;
-  line["what"] = what;
+  line["what"] = name;
   line["subject"] = "";
-  line["hint"] = "the same command goes on where it stopped";
+  line["hint"] = hint;
   context.out.json_line(node::dump_line(line));
-  context.out.note("kith: " + name + ": " + what);
-  return code;
+  return context.out.fail(line);
 }
 
 }  // namespace kith::cli

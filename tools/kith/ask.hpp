@@ -15,9 +15,13 @@ struct Question {
   std::string command;  // as in the API
   node::Json arguments = node::Json::object();
   bool needs_running_node = false;
+  /// A node in the background is started first, if none runs.
+  bool in_background = false;
   /// If the node that was asked belonged to another command and ended with it, ask again: only for
   /// commands that may be carried out twice.
   bool repeatable = true;
+  /// What to do after a signal ended it.
+  const char* hint_if_interrupted = "";
 };
 
 struct Answer {
@@ -37,7 +41,7 @@ using Verdict = int (*)(const node::Json&);
 [[nodiscard]] int ask_and_print(Context& context, const Question& question, Print print,
                                 Verdict verdict = nullptr);
 
-/// Says that a signal ended the command; its exit code.
-int interrupted(Context& context, const std::string& what = "stopped");
+/// Says that a signal ended the command, and what to do next; its exit code.
+int interrupted(Context& context, const char* hint = "");
 
 }  // namespace kith::cli

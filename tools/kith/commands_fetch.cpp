@@ -1,7 +1,6 @@
 #include <memory>
 
 #include "tools/kith/ask.hpp"
-#include "tools/kith/background.hpp"
 #include "tools/kith/commands.hpp"
 #include "tools/kith/home.hpp"
 #include "tools/kith/print.hpp"
@@ -38,12 +37,10 @@ Result<Json> fetch_arguments(const FetchOptions& options) {
 int fetch(Context& context, const FetchOptions& options) {
   auto arguments = fetch_arguments(options);
   if (!arguments) return context.out.fail(arguments.error());
-  if (options.detach) {
-    const auto ready = ensure_background(context);
-    if (!ready && ready.error().code == Errc::kCancelled) return interrupted(context);
-    if (!ready) return context.out.fail(ready.error());
-  }
-  return ask_and_print(context, {"fetch", std::move(*arguments)}, print_fetched);
+  Question question{"fetch", std::move(*arguments)};
+  question.in_background = options.detach;
+  question.hint_if_interrupted = "what is verified is kept: the same command goes on from there";
+  return ask_and_print(context, question, print_fetched);
 }
 
 void add_fetch(const Commands& commands) {

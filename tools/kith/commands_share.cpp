@@ -34,7 +34,8 @@ int share(Context& context, const ShareOptions& options) {
   if (!options.chunking.empty()) arguments["chunking"] = options.chunking;
   if (options.skip_bad) arguments["skip_bad"] = true;
   if (options.is_private) arguments["private"] = true;
-  return ask_and_serve(context, question, options.detach, print_shared);
+  question.in_background = options.detach;
+  return ask_and_serve(context, question, print_shared);
 }
 
 void add_share(const Commands& commands) {

@@ -1,7 +1,6 @@
 #include <memory>
 
 #include "tools/kith/ask.hpp"
-#include "tools/kith/background.hpp"
 #include "tools/kith/commands.hpp"
 #include "tools/kith/fields.hpp"
 #include "tools/kith/print.hpp"
@@ -79,7 +78,8 @@ int invite(Context& context, const InviteOptions& options) {
   if (!arguments) return context.out.fail(arguments.error());
   Question question{"swarm-invite", std::move(*arguments)};
   question.repeatable = false;
-  return ask_and_serve(context, question, options.detach, [&](Output& out, const Json& done) {
+  question.in_background = options.detach;
+  return ask_and_serve(context, question, [&](Output& out, const Json& done) {
     print_invite(out, done);
     if (options.qr) print_qr(out, raw(done, "invite"));
   });

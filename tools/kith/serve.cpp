@@ -1,16 +1,9 @@
 #include "tools/kith/serve.hpp"
 
-#include "tools/kith/background.hpp"
-
 namespace kith::cli {
 
-int ask_and_serve(Context& context, const Question& question, bool detach,
+int ask_and_serve(Context& context, const Question& question,
                   const std::function<void(Output&, const node::Json&)>& print) {
-  if (detach) {
-    const auto ready = ensure_background(context);
-    if (!ready && ready.error().code == Errc::kCancelled) return interrupted(context);
-    if (!ready) return context.out.fail(ready.error());
-  }
   const Answer answer = ask(context, question);
   if (answer.exit != 0) return answer.exit;
   if (!context.out.options().json) print(context.out, answer.done);

@@ -9,8 +9,8 @@
 
 namespace kith::cli {
 
-/// `detach`: a node in the background first. Being told to end while serving is no failure: 0.
-[[nodiscard]] int ask_and_serve(Context& context, const Question& question, bool detach,
+/// Being told to end while serving is no failure: 0.
+[[nodiscard]] int ask_and_serve(Context& context, const Question& question,
                                 const std::function<void(Output&, const node::Json&)>& print);
 
 }  // namespace kith::cli
