@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import unittest
 from pathlib import Path
@@ -311,6 +312,23 @@ class Background(KithTest):
             self.assertEqual(done.returncode, 0)
         with open(self.top / "lock", encoding="utf-8") as again:
             fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def test_start_while_another_node_ends(self):
+        device = self.device("a")
+        self.addCleanup(device.run, "stop")
+        (device.home / "run").mkdir(mode=0o700)
+        with open(device.home / "lock", "w", encoding="utf-8") as lock, socket.socket(socket.AF_UNIX) as api:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            print(os.getpid(), "node", file=lock, flush=True)
+            api.bind(str(device.home / "run/api.sock"))
+            api.listen()
+            starting = device.begin("--json", "start")
+            connection, _ = api.accept()
+            with connection:  # killed now: asked, it will not answer, and the lock goes a moment later
+                connection.recv(1)
+        result = starting.result()
+        self.assertEqual(result.exit, 0, str(result))
+        self.assertFalse(result.last["already"])
 
     def test_two_starts_at_once_make_one_node(self):
         device = self.device("a")

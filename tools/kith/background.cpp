@@ -22,6 +22,10 @@ namespace {
 using node::Json;
 using node::UniqueFd;
 
+// A process that ends holds the lock a moment longer than it answers.
+constexpr int kEndTries = 250;
+constexpr int kEndPauseMs = 20;
+
 std::string start_log(const std::string& home) { return home + "/log/start.log"; }
 
 std::vector<std::string> arguments_of(const Context& context) {
@@ -152,11 +156,7 @@ Result<Started> failed_start(const Context& context, const Error& error) {
   return error;
 }
 
-}  // namespace
-
-Result<Started> start_background(Context& context) {
-  KITH_CHECK(make_home(context.home));
-  if (const auto holder = lock_holder(context.home)) return running_already(context, *holder);
+Result<Started> start_new(Context& context) {
   KITH_TRY(const Child child, spawn(context));
   std::array<pollfd, 2> wait{pollfd{child.lines.get(), POLLIN, 0},
                              pollfd{context.signals.fd(), POLLIN, 0}};
@@ -172,6 +172,22 @@ Result<Started> start_background(Context& context) {
   Started out;
   out.status = *line;
   return out;
+}
+
+}  // namespace
+
+Result<Started> start_background(Context& context) {
+  KITH_CHECK(make_home(context.home));
+  for (int i = 0;; ++i) {
+    const auto holder = lock_holder(context.home);
+    if (!holder) return start_new(context);
+    auto started = running_already(context, *holder);
+    // The node that was asked was just ending: then it is our turn.
+    const bool again = !started && started.error().code == Errc::kClosed && i < kEndTries;
+    if (!again) return started;
+    pollfd wait{context.signals.fd(), POLLIN, 0};
+    if (::poll(&wait, 1, kEndPauseMs) > 0) return local_error(Errc::kCancelled, "interrupted");
+  }
 }
 
 Result<void> ensure_background(Context& context) {
