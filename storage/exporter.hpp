@@ -12,8 +12,8 @@
 // before. prepare_export finds out from the recorded inode of the staging whether it is still
 // there, was renamed already, or is lost.
 //
-// write_chunk and sync may be called from several threads at once; everything else from one at a
-// time, and not together with them.
+// write_chunk may be called from several threads at once, and sync from one meanwhile; everything
+// else from one at a time, and not together with them.
 #pragma once
 
 #include <functional>

@@ -217,6 +217,7 @@ class Copies {
   void report_progress(Turn& turn, Copy& copy);
   void verify_more(Turn& turn, Verify& verify);
   void sync(Turn& turn, Copy& copy);
+  static void distrust(Copy& copy, Errc why);
   void watch_over(Turn& turn, Copy& copy);
   [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;
   [[nodiscard]] FetchProgress progress_of(const Copy& copy) const;

@@ -274,7 +274,8 @@ void Copies::maybe_finish(Turn& turn, Copy& copy) {
     return;
   }
   const bool whole = copy.state == State::kContent && copy.have.count() == copy.have.total();
-  if (!whole || copy.jobs > 0) return;
+  // A sync under way has taken on what it was begun for: the last one must not pass it by.
+  if (!whole || copy.jobs > 0 || copy.syncing) return;
   copy.state = State::kFinishing;
   flush(turn, copy);
   turn.out.jobs.push_back(FinishFetchJob{copy.id, copy.share});
@@ -310,7 +311,10 @@ Copies::Copy* Copies::held_at(const Copy& but) {
 void Copies::on_finished(Turn& turn, FetchFinished result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kFinishing) return;
-  if (result.error) return fail(turn, *copy, *result.error);
+  if (result.error) {
+    distrust(*copy, result.error->code);
+    return fail(turn, *copy, *result.error);
+  }
   copy->links_outside = result.links_outside;
   copy->state = State::kCommitting;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});

@@ -170,9 +170,25 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr) return;
   copy->syncing = false;
+  if (result.error) distrust(*copy, result.error->code);
   if (!is_fetch(copy->state)) return;
   if (result.error) return fail(turn, *copy, *result.error);
   for (PutHave& row : copy->have.commit_durable(copy->id, result.mark)) turn.save(std::move(row));
+  maybe_finish(turn, *copy);
+}
+
+// The disk did not take what it was given, or has lost something of it. A sync that fails tells so
+// once, and the next one succeeds: what was not durable is written again, the rest is hashed before
+// it counts.
+void Copies::distrust(Copy& copy, Errc why) {
+  if (why != Errc::kIo && why != Errc::kChanged && why != Errc::kNotFound) return;
+  copy.to_check.clear();
+  for (ChunkIndex i = copy.shape.index_of_chunk(0); i < copy.have.total(); ++i) {
+    if (!copy.have.has(i)) continue;
+    if (copy.have.is_durable(i)) copy.to_check.push_back(i);
+    copy.have.drop(i);
+  }
+  copy.bytes_have = 0;
 }
 
 // --- time ---

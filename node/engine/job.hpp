@@ -62,12 +62,12 @@ struct CompareDestinationJob {
   bool safe_links = false;
 };
 /// Everything is written: make empty entries and links, set modes and times, sync. Needs every
-/// page.
+/// page. Runs on the sync thread.
 struct FinishFetchJob {
   CopyId copy{};
   ShareId share;
 };
-/// The final rename, and the sync of the parent directory.
+/// The final rename, and the sync of the parent directory. Runs on the sync thread.
 struct RenameFetchJob {
   CopyId copy{};
   ShareId share;

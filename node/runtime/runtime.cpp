@@ -56,6 +56,12 @@ bool is_network_job(const Job& job) {
          !std::holds_alternative<MoveCopyJob>(job) && !std::holds_alternative<DiscardFetchJob>(job);
 }
 
+// These wait for the disk. In order, so that each syncs all that was written before it.
+bool is_sync_job(const Job& job) {
+  return std::holds_alternative<SyncJob>(job) || std::holds_alternative<FinishFetchJob>(job) ||
+         std::holds_alternative<RenameFetchJob>(job);
+}
+
 DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {
   const auto dir = io.open_root(home);
   if (!dir) return {"disk", "problem", "the home cannot be opened: " + to_string(dir.error()), {}};
@@ -364,7 +370,7 @@ void Runtime::Impl::apply(Outbox& out) {
 }
 
 void Runtime::Impl::dispatch(Job job) {
-  const bool is_sync = std::holds_alternative<SyncJob>(job);
+  const bool is_sync = is_sync_job(job);
   const auto kind = is_network_job(job) ? Pool::Kind::kNetwork : Pool::Kind::kBackground;
   // std::function must be copyable; jobs own slabs and are not.
   auto shared = std::make_shared<Job>(std::move(job));

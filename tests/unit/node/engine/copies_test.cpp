@@ -1,0 +1,141 @@
+// Copies, driven by hand: what they ask of jobs, in every order in which results may come. A copy
+// is filled from another of the same share, so that no peer is needed.
+#include "node/engine/copies.hpp"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+#include "proto/crypto/random.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kChunks = 2;
+constexpr RequestId kFetch{2};
+
+class CopiesTest : public testing::Test {
+ protected:
+  CopiesTest() {
+    share_.bytes[0] = 1;
+    swarm_.bytes[0] = 2;
+    AddShare add;
+    add.swarm = swarm_;
+    add.share = share_;
+    add.copy = CopyId{1};
+    add.path = "/shared";
+    add.root.name = "it";
+    PageRef page;
+    page.chunks = kChunks;
+    page.bytes = 2'000;
+    add.root.pages = {page};
+    add.root.totals.bytes = page.bytes;
+    add.root.totals.chunks = kChunks;
+    run([&](Turn& turn) { copies_.add_share(turn, RequestId{1}, add); });
+  }
+
+  template <class F>
+  void run(F&& input) {
+    out_ = Outbox();
+    Turn turn{now_, out_, transfer_out_};
+    input(turn);
+    transfer_out_ = transfer::Outbox();
+  }
+  /// The only job of this kind that the last call asked for.
+  template <class J>
+  const J* job() const {
+    const J* found = nullptr;
+    for (const Job& job : out_.jobs) {
+      if (const J* j = std::get_if<J>(&job)) found = j;
+    }
+    return found;
+  }
+  template <class J>
+  std::size_t jobs() const {
+    return static_cast<std::size_t>(std::count_if(
+        out_.jobs.begin(), out_.jobs.end(), [](const Job& j) { return get_if<J>(&j) != nullptr; }));
+  }
+
+  /// Begins, or goes on with, a fetch: its content is asked for when this returns.
+  void fetch(bool fresh = true) {
+    Fetch command;
+    command.link.share = share_;
+    command.directory = "/fetched";
+    command.name = "it";
+    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_); });
+    ASSERT_NE(job<PrepareFetchJob>(), nullptr);
+    FetchPrepared prepared;
+    prepared.copy = copy_ = job<PrepareFetchJob>()->copy;
+    prepared.fresh = fresh;
+    prepared.path = "/fetched/it";
+    prepared.inode = 7;
+    run([&](Turn& turn) { copies_.on_prepared(turn, prepared); });
+  }
+  void copied(std::uint32_t chunk) {
+    ChunkCopied result;
+    result.to = copy_;
+    result.share = share_;
+    result.index = 2 + chunk;
+    result.good = true;
+    run([&](Turn& turn) { copies_.on_copied(turn, result); });
+  }
+  /// Lets so much time pass that a sync is due.
+  std::uint64_t begin_sync() {
+    now_.mono += kSyncEvery;
+    run([&](Turn& turn) { copies_.on_timeout(turn); });
+    return job<SyncJob>() == nullptr ? 0 : job<SyncJob>()->mark;
+  }
+  void synced(std::uint64_t mark, std::optional<Error> error = {}) {
+    run([&](Turn& turn) { copies_.on_synced(turn, {copy_, mark, std::move(error)}); });
+  }
+
+  SeededRng rng_{1};
+  transfer::Manager transfer_{transfer::Config{limits::kReceiveBudget, limits::kSendBudget}, rng_};
+  Copies copies_{transfer_, rng_};
+  Now now_{TimePoint(1h), UnixMillis(0)};
+  transfer::Outbox transfer_out_;
+  Outbox out_;
+  ShareId share_;
+  SwarmId swarm_;
+  CopyId copy_{};
+};
+
+TEST_F(CopiesTest, AFetchIsFinishedOnlyWhenNoSyncIsUnderWay) {
+  fetch();
+  copied(0);
+  const std::uint64_t mark = begin_sync();
+  ASSERT_NE(mark, 0U);
+  copied(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  synced(mark);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(CopiesTest, ASyncThatFailedWhenTheLastChunkHadComeFailsTheFetch) {
+  fetch();
+  copied(0);
+  const std::uint64_t mark = begin_sync();
+  copied(1);
+  synced(mark, local_error(Errc::kIo, "the disk is broken"));
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  ASSERT_EQ(out_.replies.size(), 1U);
+  EXPECT_EQ(std::get<Error>(out_.replies.front().body).code, Errc::kIo);
+}
+
+TEST_F(CopiesTest, WhatWasNotSyncedWhenTheDiskFailedIsWrittenAgain) {
+  fetch();
+  copied(0);
+  const std::uint64_t first = begin_sync();
+  synced(first);
+  copied(1);
+  ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
+  const FetchFinished failed{copy_, local_error(Errc::kIo, "the disk is broken"), 0, {}};
+  run([&](Turn& turn) { copies_.on_finished(turn, failed); });
+  fetch(false);
+  EXPECT_EQ(jobs<CopyChunkJob>(), kChunks);
+}
+
+}  // namespace
+}  // namespace kith::node
