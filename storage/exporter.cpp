@@ -104,12 +104,24 @@ Result<std::shared_ptr<File>> Exporter::open_part(const Dir& dir, std::string_vi
   auto file = io_->open_file(dir, name, OpenMode::kCreate, 0600);
   if (!file && file.error().code == Errc::kExists) file = open_existing(dir, name);
   if (!file) return std::move(file).error();
-  KITH_TRY(const FileInfo info, io_->stat(*file));
-  if (info.size > entry.size) KITH_CHECK(io_->truncate(*file, entry.size));
-  if (info.size < entry.size && entry.size >= kAllocateFrom) {
-    KITH_CHECK(io_->allocate(*file, entry.size));
-  }
+  KITH_CHECK(give_size(*file, entry));
   return files_.files().put(entry.path, std::move(*file));
+}
+
+// Room was found for the share's total. Pages that come one by one may say more in sum, and nobody
+// knows before all of them are here.
+Result<void> Exporter::give_size(const File& file, const Entry& entry) {
+  const std::lock_guard lock(reserving_);
+  KITH_TRY(const FileInfo info, io_->stat(file));
+  if (info.size > entry.size) KITH_CHECK(io_->truncate(file, entry.size));
+  if (info.size >= entry.size || entry.size < kAllocateFrom) return {};
+  if (entry.size > root_.totals.bytes - std::min(reserved_, root_.totals.bytes)) {
+    return local_error(Errc::kVerification,
+                       "the share is malformed: its files are larger than its total");
+  }
+  KITH_CHECK(io_->allocate(file, entry.size));
+  reserved_ += entry.size;
+  return {};
 }
 
 // Another chunk of it came before. What is there must be the plain file that we made.

@@ -18,6 +18,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -95,6 +96,7 @@ class Exporter {
                                         std::uint64_t offset, std::span<const iovec> content);
   [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
                                                         const Entry& entry);
+  [[nodiscard]] Result<void> give_size(const File& file, const Entry& entry);
   [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);
@@ -112,6 +114,8 @@ class Exporter {
   StagedRoot staged_;
   CopyFiles files_;
   DirtySet dirty_;
+  std::mutex reserving_;
+  std::uint64_t reserved_ = 0;  // for large files, in this run
   bool folds_case_ = false;
 };
 

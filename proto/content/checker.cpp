@@ -31,12 +31,23 @@ Result<void> check_top(const Root& root, std::uint32_t index, const Page& page) 
 }
 
 Result<void> check_next_path(const Root& root, std::uint32_t index, const Page& page) {
-  if (index + 1 == root.pages.size()) return {};
+  const bool crosses = page.skip + page.remaining_bytes() > page.row_bytes();
+  if (index + 1 == root.pages.size()) {
+    if (crosses) return malformed("last file ends before its size");
+    return {};
+  }
   const std::string& next = root.pages[index + 1].first_path;
   const Entry& last = page.entries.back();
-  const bool crosses = page.skip + page.remaining_bytes() > page.row_bytes();
   if (crosses ? last.path != next : compare_paths(last.path, next) >= 0) {
     return malformed("page reaches into the next one");
+  }
+  return {};
+}
+
+// Space is reserved for what an entry says, before the other pages are there.
+Result<void> check_sizes(const Root& root, const Page& page) {
+  for (const Entry& entry : page.entries) {
+    if (entry.size > root.totals.bytes) return malformed("file is larger than its share");
   }
   return {};
 }
@@ -55,6 +66,7 @@ Result<void> check_page(const Root& root, std::uint32_t index, const Page& page)
   }
   KITH_CHECK(check_top(root, index, page));
   KITH_CHECK(check_next_path(root, index, page));
+  KITH_CHECK(check_sizes(root, page));
   return check_rows(root, page);
 }
 
@@ -115,7 +127,6 @@ void ManifestChecker::remember_end(const Page& page) {
 
 Result<void> ManifestChecker::finish() const {
   if (pages_ != root_->pages.size()) return malformed("fewer pages than the root has");
-  if (crosses_) return malformed("last file ends before its size");
   if (seen_ != root_->totals) return malformed("pages and totals differ");
   return {};
 }

@@ -342,6 +342,30 @@ TEST_F(ExporterTest, AManifestThatContradictsItselfIsNotPublished) {
   EXPECT_EQ(finished.error().blame, Blame::kPeer);
 }
 
+// Each page alone says what could be; in sum they say more than there was room for.
+TEST_F(ExporterTest, LargeFilesGetNoMoreSpaceThanTheShareHas) {
+  constexpr std::uint64_t kLarge = 1 << 20;
+  use(kTree);
+  Root root = shared_->import.root;
+  root.totals.bytes = 2 * kLarge - 1;
+  auto prepared = prepare_export(*io_, root, shared_->import.share, target(), {});
+  ASSERT_OK(prepared);
+  const SlabChain chunk = SlabChain::from(pool_, Buffer{'x'});
+  const auto write = [&](const std::string& path) {
+    Page page;
+    page.rows.resize(1);
+    page.rows.front().length = 1;
+    page.entries.resize(1);
+    page.entries.front().path = path;
+    page.entries.front().size = kLarge;
+    return prepared->exporter->write_chunk(page, PageLayout(page), 0, chunk);
+  };
+  ASSERT_OK(write("one"));
+  ASSERT_OK(write("one"));  // what it has it needs no second time
+  EXPECT_ERROR(write("two"), Errc::kVerification);
+  EXPECT_LT(io_->used_bytes(), 2 * kLarge);
+}
+
 TEST(ExporterOnDisk, ManySmallFilesAndModesUnderAnyMask) {
   PosixFileIo io;
   const TempDir dir;

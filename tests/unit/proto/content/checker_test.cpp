@@ -257,5 +257,22 @@ TEST(CheckPage, WorksInAnyOrder) {
   EXPECT_FALSE(check_page(built.root, 1, built.pages[2]));
 }
 
+TEST(CheckPage, AFileIsNoLargerThanTheShareHoldsNow) {
+  // The last page ends where its last file does.
+  Built built = sample();
+  built.pages[2].entries.back() = file("n/o", std::uint64_t{1} << 40);
+  describe(built, 163);
+  const auto last = check_page(built.root, 2, built.pages[2]);
+  ASSERT_FALSE(last);
+  EXPECT_EQ(last.error().what, "last file ends before its size");
+  // Another may cross, but not by more than there is.
+  built = sample();
+  built.pages[1].entries.back() = file("m", std::uint64_t{1} << 40);
+  describe(built, 163);
+  const auto crossing = check_page(built.root, 1, built.pages[1]);
+  ASSERT_FALSE(crossing);
+  EXPECT_EQ(crossing.error().what, "file is larger than its share");
+}
+
 }  // namespace
 }  // namespace kith
