@@ -195,7 +195,8 @@ class Copies {
   void begin_content(Turn& turn, Copy& copy);
   void offer_all(Turn& turn, Copy& copy);
   void offer_lengths(Turn& turn, Copy& copy, std::uint32_t page);
-  void page_ready(Turn& turn, Copy& copy, std::uint32_t page);
+  /// Every page that describes the chunk is here.
+  [[nodiscard]] static bool is_placed(const Copy& copy, std::uint32_t chunk);
   void copy_more(Turn& turn, Copy& copy);
   void check_more(Turn& turn, Copy& copy);
   void maybe_finish(Turn& turn, Copy& copy);

@@ -179,7 +179,7 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
   offer_all(turn, copy);
 }
 
-// Every chunk of which the page is here may be asked for.
+// Every chunk of which the pages are here may be asked for.
 void Copies::offer_all(Turn& turn, Copy& copy) {
   for (std::uint32_t page = 0; page < copy.shape.pages(); ++page) {
     if (copy.have.has(copy.shape.index_of_page(page))) offer_lengths(turn, copy, page);
@@ -187,13 +187,26 @@ void Copies::offer_all(Turn& turn, Copy& copy) {
   maybe_finish(turn, copy);
 }
 
-// From now on the chunks of this page may be asked for.
+// From now on the chunks of this page may be asked for. The first and the last one other pages may
+// describe, too: without them it could not be written.
 void Copies::offer_lengths(Turn& turn, Copy& copy, std::uint32_t page) {
-  const std::uint32_t first = copy.shape.first_chunk(page);
-  const std::span<const std::uint32_t> lengths(copy.lengths.data() + first,
-                                               copy.shape.chunk_count(page));
-  transfer_.set_lengths(turn.now.mono, copy.share, copy.shape.index_of_chunk(first), lengths,
+  std::uint32_t begin = copy.shape.first_chunk(page);
+  std::uint32_t end = begin + copy.shape.chunk_count(page);
+  if (begin < end && !is_placed(copy, begin)) ++begin;
+  if (begin < end && !is_placed(copy, end - 1)) --end;
+  if (begin == end) return;
+  const std::span<const std::uint32_t> lengths(copy.lengths.data() + begin, end - begin);
+  transfer_.set_lengths(turn.now.mono, copy.share, copy.shape.index_of_chunk(begin), lengths,
                         turn.transfer);
+}
+
+bool Copies::is_placed(const Copy& copy, std::uint32_t chunk) {
+  const auto [first, last] = copy.shape.pages_of_chunk(chunk);
+  for (std::uint32_t page = first; page <= last; ++page) {
+    const bool describes = copy.shape.describes(page, chunk);
+    if (describes && !copy.have.has(copy.shape.index_of_page(page))) return false;
+  }
+  return true;
 }
 
 void Copies::on_page(Turn& turn, PageOpened result) {

@@ -100,9 +100,9 @@ JobResult Jobs::perform(OpenPageJob& job) {
 Result<void> Jobs::write_chunk(CopyId copy, const Place& place, const SlabChain& chunk) {
   const auto exporter = copies_.exporter(copy);
   if (exporter == nullptr) return local_error(Errc::kCancelled, "the fetch has ended");
-  for (std::size_t i = 0; i < place.pages.size(); ++i) {
-    const DecodedPage& page = *place.pages[i];
-    KITH_CHECK(exporter->write_chunk(page.page, page.layout, place.rows[i], chunk));
+  for (const Place::Part& part : place.parts) {
+    const DecodedPage& page = *part.page;
+    KITH_CHECK(exporter->write_chunk(page.page, page.layout, part.row, chunk));
   }
   return {};
 }

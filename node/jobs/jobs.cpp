@@ -18,20 +18,20 @@ Result<Jobs::Place> Jobs::place_of(const ShareInfo& share, ChunkIndex index) {
   const std::uint32_t chunk = index - share.shape.index_of_chunk(0);
   const auto [first, last] = share.shape.pages_of_chunk(chunk);
   Place place;
-  place.first_page = first;
   for (std::uint32_t number = first; number <= last; ++number) {
+    if (!share.shape.describes(number, chunk)) continue;
     KITH_TRY(PagePtr page, manifests_.page(share, number));
-    place.rows.push_back(chunk - share.shape.first_chunk(number));
-    place.pages.push_back(std::move(page));
+    place.parts.push_back({std::move(page), number, chunk - share.shape.first_chunk(number)});
   }
-  place.row = place.pages.front()->page.rows.at(place.rows.front());
+  const Place::Part& part = place.parts.front();
+  place.row = part.page->page.rows.at(part.row);
   return place;
 }
 
 std::string Jobs::path_in(const Place& place) {
-  for (std::size_t i = 0; i < place.pages.size(); ++i) {
-    const DecodedPage& page = *place.pages[i];
-    const auto extents = page.layout.extents(page.page, place.rows[i]);
+  for (const Place::Part& part : place.parts) {
+    const DecodedPage& page = *part.page;
+    const auto extents = page.layout.extents(page.page, part.row);
     if (!extents.empty()) return page.page.entries.at(extents.front().entry).path;
   }
   return {};
@@ -40,14 +40,13 @@ std::string Jobs::path_in(const Place& place) {
 Result<std::vector<storage::Stretch>> Jobs::stretches(CopyId copy, const Place& place) {
   std::vector<storage::Stretch> out;
   const bool fetching = copies_.is_fetching(copy);
-  for (std::size_t i = 0; i < place.pages.size(); ++i) {
+  for (const Place::Part& part : place.parts) {
     std::shared_ptr<const storage::PageStats> stats;
     if (!fetching) {
-      KITH_TRY(stats,
-               manifests_.file_stats(copy, place.first_page + static_cast<std::uint32_t>(i)));
+      KITH_TRY(stats, manifests_.file_stats(copy, part.number));
     }
-    const DecodedPage& page = *place.pages[i];
-    storage::append_stretches(page.page, page.layout, place.rows[i], stats.get(), out);
+    const DecodedPage& page = *part.page;
+    storage::append_stretches(page.page, page.layout, part.row, stats.get(), out);
   }
   return out;
 }

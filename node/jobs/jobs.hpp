@@ -47,9 +47,12 @@ class Jobs {
   /// Where a content chunk is described: its row, and every page with entries in it.
   struct Place {
     ChunkRow row;
-    std::uint32_t first_page = 0;
-    std::vector<PagePtr> pages;
-    std::vector<std::uint32_t> rows;  // the chunk's row in each of the pages
+    struct Part {
+      PagePtr page;
+      std::uint32_t number = 0;  // of the page
+      std::uint32_t row = 0;     // the chunk's, in it
+    };
+    std::vector<Part> parts;
   };
   [[nodiscard]] Result<Place> place_of(const ShareInfo& share, ChunkIndex index);
   [[nodiscard]] static std::string path_in(const Place& place);

@@ -89,6 +89,9 @@ class ShareShape {
   /// The pages [first, last] that describe content chunk `chunk`: one, or several where one chunk's
   /// entries fill several pages. Between these there may be pages without any row: chunk_count() 0.
   [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> pages_of_chunk(std::uint32_t chunk) const;
+  [[nodiscard]] bool describes(std::uint32_t page, std::uint32_t chunk) const {
+    return chunk >= first_chunk_[page] && chunk - first_chunk_[page] < chunk_count_[page];
+  }
   /// The content chunk of a page's first row. A page without rows has the number of chunks before
   /// it.
   [[nodiscard]] std::uint32_t first_chunk(std::uint32_t page) const { return first_chunk_[page]; }
