@@ -37,6 +37,10 @@ inline constexpr std::size_t kComponentMax = 255;      // NAME_MAX
 inline constexpr std::size_t kSymlinkMax = 4'095;
 inline constexpr std::size_t kChunkMaxAllowed =
     4 * kMiB;  // any chunking: what receivers reserve for
+inline constexpr std::size_t kChunkPagesMax =
+    16 * kMiB;  // pages that describe one chunk: a job decodes all of them
+inline constexpr std::uint64_t kManifestMax =
+    2'048 * kMiB;  // all pages, kept in the home: 16 M rows and 4 M usual names fit
 
 // --- handshake and connections ---
 inline constexpr std::size_t kHandshakeMessageMax = 1 * kKiB;  // keeps strangers cheap

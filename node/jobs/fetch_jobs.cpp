@@ -12,6 +12,8 @@ namespace {
 using transfer::StoreOutcome;
 
 constexpr int kDiscardTries = 3;
+// Left free in the home when a manifest is fetched: the catalog writes other things, too.
+constexpr std::uint64_t kHomeMargin = 1024 * 1024;
 
 StoreOutcome outcome_of(const Error& error) {
   switch (error.blame) {
@@ -134,6 +136,20 @@ JobResult Jobs::perform(StoreChunkJob& job) {
   return out;
 }
 
+// The pages of a share go into the catalog, whatever is said of its content.
+Result<void> Jobs::check_home(const Root& root) {
+  if (home_.empty()) return {};
+  std::uint64_t needed = kHomeMargin;
+  for (const PageRef& page : root.pages) needed += page.length;
+  KITH_TRY(const storage::Dir home, io_.open_root(home_));
+  KITH_TRY(const storage::FileSystemInfo system, io_.file_system(home));
+  if (system.free_bytes >= needed) return {};
+  return local_error(Errc::kNoSpace,
+                     "the home has not the " + std::to_string(needed) +
+                         " bytes that the list of the share's files may take",
+                     home_, "make room there");
+}
+
 JobResult Jobs::perform(const PrepareFetchJob& job) {
   FetchPrepared out;
   out.copy = job.copy;
@@ -147,6 +163,7 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
   }
   const auto prepare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    KITH_CHECK(check_home(share->root));
     storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),

@@ -16,8 +16,14 @@ namespace kith::node {
 
 class Jobs {
  public:
-  Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies)
-      : io_(io), slabs_(slabs), manifests_(std::move(manifests)), copies_(io, std::move(copies)) {}
+  /// `home`: where the catalog keeps manifests; empty if it has no place on `io`.
+  Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies,
+       std::string home = {})
+      : io_(io),
+        slabs_(slabs),
+        home_(std::move(home)),
+        manifests_(std::move(manifests)),
+        copies_(io, std::move(copies)) {}
 
   /// `wall`: the present time; recorded file states are stamped with it.
   [[nodiscard]] JobResult run(Job job, UnixMillis wall);
@@ -35,6 +41,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(const RenameFetchJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
   [[nodiscard]] JobResult perform(const SyncJob& job);
+  [[nodiscard]] Result<void> check_home(const Root& root);
   [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
@@ -75,6 +82,7 @@ class Jobs {
 
   storage::FileIo& io_;
   SlabPool& slabs_;
+  std::string home_;
   Manifests manifests_;
   CopyTable copies_;
 };

@@ -58,7 +58,16 @@ void Manifests::saved(const CatalogBody& write) {
   if (const auto* share = std::get_if<PutShare>(&write)) erase(share->share, 0);
   if (const auto* page = std::get_if<PutPage>(&write)) erase(page->share, page->page + 1);
   if (const auto* stats = std::get_if<PutFileStats>(&write)) forget_file_stats(stats->copy);
-  if (const auto* gone = std::get_if<DeleteCopy>(&write)) forget_file_stats(gone->copy);
+  if (const auto* gone = std::get_if<DeleteCopy>(&write)) {
+    forget_file_stats(gone->copy);
+    if (gone->last && !is_fresh(gone->share)) forget(gone->share);
+  }
+}
+
+// A fetch that began after the write was asked for has put its root here, and not yet there.
+bool Manifests::is_fresh(const ShareId& share) {
+  const std::lock_guard lock(mutex_);
+  return fresh_.contains({share, 0});
 }
 
 void Manifests::forget(const ShareId& share) {

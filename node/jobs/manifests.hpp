@@ -89,6 +89,8 @@ class Manifests {
   // About 0.5 MiB each when decoded.
   static constexpr std::size_t kPagesAtHand = 48;
 
+  [[nodiscard]] bool is_fresh(const ShareId& share);
+
   Source source_;
   std::mutex source_mutex_;
   std::mutex mutex_;

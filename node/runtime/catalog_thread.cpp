@@ -42,12 +42,29 @@ void CatalogThread::loop() {
     std::vector<Item> batch;
     {
       std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return !queue_.empty() || stopping_; });
-      if (queue_.empty()) return;
+      wake_.wait(lock, [this] { return !queue_.empty() || stopping_ || unswept_; });
+      if (queue_.empty() && stopping_) return;
       batch.swap(queue_);
     }
-    commit_batch(batch);
+    if (batch.empty()) {
+      sweep();
+    } else {
+      commit_batch(batch);
+    }
   }
+}
+
+// One step. What fails is tried again after the next removal.
+void CatalogThread::sweep() {
+  const auto step = [this]() -> Result<bool> {
+    KITH_CHECK(catalog_.begin());
+    KITH_TRY(const bool more, catalog_.sweep());
+    KITH_CHECK(catalog_.commit());
+    return more;
+  };
+  const auto more = step();
+  if (!more) catalog_.roll_back();
+  unswept_ = more && *more;
 }
 
 void CatalogThread::commit_batch(std::vector<Item>& batch) {
@@ -92,6 +109,8 @@ std::optional<Error> CatalogThread::commit(Items writes) {
 void CatalogThread::tell(Items writes, const std::optional<Error>& error) {
   for (const Item& item : writes) {
     if (!error) committed_(item.write.body);
+    const auto* removed = std::get_if<DeleteCopy>(&item.write.body);
+    unswept_ = unswept_ || (removed != nullptr && removed->last);
     // A write that nobody awaits must not fail in silence either: number 0 is nobody's.
     if (item.write.ack || error) answer_({item.write.ack.value_or(0), error});
   }

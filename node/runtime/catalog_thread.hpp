@@ -1,6 +1,7 @@
 // The only thread that writes to the catalog. Writes come in order and are committed in batches:
 // all that are queued go into one transaction, so that a busy node commits rarely and an idle one
-// at once. A batch with a `full` write is committed with synchronous=FULL.
+// at once. A batch with a `full` write is committed with synchronous=FULL. When nothing is queued,
+// what removed shares left behind is swept up, a step at a time.
 #pragma once
 
 #include <condition_variable>
@@ -37,6 +38,7 @@ class CatalogThread {
     std::function<void(storage::Catalog&)> work;
   };
   void loop();
+  void sweep();
   void commit_batch(std::vector<Item>& batch);
   using Items = std::span<Item>;
   [[nodiscard]] std::optional<Error> commit(Items writes);
@@ -50,6 +52,7 @@ class CatalogThread {
   std::condition_variable wake_;
   std::vector<Item> queue_;
   bool stopping_ = false;
+  bool unswept_ = true;  // an earlier run may have ended before it was through
   std::thread thread_;
 };
 

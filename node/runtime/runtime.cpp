@@ -302,7 +302,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
 }
 
 void Runtime::Impl::make_threads(storage::Catalog writing) {
-  jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup());
+  jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home);
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(

@@ -10,6 +10,8 @@ struct Sums {
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
   std::uint64_t chunks = 0;
+  std::uint64_t pages = 0;       // of ciphertext
+  std::uint64_t last_chunk = 0;  // of the pages that describe the last chunk so far
 };
 
 Error malformed(const char* what) { return peer_error(Errc::kMalformed, what); }
@@ -44,6 +46,18 @@ Result<void> check_first_path(const Root& root, std::size_t page) {
   return malformed("pages are not sorted");
 }
 
+Result<void> add_lengths(const PageRef& ref, Sums& sums) {
+  sums.pages += ref.length;
+  if (sums.pages > limits::kManifestMax) return over_limit("manifest is over 2 GiB");
+  if (ref.chunks == 0) return {};
+  sums.last_chunk = ref.length + (ref.shares_first ? sums.last_chunk : 0);
+  if (sums.last_chunk > limits::kChunkPagesMax) {
+    return over_limit("one chunk holds more entries than 16 MiB of pages describe");
+  }
+  if (ref.chunks > 1) sums.last_chunk = ref.length;
+  return {};
+}
+
 Result<Sums> sum_pages(const Root& root) {
   Sums sums;
   for (std::size_t i = 0; i < root.pages.size(); ++i) {
@@ -55,6 +69,7 @@ Result<Sums> sum_pages(const Root& root) {
     sums.bytes += ref.bytes;
     sums.entries += ref.entries;
     if (sums.chunks > limits::kChunksMax) return over_limit("share has over 16 M chunks");
+    KITH_CHECK(add_lengths(ref, sums));
   }
   return sums;
 }

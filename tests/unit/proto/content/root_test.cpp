@@ -240,6 +240,49 @@ TEST(Root, MayHaveOneMiBAndNotMore) {
   EXPECT_EQ(error_of(root), "root is over 1 MiB");
 }
 
+TEST(Root, PagesOfOneChunkMayHave16MiBAndNotMore) {
+  constexpr auto kPages = static_cast<std::uint32_t>(limits::kChunkPagesMax / limits::kPageMax);
+  Root root = tree_root();
+  root.pages.clear();
+  for (std::uint32_t i = 0; i < kPages; ++i) {
+    root.pages.push_back(page_ref(i == 0 ? "" : std::to_string(100 + i), 1, 1, 1));
+    root.pages.back().length = limits::kPageMax;
+    root.pages.back().shares_first = i > 0;
+  }
+  root.totals = {.bytes = kPages, .files = kPages - 1, .directories = 1, .chunks = 1, .stored = 16};
+  EXPECT_EQ(error_of(root), "");
+  // Pages between them that do not describe it cost nothing.
+  Root between = root;
+  between.pages.insert(between.pages.begin() + 1, page_ref("1", 0, 1, 0));
+  between.totals.files += 1;
+  EXPECT_EQ(error_of(between), "");
+  // One that begins another chunk is a new beginning.
+  Root other = root;
+  other.pages.push_back(page_ref("x", 2, 1, 2));
+  other.pages.back().shares_first = true;
+  other.pages.back().length = 1;
+  other.totals = {.bytes = 18, .files = 16, .directories = 1, .chunks = 2, .stored = 18};
+  const std::string error = "one chunk holds more entries than 16 MiB of pages describe";
+  EXPECT_EQ(error_of(other), error);
+  other.pages[1].length -= 1;
+  EXPECT_EQ(error_of(other), "");
+}
+
+TEST(Root, PagesMayHave2GiBAndNotMore) {
+  constexpr auto kPages = static_cast<std::uint32_t>(limits::kManifestMax / limits::kPageMax);
+  Root root = tree_root();
+  root.pages.clear();
+  for (std::uint32_t i = 0; i <= kPages; ++i) {
+    root.pages.push_back(page_ref(i == 0 ? "" : std::to_string(100'000 + i), 0, 1, 0));
+    root.pages.back().length = limits::kPageMax;
+  }
+  root.totals = {.files = kPages, .directories = 1};
+  EXPECT_EQ(error_of(root), "manifest is over 2 GiB");
+  root.pages.pop_back();
+  root.totals.files -= 1;
+  EXPECT_EQ(error_of(root), "");
+}
+
 TEST(Root, SurvivesEveryTruncationAndChangedByte) {
   const Buffer bytes = tree_root().encode();
   for (std::size_t n = 0; n < bytes.size(); ++n) {
