@@ -151,10 +151,10 @@ class Copies {
     std::uint64_t rate = 0;
     std::uint64_t links_outside = 0;
     std::vector<Listener> listeners;
-    std::set<ChunkIndex> unavailable;  // no source had it good
-    std::map<ChunkIndex, std::string> bad_paths;
-    bool on_network = false;  // the transfer core fetches it
-    bool abandoned = false;   // its last client left while a job was out: it pauses after that
+    std::map<ChunkIndex, std::string> bad_paths;  // came with wrong bytes: a file in it
+    std::set<ChunkIndex> unavailable;             // of these: no source is left
+    bool on_network = false;                      // the transfer core fetches it
+    bool abandoned = false;  // its last client left while a job was out: it pauses after that
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
     std::string problem;

@@ -49,6 +49,8 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
 
 void Copies::begin(Turn& turn, Copy& copy) {
   copy.problem.clear();
+  copy.bad_paths.clear();
+  copy.unavailable.clear();
   copy.looking_since = turn.now.mono;
   copy.rate_since = turn.now.mono;
   copy.rate_bytes = 0;
@@ -113,6 +115,9 @@ void Copies::show_shape(Turn& turn, const Copy& copy) {
 void Copies::on_root(Turn& turn, RootOpened result) {
   Copy* copy = fetching(result.share);
   const bool wanted = copy != nullptr && copy->state == State::kRoot;
+  if (wanted && result.outcome == transfer::StoreOutcome::kBadChunk) {
+    copy->bad_paths[0] = "the manifest";
+  }
   // Whatever became of the share: the answer gives the reserved memory back.
   transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
                       turn.transfer);
@@ -213,6 +218,9 @@ void Copies::on_page(Turn& turn, PageOpened result) {
   Copy* copy = fetching(result.share);
   // The page may be of an earlier fetch of the share, and this one may not know the root yet.
   const bool stale = copy != nullptr && !copy->root;
+  if (copy != nullptr && !stale && result.outcome == transfer::StoreOutcome::kBadChunk) {
+    copy->bad_paths[result.index] = "the manifest";
+  }
   transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
                       stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
                       turn.transfer);
@@ -253,6 +261,8 @@ void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
 void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
   if (copy.have.has(index)) return;
   copy.have.add(index);
+  copy.bad_paths.erase(index);
+  copy.unavailable.erase(index);
   const std::uint32_t length = length_of(copy, index);
   copy.bytes_have += length;
   copy.unsynced += length;
@@ -273,7 +283,8 @@ void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
   Copy* copy = fetching(event.share);
-  if (copy == nullptr) return;
+  // Nobody has it, or nobody has it good: that is known only of one that came and was wrong.
+  if (copy == nullptr || !copy->bad_paths.contains(event.index)) return;
   copy->unavailable.insert(event.index);
   copy->last_stored = turn.now.mono;
   turn.log(LogLevel::kWarning,

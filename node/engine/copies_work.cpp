@@ -208,8 +208,7 @@ void Copies::watch_over(Turn& turn, Copy& copy) {
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
   if (!looking || !is_stuck(turn, copy) || copy.wait || copy.detached) return;
   if (!copy.unavailable.empty()) {
-    const auto bad = copy.bad_paths.find(*copy.unavailable.begin());
-    const std::string path = bad == copy.bad_paths.end() ? copy.name : bad->second;
+    const std::string path = copy.bad_paths.at(*copy.unavailable.begin());
     return fail(
         turn, copy,
         local_error(Errc::kVerification, "every source has it wrong; the rest is fetched and kept",
