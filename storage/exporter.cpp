@@ -40,6 +40,16 @@ Exporter::Exporter(FileIo& io, const Root& root, ExportTarget target, std::strin
       staged_(staged),
       files_(io, std::move(top), root.single_file ? staging_name_ : std::string()) {}
 
+bool Exporter::is_in_place() const {
+  const auto info = io_->stat_at(parent_, staging_name_);
+  return info && StagedRoot{info->dev, info->inode} == staged_;
+}
+
+void Exporter::set_options(bool replace, bool safe_links) {
+  target_.replace = replace;
+  target_.safe_links = safe_links;
+}
+
 Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, std::uint32_t row,
                                    const SlabChain& chunk) {
   if (row >= page.rows.size() || chunk.size() != page.rows[row].length) {

@@ -49,6 +49,10 @@ class Exporter {
  public:
   [[nodiscard]] const std::string& path() const { return path_; }  // final
   [[nodiscard]] StagedRoot staged() const { return staged_; }
+  /// False: the staging was removed, or replaced, since it was opened.
+  [[nodiscard]] bool is_in_place() const;
+  /// A command that goes on with this fetch may want it otherwise.
+  void set_options(bool replace, bool safe_links);
   /// For reading chunks back while the fetch goes on.
   [[nodiscard]] CopyFiles& files() { return files_; }
 

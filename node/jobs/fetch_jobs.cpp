@@ -154,7 +154,9 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
   FetchPrepared out;
   out.copy = job.copy;
   // A fetch that was paused in this process still has its staging open, and locked.
-  if (const auto exporter = copies_.exporter(job.copy)) {
+  const auto exporter = copies_.exporter(job.copy);
+  if (exporter && exporter->is_in_place()) {
+    exporter->set_options(job.replace, job.safe_links);
     out.path = exporter->path();
     out.fresh = false;
     out.device = exporter->staged().dev;
