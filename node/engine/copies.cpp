@@ -103,7 +103,6 @@ void Copies::serve(Turn& turn, const Copy& copy) {
 
 // Rows of a held copy are read at the next start: they say what an earlier state left out.
 void Copies::save_held(Turn& turn, Copy& copy) {
-  copy.have.reset(copy.shape.total(), true);
   for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) copy.have.touch(i);
   for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
 }
@@ -136,7 +135,11 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
 
 void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
   for (auto& [id, copy] : copies_) {
-    if (copy.share != event.share || !is_held(copy.state) || !copy.have.has(event.index)) continue;
+    if (copy.share != event.share || !copy.have.has(event.index)) continue;
+    const bool fetched =
+        copy.state == State::kContent && !copy.from_local && copy.shape.is_content(event.index);
+    if (!fetched && !is_held(copy.state)) continue;
+    if (fetched) ++copy.jobs;
     turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index, 0});
   }
 }
@@ -239,6 +242,7 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->problem_paths.clear();
   // All of it was compared: what had been withdrawn is there again.
   copy->bytes_have = copy->root->totals.bytes;
+  copy->have.reset(copy->shape.total(), true);
   save_held(turn, *copy);
   serve(turn, *copy);
   const CopyState state = copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;

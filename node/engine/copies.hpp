@@ -199,7 +199,11 @@ class Copies {
   [[nodiscard]] static bool is_placed(const Copy& copy, std::uint32_t chunk);
   void copy_more(Turn& turn, Copy& copy);
   void check_more(Turn& turn, Copy& copy);
+  [[nodiscard]] static bool is_whole(const Copy& copy) {
+    return copy.have.count() == copy.have.total();
+  }
   void maybe_finish(Turn& turn, Copy& copy);
+  void fetch_again(Turn& turn, Copy& copy);
   void pause(Turn& turn, Copy& copy);
   void abandon(Turn& turn, Copy& copy);
   void fail(Turn& turn, Copy& copy, Error error);

@@ -297,12 +297,19 @@ void Copies::maybe_finish(Turn& turn, Copy& copy) {
     turn.out.jobs.push_back(CompareDestinationJob{copy.id, copy.share, copy.path, copy.safe_links});
     return;
   }
-  const bool whole = copy.state == State::kContent && copy.have.count() == copy.have.total();
+  const bool whole = copy.state == State::kContent && is_whole(copy);
   // A sync under way has taken on what it was begun for: the last one must not pass it by.
   if (!whole || copy.jobs > 0 || copy.syncing) return;
   copy.state = State::kFinishing;
   flush(turn, copy);
   turn.out.jobs.push_back(FinishFetchJob{copy.id, copy.share});
+}
+
+// A peer read of the staging what it does not hold any more, or not as it was.
+void Copies::fetch_again(Turn& turn, Copy& copy) {
+  const bool has_source = copy.on_network || complete_copy(copy.share) != nullptr;
+  if (!has_source) return reopen(turn, copy);
+  begin_content(turn, copy);
 }
 
 void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
@@ -339,6 +346,7 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
     distrust(*copy, result.error->code);
     return fail(turn, *copy, *result.error);
   }
+  if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->links_outside = result.links_outside;
   copy->state = State::kCommitting;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
@@ -355,6 +363,7 @@ void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
   commits_.erase(it);
   if (copy == nullptr || copy->state != State::kCommitting) return;
   if (result.error) return fail(turn, *copy, *result.error);
+  if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->state = State::kRenaming;
   turn.out.jobs.push_back(RenameFetchJob{copy->id, copy->share});
 }
@@ -369,6 +378,8 @@ void Copies::on_renamed(Turn& turn, FetchRenamed result) {
 }
 
 void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
+  // What was withdrawn during the rename stays so; otherwise all of it was compared.
+  if (copy.state != State::kRenaming) copy.have.reset(copy.shape.total(), true);
   copy.state = State::kComplete;
   copy.bytes_have = copy.root->totals.bytes;
   copy.lengths = {};

@@ -104,6 +104,10 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
       if (copy->on_network) {
         transfer_.add_have(turn.now.mono, copy->share, result.index, turn.transfer);
       }
+    } else {
+      const Error why =
+          result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+      withdraw(turn, copy->id, copy->share, result.index, why, result.path);
     }
     check_more(turn, *copy);
   } else if (copy != nullptr && is_held(copy->state) && !result.good) {
