@@ -464,7 +464,8 @@ void Copies::cancel_request(Turn& turn, RequestId request) {
   for (auto& [id, copy] : copies_) {
     const auto before = copy.listeners.size();
     std::erase_if(copy.listeners, [&](const Listener& l) { return l.request == request; });
-    const bool abandoned = before > 0 && copy.listeners.empty() && !copy.detached;
+    if (copy.listeners.size() == before) continue;
+    const bool abandoned = copy.listeners.empty() && !copy.detached;
     const bool stoppable = copy.state == State::kWaiting || copy.state == State::kRoot ||
                            copy.state == State::kManifest || copy.state == State::kContent;
     copy.abandoned = abandoned && !stoppable && copy.state == State::kPreparing;

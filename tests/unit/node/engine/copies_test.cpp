@@ -43,7 +43,7 @@ class CopiesTest : public testing::Test {
     input(turn);
     transfer_out_ = transfer::Outbox();
   }
-  /// The only job of this kind that the last call asked for.
+  /// The last job of this kind that the last call asked for.
   template <class J>
   const J* job() const {
     const J* found = nullptr;
@@ -58,21 +58,26 @@ class CopiesTest : public testing::Test {
         out_.jobs.begin(), out_.jobs.end(), [](const Job& j) { return get_if<J>(&j) != nullptr; }));
   }
 
-  /// Begins, or goes on with, a fetch: its content is asked for when this returns.
-  void fetch(bool fresh = true) {
+  FetchPrepared begin_fetch(bool fresh = true) {
     Fetch command;
     command.link.share = share_;
     command.directory = "/fetched";
     command.name = "it";
     run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_); });
-    ASSERT_NE(job<PrepareFetchJob>(), nullptr);
-    FetchPrepared prepared;
-    prepared.copy = copy_ = job<PrepareFetchJob>()->copy;
-    prepared.fresh = fresh;
-    prepared.path = "/fetched/it";
-    prepared.inode = 7;
-    run([&](Turn& turn) { copies_.on_prepared(turn, prepared); });
+    FetchPrepared result;
+    EXPECT_EQ(jobs<PrepareFetchJob>(), 1U);
+    if (jobs<PrepareFetchJob>() == 1) copy_ = job<PrepareFetchJob>()->copy;
+    result.copy = copy_;
+    result.fresh = fresh;
+    result.path = "/fetched/it";
+    result.inode = 7;
+    return result;
   }
+  void prepared(const FetchPrepared& result) {
+    run([&](Turn& turn) { copies_.on_prepared(turn, result); });
+  }
+  /// Begins, or goes on with, a fetch: its content is asked for when this returns.
+  void fetch(bool fresh = true) { prepared(begin_fetch(fresh)); }
   void copied(std::uint32_t chunk) {
     ChunkCopied result;
     result.to = copy_;
@@ -135,6 +140,42 @@ TEST_F(CopiesTest, WhatWasNotSyncedWhenTheDiskFailedIsWrittenAgain) {
   run([&](Turn& turn) { copies_.on_finished(turn, failed); });
   fetch(false);
   EXPECT_EQ(jobs<CopyChunkJob>(), kChunks);
+}
+
+TEST_F(CopiesTest, WritingBeginsLongBeforeASyncWaitsForIt) {
+  fetch();
+  copied(0);
+  now_.mono += kFlushEvery;
+  run([&](Turn& turn) { copies_.on_timeout(turn); });
+  ASSERT_EQ(jobs<SyncJob>(), 1U);
+  EXPECT_EQ(job<SyncJob>()->mark, 0U);
+  EXPECT_EQ(begin_sync(), 0U) << "one at a time";
+  synced(0);
+  EXPECT_NE(begin_sync(), 0U);
+}
+
+// Its client leaves while the staging is made, which another client's leaving must not hide.
+TEST_F(CopiesTest, AFetchThatWasLeftPausesWhoeverElseLeaves) {
+  const auto prepare = begin_fetch();
+  run([&](Turn& turn) { copies_.cancel_request(turn, kFetch); });
+  run([&](Turn& turn) { copies_.cancel_request(turn, RequestId{99}); });
+  prepared(prepare);
+  EXPECT_EQ(jobs<CopyChunkJob>(), 0U);
+  EXPECT_EQ(copies_.view(copy_).state, "paused");
+}
+
+TEST_F(CopiesTest, AFetchThatLostAChunkWhileItWasFinishedFetchesItAgain) {
+  fetch();
+  copied(0);
+  copied(1);
+  ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
+  const Error wrong = local_error(Errc::kVerification, "its bytes changed");
+  run([&](Turn& turn) { copies_.withdraw(turn, copy_, share_, 3, wrong, "a file"); });
+  run([&](Turn& turn) { copies_.on_finished(turn, {copy_, {}, 0, {}}); });
+  ASSERT_EQ(jobs<CopyChunkJob>(), 1U);
+  EXPECT_EQ(job<CopyChunkJob>()->index, 3U);
+  copied(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
 }
 
 }  // namespace
