@@ -4,6 +4,8 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
 
+#include "proto/text.hpp"
+
 namespace kith::node {
 namespace {
 
@@ -52,7 +54,8 @@ Result<Log> Log::open(const std::string& path, int level) {
 }
 
 void Log::write(LogLevel level, const std::string& text) const {
-  logger_->log(to_spdlog(level), text);
+  // Names of files come from other people: a line end in one would begin a line of its own.
+  logger_->log(to_spdlog(level), escape(text));
 }
 
 }  // namespace kith::node

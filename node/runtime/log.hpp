@@ -1,6 +1,6 @@
 // The log: structured lines, written by a thread of their own. A full queue drops the oldest lines
-// and a blocked stderr stops nobody. Peers' texts are escaped before they get here; secrets never
-// do.
+// and a blocked stderr stops nobody. Every text is escaped here: a peer may have named what is in
+// it. Secrets never get here.
 #pragma once
 
 #include <memory>
