@@ -15,6 +15,28 @@ Error being_renamed(const std::string& name) {
 
 }  // namespace
 
+Copies::Copy& Copies::insert(CopyId id, const ShareId& share) {
+  const auto [it, fresh] = copies_.try_emplace(id);
+  Copy& copy = it->second;
+  if (!fresh && copy.share == share) return copy;
+  if (!fresh) unlist(copy);
+  copy.id = id;
+  copy.share = share;
+  by_share_[share].push_back(&copy);
+  return copy;
+}
+
+void Copies::erase(CopyId id) {
+  unlist(*find(id));
+  copies_.erase(id);
+}
+
+void Copies::unlist(const Copy& copy) {
+  const auto of_share = by_share_.find(copy.share);
+  std::erase(of_share->second, &copy);
+  if (of_share->second.empty()) by_share_.erase(of_share);
+}
+
 Copies::Copy* Copies::find(CopyId id) {
   const auto it = copies_.find(id);
   return it == copies_.end() ? nullptr : &it->second;
@@ -34,16 +56,19 @@ bool Copies::will_be_held(const Copy& copy) {
 }
 
 Copies::Copy* Copies::fetching(const ShareId& share) {
-  for (auto& [id, copy] : copies_) {
-    if (copy.share == share && is_fetch(copy.state)) return &copy;
+  const auto of_share = by_share_.find(share);
+  if (of_share == by_share_.end()) return nullptr;
+  for (Copy* copy : of_share->second) {
+    if (is_fetch(copy->state)) return copy;
   }
   return nullptr;
 }
 
 const Copies::Copy* Copies::complete_copy(const ShareId& share) const {
-  for (const auto& [id, copy] : copies_) {
-    const bool whole = copy.root && copy.have.count() == copy.have.total();
-    if (copy.share == share && is_held(copy.state) && whole) return &copy;
+  const auto of_share = by_share_.find(share);
+  if (of_share == by_share_.end()) return nullptr;
+  for (const Copy* copy : of_share->second) {
+    if (is_held(copy->state) && copy->root && is_whole(*copy)) return copy;
   }
   return nullptr;
 }
@@ -65,11 +90,9 @@ void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
 void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   // The same tree at the same place, shared again, is the copy that it was.
   const bool again = copies_.contains(command.copy);
-  Copy& copy = copies_[command.copy];
+  Copy& copy = insert(command.copy, command.share);
   copy.problem.clear();
   copy.problem_paths.clear();
-  copy.id = command.copy;
-  copy.share = command.share;
   copy.swarm = command.swarm;
   copy.key = command.key;
   copy.state = State::kShared;
@@ -168,7 +191,7 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
     return item.first != id && item.second.share == share;
   });
   const bool on_network = copy.on_network;
-  copies_.erase(id);
+  erase(id);
   turn.save_full(DeleteCopy{id, share, last});
   const Copy* other = fetching(share);
   const bool goes_on = other != nullptr && other->on_network;
@@ -254,9 +277,11 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
 // --- for jobs ---
 
 std::optional<CopyId> Copies::source(const ShareId& share, ChunkIndex index) const {
-  for (const auto& [id, copy] : copies_) {
-    const bool serves = is_held(copy.state) || is_fetch(copy.state);
-    if (copy.share == share && serves && copy.have.has(index)) return id;
+  const auto of_share = by_share_.find(share);
+  if (of_share == by_share_.end()) return std::nullopt;
+  for (const Copy* copy : of_share->second) {
+    const bool serves = is_held(copy->state) || is_fetch(copy->state);
+    if (serves && copy->have.has(index)) return copy->id;
   }
   return std::nullopt;
 }

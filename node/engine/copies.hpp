@@ -173,6 +173,10 @@ class Copies {
     TimePoint next_progress{};
   };
 
+  /// The copy of this id: a new one, or one that was there, and may have been of another share.
+  Copy& insert(CopyId id, const ShareId& share);
+  void erase(CopyId id);
+  void unlist(const Copy& copy);
   Copy* find(CopyId id);
   const Copy* find(CopyId id) const;
   Copy* fetching(const ShareId& share);
@@ -233,7 +237,8 @@ class Copies {
   transfer::Manager& transfer_;
   Rng& rng_;
   std::map<CopyId, Copy> copies_;
-  std::map<std::uint64_t, CopyId> commits_;  // acks awaited from the catalog
+  std::map<ShareId, std::vector<Copy*>> by_share_;  // looked up for every section and chunk
+  std::map<std::uint64_t, CopyId> commits_;         // acks awaited from the catalog
   std::uint64_t next_ack_ = 1;
   std::vector<Verify> verifies_;
   std::uint64_t next_verify_ = 1;

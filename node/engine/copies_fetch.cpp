@@ -22,10 +22,7 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
     if (other.share == command.link.share && same_place && !will_be_held(other)) copy = &other;
   }
   if (copy == nullptr) {
-    const CopyId id = random_copy_id(rng_);
-    copy = &copies_[id];
-    copy->id = id;
-    copy->share = command.link.share;
+    copy = &insert(random_copy_id(rng_), command.link.share);
     copy->swarm = swarm;
     copy->key = command.link.key;
     copy->directory = command.directory;
@@ -432,7 +429,7 @@ void Copies::fail(Turn& turn, Copy& copy, Error error) {
     });
     turn.save(DeleteCopy{copy.id, share, last});
     turn.out.jobs.push_back(DiscardFetchJob{copy.id, share, {}, {}, 0, 0, true});
-    copies_.erase(copy.id);
+    erase(copy.id);
   }
   wake_waiting(turn, share);
 }

@@ -8,9 +8,7 @@
 namespace kith::node {
 
 void Copies::restore(Turn& turn, const SavedCopy& saved) {
-  Copy& copy = copies_[saved.copy.copy];
-  copy.id = saved.copy.copy;
-  copy.share = saved.copy.share;
+  Copy& copy = insert(saved.copy.copy, saved.copy.share);
   copy.swarm = saved.swarm;
   copy.key = saved.key;
   copy.directory = saved.copy.directory;
