@@ -226,6 +226,7 @@ class Copies {
   void report_progress(Turn& turn, Copy& copy);
   void verify_more(Turn& turn, Verify& verify);
   void sync(Turn& turn, Copy& copy);
+  void start_writeback(Turn& turn, Copy& copy);
   static void distrust(Copy& copy, Errc why);
   void watch_over(Turn& turn, Copy& copy);
   [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;

@@ -267,7 +267,9 @@ void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
   copy.rate_bytes += length;
   if (copy.unflushed == 0) copy.flush_at = turn.now.mono + kFlushEvery;
   copy.unflushed += std::max(length, 1u);
-  if (copy.unflushed >= limits::kFlushBytes) flush(turn, copy);
+  if (copy.unflushed < limits::kFlushBytes) return;
+  flush(turn, copy);
+  start_writeback(turn, copy);
 }
 
 void Copies::on_event(Turn& turn, const transfer::FetchComplete& event) {

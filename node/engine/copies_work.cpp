@@ -163,11 +163,19 @@ void Copies::flush_all(Turn& turn) {
 }
 
 void Copies::sync(Turn& turn, Copy& copy) {
+  if (copy.syncing) return;
   copy.sync_at = turn.now.mono + kSyncEvery;
-  if (copy.syncing || copy.unsynced == 0) return;
+  if (copy.unsynced == 0) return;
   copy.syncing = true;
   copy.unsynced = 0;
   turn.out.jobs.push_back(SyncJob{copy.id, copy.have.begin_sync()});
+}
+
+// So that little is left to write when a sync waits for it.
+void Copies::start_writeback(Turn& turn, Copy& copy) {
+  if (copy.syncing || copy.state != State::kContent) return;
+  copy.syncing = true;
+  turn.out.jobs.push_back(SyncJob{copy.id, 0});
 }
 
 void Copies::on_synced(Turn& turn, const CopySynced& result) {
@@ -177,7 +185,9 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
   if (result.error) distrust(*copy, result.error->code);
   if (!is_fetch(copy->state)) return;
   if (result.error) return fail(turn, *copy, *result.error);
-  for (PutHave& row : copy->have.commit_durable(copy->id, result.mark)) turn.save(std::move(row));
+  if (result.mark != 0) {
+    for (PutHave& row : copy->have.commit_durable(copy->id, result.mark)) turn.save(std::move(row));
+  }
   maybe_finish(turn, *copy);
 }
 
@@ -237,9 +247,12 @@ void Copies::on_timeout(Turn& turn) {
   for (const CopyId id : ids) {
     Copy* copy = find(id);
     if (copy == nullptr) continue;
-    if (copy->unflushed > 0 && turn.now.mono >= copy->flush_at) flush(turn, *copy);
     const bool sync_due = copy->unsynced >= limits::kSyncBytes || turn.now.mono >= copy->sync_at;
     if (copy->state == State::kContent && sync_due) sync(turn, *copy);
+    if (copy->unflushed > 0 && turn.now.mono >= copy->flush_at) {
+      flush(turn, *copy);
+      start_writeback(turn, *copy);
+    }
     if (progress_due) report_progress(turn, *copy);
     watch_over(turn, *copy);
   }

@@ -86,7 +86,7 @@ struct DiscardFetchJob {
 /// Make what a copy wrote so far durable. Runs on the sync thread.
 struct SyncJob {
   CopyId copy{};
-  std::uint64_t mark = 0;  // comes back: which chunks were written before
+  std::uint64_t mark = 0;  // comes back: which chunks were written before; 0: begin, do not wait
 };
 /// Read one chunk of a copy from disk and compare its hash.
 struct VerifyChunkJob {

@@ -273,8 +273,12 @@ Result<void> Jobs::remove_staging(const DiscardFetchJob& job) {
 
 JobResult Jobs::perform(const SyncJob& job) {
   CopySynced out{job.copy, job.mark, {}};
-  if (const auto exporter = copies_.exporter(job.copy)) {
-    if (auto done = exporter->sync(); !done) out.error = std::move(done).error();
+  const auto exporter = copies_.exporter(job.copy);
+  if (exporter == nullptr) return out;
+  if (job.mark == 0) {
+    exporter->start_writeback();
+  } else if (auto done = exporter->sync(); !done) {
+    out.error = std::move(done).error();
   }
   return out;
 }
