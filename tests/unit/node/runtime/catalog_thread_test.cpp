@@ -1,8 +1,12 @@
 #include "node/runtime/catalog_thread.hpp"
 
+#include <chrono>
+#include <future>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <thread>
 
+#include "storage/sqlite.hpp"
 #include "tests/unit/storage/support.hpp"
 
 namespace kith::node {
@@ -84,6 +88,30 @@ TEST_F(CatalogThreadTest, WorkRunsBetweenTheWritesAroundIt) {
   EXPECT_EQ(before, true);
   EXPECT_EQ(after, false);
   EXPECT_TRUE(has("after"));
+}
+
+TEST_F(CatalogThreadTest, WhatARemovedShareLeavesIsSweptUpWhenNothingIsQueued) {
+  constexpr std::uint32_t kPages = 300;  // several steps
+  ShareId share;
+  share.bytes[0] = 1;
+  thread_->write({PutShare{share, {}, {}, "a share", Buffer(10)}, {}, false});
+  for (std::uint32_t i = 0; i < kPages; ++i) {
+    thread_->write({PutPage{share, i, Buffer(10)}, {}, false});
+  }
+  const auto rows = [&] {
+    std::promise<std::int64_t> promise;
+    thread_->run([&](Catalog&) {
+      const auto db = storage::Db::open(path_, storage::DbMode::kReadOnly);
+      promise.set_value((*db)->query_integer("SELECT count(*) FROM page").value());
+    });
+    return promise.get_future().get();
+  };
+  ASSERT_EQ(rows(), kPages);
+  thread_->write({DeleteCopy{CopyId{1}, share, true}, {}, false});
+  // It takes its steps between these. A thread that never does would be waited for in vain.
+  const auto end_at = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (rows() > 0 && std::chrono::steady_clock::now() < end_at) std::this_thread::yield();
+  EXPECT_EQ(rows(), 0);
 }
 
 }  // namespace
