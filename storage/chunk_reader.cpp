@@ -16,13 +16,43 @@ Error named(Error error, const std::string& path) {
   return gone ? missing(path) : error;
 }
 
+// The directory of the file before: files of a pack are often of one. Others do not outlive a
+// chunk, so that a directory that was moved away or replaced is noticed with the next.
+struct Parent {
+  std::string path;
+  Dir dir;
+};
+
+Result<void> enter(CopyFiles& files, std::string_view path, Parent& parent) {
+  if (parent.dir && parent.path == path) return {};
+  KITH_TRY(parent.dir, files.io().open_dir(files.top(), path));
+  parent.path = path;
+  return {};
+}
+
+// One that was opened before, if its path leads to it still.
+std::shared_ptr<File> find_open(CopyFiles& files, const Stretch& stretch, const Dir& dir,
+                                std::string_view name) {
+  auto open = files.readers().find(stretch.path);
+  if (!open) return nullptr;
+  const auto held = files.io().stat(*open);
+  const auto there = files.io().stat_at(dir, name);
+  if (held && there && held->dev == there->dev && held->inode == there->inode) return open;
+  files.readers().drop(stretch.path);
+  return nullptr;
+}
+
 // Whole small files are read once and closed; large ones come again for their next chunk.
-Result<std::shared_ptr<File>> open_source(CopyFiles& files, const Stretch& stretch) {
-  if (auto open = files.files().find(stretch.path)) return open;
+Result<std::shared_ptr<File>> open_source(CopyFiles& files, const Stretch& stretch,
+                                          Parent& parent) {
   const SplitPath place = files.place(stretch.path);
-  KITH_TRY(const auto dir, files.dir(place.parent));
-  KITH_TRY(File file, files.io().open_file(*dir, place.name, OpenMode::kRead));
-  if (stretch.length < stretch.file_size) return files.files().put(stretch.path, std::move(file));
+  KITH_CHECK(enter(files, place.parent, parent));
+  const bool large = stretch.length < stretch.file_size;
+  if (large) {
+    if (auto open = find_open(files, stretch, parent.dir, place.name)) return open;
+  }
+  KITH_TRY(File file, files.io().open_file(parent.dir, place.name, OpenMode::kRead));
+  if (large) return files.readers().put(stretch.path, std::move(file));
   return std::make_shared<File>(std::move(file));
 }
 
@@ -32,9 +62,10 @@ FileTrust trust_in(const Stretch& stretch, const FileInfo& info) {
 }
 
 // Reads the part of `stretch` in [from, to) of the chunk to its place in `out`.
-Result<void> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_t from,
-                          std::uint32_t to, std::uint32_t origin, ReadChunk& out) {
-  KITH_TRY(const auto file, open_source(files, stretch));
+Result<void> read_stretch(CopyFiles& files, const Stretch& stretch, Parent& parent,
+                          std::uint32_t from, std::uint32_t to, std::uint32_t origin,
+                          ReadChunk& out) {
+  KITH_TRY(const auto file, open_source(files, stretch, parent));
   KITH_TRY(const FileInfo before, files.io().stat(*file));
   if (before.kind != NodeKind::kFile) return missing(stretch.path);
   std::vector<iovec> parts;
@@ -49,6 +80,8 @@ Result<void> read_stretch(CopyFiles& files, const Stretch& stretch, std::uint32_
   KITH_TRY(const FileInfo after, files.io().stat(*file));
   out.trust = std::max({out.trust, trust_in(stretch, before), trust_in(stretch, after)});
   out.changed_ns = std::max(out.changed_ns, after.ctime_ns);
+  const bool to_the_end = at + (to - from) == stretch.file_size;
+  out.goes_on = out.goes_on || (to_the_end && after.size > stretch.file_size);
   return {};
 }
 
@@ -74,12 +107,24 @@ void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t 
   }
 }
 
+std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches) {
+  Parent parent;
+  for (const Stretch& stretch : stretches) {
+    const SplitPath place = files.place(stretch.path);
+    if (!enter(files, place.parent, parent)) return stretch.path;
+    const auto info = files.io().stat_at(parent.dir, place.name);
+    if (!info || trust_in(stretch, *info) == FileTrust::kChanged) return stretch.path;
+  }
+  return stretches.empty() ? std::string() : stretches.front().path;
+}
+
 Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const Stretch> stretches,
                              std::uint32_t offset, std::uint32_t length) {
   ReadChunk out;
   out.data = SlabChain(pool, length);
   const std::uint32_t end = offset + length;
   std::uint32_t covered = 0;
+  Parent parent;
   for (const Stretch& stretch : stretches) {
     if (stretch.chunk_offset != covered) {  // pages that contradict each other
       return local_error(Errc::kMalformed, "the parts of a chunk do not follow each other",
@@ -89,7 +134,7 @@ Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool, std::span<const S
     const std::uint32_t from = std::max(offset, stretch.chunk_offset);
     const std::uint32_t to = std::min(end, covered);
     if (from >= to) continue;
-    auto done = read_stretch(files, stretch, from, to, offset, out);
+    auto done = read_stretch(files, stretch, parent, from, to, offset, out);
     if (!done) return named(std::move(done).error(), stretch.path);
   }
   const std::uint32_t padding = std::max(offset, covered);

@@ -37,6 +37,7 @@ struct ReadChunk {
   /// Of the least trusted file that was read; kChanged also where nothing was recorded.
   FileTrust trust = FileTrust::kUnchanged;
   std::int64_t changed_ns = INT64_MIN;  // the latest ctime among the files that were read
+  bool goes_on = false;                 // a file that was read to the end that it had is longer now
   [[nodiscard]] bool must_verify() const { return trust != FileTrust::kUnchanged; }
 };
 
@@ -46,5 +47,9 @@ struct ReadChunk {
 [[nodiscard]] Result<ReadChunk> read_chunk(CopyFiles& files, SlabPool& pool,
                                            std::span<const Stretch> stretches, std::uint32_t offset,
                                            std::uint32_t length);
+
+/// Which file is to blame for a chunk that is not what it was: the first that is missing or differs
+/// from what was recorded, else the first of all.
+[[nodiscard]] std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches);
 
 }  // namespace kith::storage

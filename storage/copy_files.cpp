@@ -32,7 +32,8 @@ CopyFiles::CopyFiles(FileIo& io, Dir top, std::string single)
       top_(std::move(top)),
       single_(std::move(single)),
       dirs_(kOpenDirs),
-      files_(kOpenFiles) {}
+      writers_(kOpenFiles),
+      readers_(kOpenFiles) {}
 
 Result<std::unique_ptr<CopyFiles>> CopyFiles::open(FileIo& io, const std::string& path,
                                                    bool single_file) {
@@ -61,7 +62,8 @@ Result<void> CopyFiles::make_writable(const Dir& dir) {
 
 void CopyFiles::forget_open() {
   dirs_.clear();
-  files_.clear();
+  writers_.clear();
+  readers_.clear();
 }
 
 Result<bool> ensure_dir(FileIo& io, const Dir& at, std::string_view name) {

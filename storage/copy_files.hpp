@@ -37,7 +37,10 @@ class CopyFiles {
   template <class F>
   [[nodiscard]] Result<std::shared_ptr<Dir>> make_dirs(std::string_view path, F&& made);
 
-  [[nodiscard]] OpenCache<File>& files() { return files_; }
+  /// Large files that are open to be written, and to be read. Not one set: what was opened to be
+  /// read cannot be written.
+  [[nodiscard]] OpenCache<File>& writers() { return writers_; }
+  [[nodiscard]] OpenCache<File>& readers() { return readers_; }
   void forget_open();
 
  private:
@@ -49,7 +52,8 @@ class CopyFiles {
   std::string single_;
   std::mutex making_;
   OpenCache<Dir> dirs_;
-  OpenCache<File> files_;
+  OpenCache<File> writers_;
+  OpenCache<File> readers_;
 };
 
 /// Makes `name` as a directory (0700) that we can enter; true if it is new. An existing one is made

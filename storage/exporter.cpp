@@ -110,12 +110,12 @@ Result<void> Exporter::write_part(const Dir& dir, std::string_view name, const E
 
 Result<std::shared_ptr<File>> Exporter::open_part(const Dir& dir, std::string_view name,
                                                   const Entry& entry) {
-  if (auto open = files_.files().find(entry.path)) return open;
+  if (auto open = files_.writers().find(entry.path)) return open;
   auto file = io_->open_file(dir, name, OpenMode::kCreate, 0600);
   if (!file && file.error().code == Errc::kExists) file = open_existing(dir, name);
   if (!file) return std::move(file).error();
   KITH_CHECK(give_size(*file, entry));
-  return files_.files().put(entry.path, std::move(*file));
+  return files_.writers().put(entry.path, std::move(*file));
 }
 
 // Room was found for the share's total. Pages that come one by one may say more in sum, and nobody
@@ -185,7 +185,7 @@ Result<void> Exporter::sync_some(const DirtySet::Taken& dirty) {
 
 void Exporter::start_writeback() {
   for (const std::string& path : dirty_.copy().files) {
-    if (const auto file = files_.files().find(path)) io_->start_writeback(*file);
+    if (const auto file = files_.writers().find(path)) io_->start_writeback(*file);
   }
 }
 

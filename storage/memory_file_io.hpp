@@ -44,6 +44,8 @@ class MemoryFileIo final : public FileIo {
   void set_time_ns(std::int64_t now) { now_ns_ = now; }
   /// Calls made so far, whether they succeeded or not.
   [[nodiscard]] std::uint64_t calls() const { return calls_; }
+  /// Files and directories that are open.
+  [[nodiscard]] std::size_t open_count() const { return open_.size(); }
   /// Before call number `call` (counted from 1) is carried out: does something, and fails the call
   /// with the errno that is returned, unless 0.
   void before_call(std::uint64_t call, std::function<int()> action);

@@ -39,6 +39,11 @@ class OpenCache {
     return shared;
   }
 
+  void drop(std::string_view path) {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = items_.find(path); found != items_.end()) items_.erase(found);
+  }
+
   void clear() {
     const std::lock_guard lock(mutex_);
     items_.clear();

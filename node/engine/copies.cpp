@@ -162,7 +162,11 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
     const bool fetched =
         copy.state == State::kContent && !copy.from_local && copy.shape.is_content(event.index);
     if (!fetched && !is_held(copy.state)) continue;
-    if (fetched) ++copy.jobs;
+    if (fetched) {
+      ++copy.jobs;
+    } else {
+      will_read(turn, copy);
+    }
     turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index, 0});
   }
 }
@@ -276,14 +280,20 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
 
 // --- for jobs ---
 
-std::optional<CopyId> Copies::source(const ShareId& share, ChunkIndex index) const {
+std::optional<CopyId> Copies::source(const Turn& turn, const ShareId& share, ChunkIndex index) {
   const auto of_share = by_share_.find(share);
   if (of_share == by_share_.end()) return std::nullopt;
-  for (const Copy* copy : of_share->second) {
+  for (Copy* copy : of_share->second) {
     const bool serves = is_held(copy->state) || is_fetch(copy->state);
-    if (serves && copy->have.has(index)) return copy->id;
+    if (!serves || !copy->have.has(index)) continue;
+    will_read(turn, *copy);
+    return copy->id;
   }
   return std::nullopt;
+}
+
+void Copies::will_read(const Turn& turn, Copy& copy) {
+  if (!copy.close_at) copy.close_at = turn.now.mono + kCloseAfter;
 }
 
 std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key) {

@@ -32,6 +32,9 @@ inline constexpr std::chrono::seconds kLookFor{30};
 inline constexpr std::chrono::milliseconds kFlushEvery{250};
 inline constexpr std::chrono::seconds kSyncEvery{5};
 inline constexpr std::chrono::milliseconds kProgressEvery{250};
+/// Files of a held copy that were opened to be read are closed after so long, also while they are
+/// being read: a deleted one would keep its space for ever.
+inline constexpr std::chrono::seconds kCloseAfter{30};
 
 class Copies {
  public:
@@ -78,7 +81,8 @@ class Copies {
   /// Turns a received chunk into the job that opens it; nothing if its share is gone.
   [[nodiscard]] std::optional<Job> store_job(transfer::StoreRequest store, const BulkKey& key);
   /// The copy that serves this index, if one does.
-  [[nodiscard]] std::optional<CopyId> source(const ShareId& share, ChunkIndex index) const;
+  [[nodiscard]] std::optional<CopyId> source(const Turn& turn, const ShareId& share,
+                                             ChunkIndex index);
 
   // --- time ---
   void on_timeout(Turn& turn);
@@ -158,6 +162,7 @@ class Copies {
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
     std::string problem;
+    std::optional<TimePoint> close_at;  // its files may be open. Held copies only
   };
   /// A `verify` command: chunks of its copies, one after the other, some at a time.
   struct Verify {
@@ -215,6 +220,7 @@ class Copies {
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
   void serve(Turn& turn, const Copy& copy);
+  static void will_read(const Turn& turn, Copy& copy);
   void leave_network(Turn& turn, Copy& copy);
   void save_held(Turn& turn, Copy& copy);
   [[nodiscard]] bool is_opening(const Copy& but) const;

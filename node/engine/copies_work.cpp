@@ -16,6 +16,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
     if (copy.jobs == 0) reopen(turn, copy);
     return;
   }
+  will_read(turn, *find(from->id));
   const auto ask = [&] {
     while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
       const ChunkIndex index = copy.next_index++;
@@ -137,6 +138,7 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
   while (verify.at < verify.copies.size()) {
     Copy* copy = find(verify.copies[verify.at]);
     if (copy != nullptr && verify.next == 0) verify.next = copy->shape.index_of_chunk(0);
+    if (copy != nullptr) will_read(turn, *copy);
     const ChunkIndex total = copy == nullptr ? 0 : copy->shape.total();
     while (verify.in_flight < limits::kBackgroundJobs && verify.next < total) {
       ++verify.in_flight;
@@ -239,8 +241,11 @@ void Copies::watch_over(Turn& turn, Copy& copy) {
 
 void Copies::on_timeout(Turn& turn) {
   std::vector<CopyId> ids;
-  for (const auto& [id, copy] : copies_) {
+  for (auto& [id, copy] : copies_) {
     if (is_fetch(copy.state)) ids.push_back(id);
+    if (!copy.close_at || turn.now.mono < *copy.close_at) continue;
+    copy.close_at.reset();
+    turn.out.jobs.push_back(CloseFilesJob{id});
   }
   const bool progress_due = turn.now.mono >= next_progress_;
   if (progress_due) next_progress_ = turn.now.mono + kProgressEvery;

@@ -108,7 +108,7 @@ bool Engine::drain_transfer(Turn& turn) {
 
 void Engine::seal(Turn& turn, transfer::SealRequest request) {
   Connection* conn = find(request.to);
-  const auto copy = copies_.source(request.share, request.index);
+  const auto copy = copies_.source(turn, request.share, request.index);
   if (conn == nullptr || !conn->channel || !copy) {
     return transfer_.on_seal_failed(turn.now.mono, request, turn.transfer);
   }

@@ -95,6 +95,11 @@ struct VerifyChunkJob {
   ChunkIndex index = 0;
   std::uint64_t verify = 0;  // comes back: for which `verify` command; 0: for none
 };
+/// Close what is open of a held copy: a file that was deleted keeps its space until then. It is
+/// opened again when it is read again. Answer: FetchDiscarded.
+struct CloseFilesJob {
+  CopyId copy{};
+};
 /// Fill one chunk of `to` from `from`, which is another copy of the same share.
 struct CopyChunkJob {
   CopyId from{};
@@ -115,9 +120,10 @@ struct MoveCopyJob {
   std::string path;
 };
 
-using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
-                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob,
-                         SyncJob, VerifyChunkJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
+using Job =
+    std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
+                 CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob, SyncJob,
+                 VerifyChunkJob, CloseFilesJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
 
 // --- results ---
 

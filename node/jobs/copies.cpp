@@ -1,6 +1,15 @@
 #include "node/jobs/copies.hpp"
 
 namespace kith::node {
+namespace {
+
+bool is_same_directory(storage::FileIo& io, const storage::Dir& a, const storage::Dir& b) {
+  const auto one = io.stat(a);
+  const auto other = io.stat(b);
+  return one && other && one->dev == other->dev && one->inode == other->inode;
+}
+
+}  // namespace
 
 void CopyTable::put_exporter(CopyId copy, const ShareId&,
                              std::unique_ptr<storage::Exporter> exporter) {
@@ -24,6 +33,11 @@ void CopyTable::forget(CopyId copy) {
   items_.erase(copy);
 }
 
+void CopyTable::close_files(CopyId copy) {
+  const std::lock_guard lock(mutex_);
+  if (const auto it = items_.find(copy); it != items_.end()) it->second.files.reset();
+}
+
 bool CopyTable::is_fetching(CopyId copy) {
   const std::lock_guard lock(mutex_);
   const auto it = items_.find(copy);
@@ -32,6 +46,7 @@ bool CopyTable::is_fetching(CopyId copy) {
 
 Result<std::shared_ptr<storage::CopyFiles>> CopyTable::files(CopyId copy, bool single_file) {
   std::string path;
+  std::shared_ptr<storage::CopyFiles> open;
   {
     const std::lock_guard lock(mutex_);
     Item& item = items_[copy];
@@ -39,7 +54,7 @@ Result<std::shared_ptr<storage::CopyFiles>> CopyTable::files(CopyId copy, bool s
       // The exporter lives as long as anybody reads through it.
       return std::shared_ptr<storage::CopyFiles>(item.exporter, &item.exporter->files());
     }
-    if (item.files) return item.files;
+    open = item.files;
     path = item.path;
   }
   if (path.empty()) {
@@ -47,11 +62,20 @@ Result<std::shared_ptr<storage::CopyFiles>> CopyTable::files(CopyId copy, bool s
     if (!place) return local_error(Errc::kNotFound, "the copy is gone");
     path = place->path;
   }
-  KITH_TRY(auto opened, storage::CopyFiles::open(io_, path, single_file));
-  std::shared_ptr<storage::CopyFiles> files = std::move(opened);
+  // By its path each time: what was opened before may have been moved away.
+  auto found = storage::CopyFiles::open(io_, path, single_file);
+  if (found && open && is_same_directory(io_, open->top(), (*found)->top())) return open;
   const std::lock_guard lock(mutex_);
   Item& item = items_[copy];
+  item.files.reset();
+  if (!found) {
+    const bool gone = found.error().code == Errc::kRefused;
+    return gone ? local_error(Errc::kNotFound, "nothing of the share stands there", path)
+                : std::move(found).error();
+  }
+  const std::shared_ptr<storage::CopyFiles> files = std::move(*found);
   if (!item.exporter) item.files = files;
+  if (item.path.empty()) item.path = path;
   return files;
 }
 

@@ -34,9 +34,12 @@ class CopyTable {
   /// The fetch ended: what it wrote is a held copy at `path` from now on, or gone.
   void published(CopyId copy, const std::string& path);
   void forget(CopyId copy);
+  /// Closes what was opened to read a held copy.
+  void close_files(CopyId copy);
 
-  /// Files of a copy for reading: of the staging while it is fetched, of the place afterwards.
-  /// Holding the pointer keeps them open.
+  /// Files of a copy for reading: of the staging while it is fetched, of what stands at its place
+  /// afterwards. kNotFound: nothing does, or nothing that may be entered. Holding the pointer keeps
+  /// them open.
   [[nodiscard]] Result<std::shared_ptr<storage::CopyFiles>> files(CopyId copy, bool single_file);
   /// True while a copy is being fetched: its files have no recorded state yet.
   [[nodiscard]] bool is_fetching(CopyId copy);

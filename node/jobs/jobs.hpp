@@ -46,6 +46,7 @@ class Jobs {
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
+  [[nodiscard]] JobResult perform(const CloseFilesJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);
   [[nodiscard]] JobResult perform(const MoveCopyJob& job, UnixMillis wall);

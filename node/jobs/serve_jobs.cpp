@@ -16,6 +16,7 @@ JobResult Jobs::perform(SealSectionJob& job, UnixMillis wall) {
   auto read = read_section(job, wall, out.size, out.path);
   if (!read) {
     out.error = std::move(read).error();
+    if (!out.error->subject.empty()) out.path = out.error->subject;
     return out;
   }
   out.sealed = std::move(*read);
@@ -58,7 +59,8 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
   }
   chunk_cipher(place.row.key, 0, read.data);
   if (chunk_id(read.data) != place.row.id) {
-    return local_error(Errc::kVerification, "the file changed since it was shared", path);
+    return local_error(Errc::kVerification, "the file changed since it was shared",
+                       storage::changed_file(*files, parts));
   }
   const bool settled = storage::is_settled(read.changed_ns, wall);
   if (settled && read.trust == storage::FileTrust::kRacy) {
@@ -75,7 +77,12 @@ Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, con
            storage::read_chunk(*files, slabs_, parts, 0, place.row.length));
   chunk_cipher(place.row.key, 0, read.data);
   if (chunk_id(read.data) != place.row.id) {
-    return local_error(Errc::kVerification, "its bytes are not the share's");
+    return local_error(Errc::kVerification, "its bytes are not the share's",
+                       storage::changed_file(*files, parts));
+  }
+  if (read.goes_on) {
+    return local_error(Errc::kChanged, "it is longer than it was",
+                       storage::changed_file(*files, parts));
   }
   return place.row.length;
 }
@@ -103,8 +110,16 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
   };
   auto done = verify();
   out.good = done.has_value();
-  if (!done) out.error = std::move(done).error();
+  if (!done) {
+    out.error = std::move(done).error();
+    if (!out.error->subject.empty()) out.path = out.error->subject;
+  }
   return out;
+}
+
+JobResult Jobs::perform(const CloseFilesJob& job) {
+  copies_.close_files(job.copy);
+  return FetchDiscarded{job.copy};
 }
 
 JobResult Jobs::perform(const CopyChunkJob& job) {

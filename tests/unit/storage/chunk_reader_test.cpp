@@ -36,7 +36,10 @@ class ChunkReader : public testing::Test {
     return read_chunk(*files_, pool_, stretches(chunk), 0, length);
   }
   File open(const std::string& name) {
-    return std::move(*io_.open_file(*io_.open_root("/tree"), name, OpenMode::kReadWrite));
+    const std::string path = "/tree/" + name;
+    const SplitPath place = split(path);
+    const Dir dir = std::move(*io_.open_root(std::string(place.parent)));
+    return std::move(*io_.open_file(dir, place.name, OpenMode::kReadWrite));
   }
 
   SlabPool pool_;
@@ -140,6 +143,63 @@ TEST_F(ChunkReader, AShorterFileIsChanged) {
   use(kTwo, Chunking::tiny(1024));
   ASSERT_OK(io_.truncate(open("b"), 3));
   EXPECT_ERROR(read(0), Errc::kChanged);
+}
+
+// A large file stays open for its next chunk; what its path leads to now is what counts.
+const Tree kLarge = {{"", directory()}, {"d", directory()}, {"d/large", file(noise(1, 20'000))}};
+
+TEST_F(ChunkReader, ALargeFileThatIsGoneIsNotRead) {
+  use(kLarge, Chunking::tiny(1024));
+  ASSERT_OK(read(0));
+  ASSERT_OK(io_.remove_file(*io_.open_root("/tree/d"), "large"));
+  EXPECT_ERROR(read(0), Errc::kNotFound);
+  EXPECT_EQ(files_->readers().find("d/large"), nullptr) << "it keeps its space";
+}
+
+TEST_F(ChunkReader, ALargeFileThatWasReplacedIsReadAsItIsNow) {
+  use(kLarge, Chunking::tiny(1024));
+  ASSERT_OK(read(0));
+  write_tree(io_, "/other", {{"", file(noise(2, 20'000))}});
+  ASSERT_OK(io_.rename(*io_.open_root("/"), "other", *io_.open_root("/tree/d"), "large",
+                       RenameMode::kPlain));
+  const auto chunk = read(0);
+  ASSERT_OK(chunk);
+  EXPECT_TRUE(chunk->must_verify());
+  EXPECT_NE(chunk->data.to_buffer(), shared_->chunks[0]);
+}
+
+TEST_F(ChunkReader, ADirectoryThatWasMovedAwayIsNotRead) {
+  Tree tree = kLarge;
+  tree["d/small"] = file("small");
+  use(tree, Chunking::tiny(1024));
+  const auto last = static_cast<std::uint32_t>(shared_->chunks.size() - 1);
+  ASSERT_OK(read(0));
+  ASSERT_OK(read(last));
+  const Dir top = std::move(*io_.open_root("/tree"));
+  ASSERT_OK(io_.rename(top, "d", top, "elsewhere", RenameMode::kNoReplace));
+  EXPECT_ERROR(read(0), Errc::kNotFound);
+  EXPECT_ERROR(read(last), Errc::kNotFound);
+}
+
+TEST_F(ChunkReader, TheEndOfAFileThatGrewIsNoticed) {
+  use(kLarge, Chunking::tiny(1024));
+  const auto last = static_cast<std::uint32_t>(shared_->chunks.size() - 1);
+  EXPECT_FALSE(read(last)->goes_on);
+  std::string content = "x";
+  const iovec part{content.data(), 1};
+  ASSERT_OK(io_.write(open("d/large"), 20'000, std::span(&part, 1)));
+  EXPECT_TRUE(read(last)->goes_on);
+  EXPECT_FALSE(read(0)->goes_on) << "it is what it was";
+}
+
+TEST_F(ChunkReader, TheFileToBlameIsTheOneThatChanged) {
+  use(kTwo, Chunking::tiny(1024));
+  EXPECT_EQ(changed_file(*files_, stretches(0)), "a") << "nothing is known to have changed";
+  io_.set_time_ns(1'000'500'000'000);
+  ASSERT_OK(io_.truncate(open("b"), 3));
+  EXPECT_EQ(changed_file(*files_, stretches(0)), "b");
+  ASSERT_OK(io_.remove_file(*io_.open_root("/tree"), "b"));
+  EXPECT_EQ(changed_file(*files_, stretches(0)), "b");
 }
 
 TEST_F(ChunkReader, WhatWasNeverRecordedMustBeVerified) {

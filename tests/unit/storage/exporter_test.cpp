@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "storage/chunk_reader.hpp"
 #include "storage/memory_file_io.hpp"
 #include "storage/posix_file_io.hpp"
 #include "tests/unit/storage/support.hpp"
@@ -378,6 +379,29 @@ TEST(ExporterOnDisk, ManySmallFilesAndModesUnderAnyMask) {
   const auto shared = share(io, pool, dir.path() + "/tree", import_options(Chunking{}));
   ASSERT_OK(export_all(io, pool, *shared, {.directory = dir.path() + "/out", .name = {}}, 1));
   EXPECT_EQ(read_tree(io, dir.path() + "/out/tree"), tree);
+}
+
+TEST(ExporterOnDisk, AFileThatWasReadBackIsWrittenOn) {
+  PosixFileIo io;
+  const TempDir dir;
+  SlabPool pool;
+  write_tree(io, dir.path() + "/tree", {{"", directory()}, {"f", file(noise(1, 20'000))}});
+  const auto shared = share(io, pool, dir.path() + "/tree", import_options(Chunking::tiny(1024)));
+  const Root& root = shared->import.root;
+  const ExportTarget to{.directory = dir.path() + "/out", .name = {}};
+  auto prepared = prepare_export(io, root, shared->import.share, to, {});
+  ASSERT_OK(prepared);
+  const StagedRoot staged = prepared->exporter->staged();
+  ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, 0));
+  prepared->exporter.reset();
+  // In the next run the first chunk is asked for before another is fetched.
+  prepared = prepare_export(io, root, shared->import.share, to, staged);
+  ASSERT_OK(prepared);
+  std::vector<Stretch> parts;
+  const Page page = shared->page(0);
+  append_stretches(page, PageLayout(page), 0, nullptr, parts);
+  ASSERT_OK(read_chunk(prepared->exporter->files(), pool, parts, 0, page.rows[0].length));
+  EXPECT_OK(write_chunk(*prepared->exporter, pool, *shared, 1));
 }
 
 }  // namespace

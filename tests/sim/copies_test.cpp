@@ -1,0 +1,64 @@
+// What becomes of copies when their files go, change or move under them, and of the commands that
+// are about them.
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+
+std::vector<std::string> bad_files(Case& c, std::size_t node) {
+  const auto report = c.ask(node, node::VerifyShare{});
+  EXPECT_TRUE(report) << to_string(report.error());
+  return report ? std::get<node::VerifyReport>(*report).bad : std::vector<std::string>();
+}
+
+storage::Dir root_of(Case& c, std::size_t node) {
+  return std::move(*c.world.node(node).disk().open_root("/"));
+}
+
+const Tree kSingle = {{"", storage::test::file(storage::test::noise(1, 50'000))}};
+
+TEST(Copies, AFileThatIsGoneIsNoticedAfterItWasServed) {
+  Case c(2);
+  const std::string link = c.share(0, kSingle);
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fetched")));
+  ASSERT_THAT(bad_files(c, 0), testing::IsEmpty());
+  ASSERT_TRUE(c.world.node(0).disk().remove_file(root_of(c, 0), "shared"));
+  EXPECT_EQ(bad_files(c, 0).size(), 1U);
+  EXPECT_EQ(c.shares(0).front().state, "withdrawn");
+}
+
+TEST(Copies, ATreeThatWasMovedAwayIsNoticedAfterItWasServed) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(50'000));
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fetched")));
+  const auto root = root_of(c, 0);
+  auto& disk = c.world.node(0).disk();
+  ASSERT_TRUE(disk.rename(root, "shared", root, "away", storage::RenameMode::kNoReplace));
+  EXPECT_EQ(bad_files(c, 0), std::vector<std::string>{"/shared"});
+}
+
+TEST(Copies, AFileThatGrewIsNamed) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  auto& disk = c.world.node(0).disk();
+  const auto dir = disk.open_root("/shared");
+  const auto file = disk.open_file(*dir, "b", storage::OpenMode::kReadWrite);
+  char more = 'x';
+  const iovec part{&more, 1};
+  ASSERT_TRUE(disk.write(*file, 5, std::span(&part, 1)));
+  EXPECT_EQ(bad_files(c, 0), std::vector<std::string>{"b"});
+}
+
+TEST(Copies, ADeletedFileThatWasServedGivesItsSpaceBack) {
+  Case c(2);
+  const std::string link = c.share(0, kSingle);
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fetched")));
+  const std::size_t serving = c.world.node(0).disk().open_count();
+  c.world.run_for(node::kCloseAfter + 1s);
+  EXPECT_LT(c.world.node(0).disk().open_count(), serving);
+}
+
+}  // namespace
+}  // namespace kith::sim
