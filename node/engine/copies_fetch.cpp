@@ -315,7 +315,8 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
-  if (result.equal && held_at(*copy) != nullptr) {
+  const Copy* held = held_at(*copy);
+  if (result.equal && held != nullptr && held->have.count() == held->have.total()) {
     // It was fetched to this place before, and is still there: no second copy of it.
     answer(turn, *copy, true);
     return remove(turn, *copy, false);
@@ -391,6 +392,8 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   const bool was_on_network = std::exchange(copy.on_network, false);
   if (was_on_network) transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
   if (!was_on_network || already_there) serve(turn, copy);
+  // A copy that was held here has lost its files, or this one could not have come here.
+  while (Copy* before = held_at(copy)) remove(turn, *before, false);
   wake_waiting(turn, copy.share);
 }
 

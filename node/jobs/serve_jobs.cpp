@@ -131,9 +131,11 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     KITH_TRY(const Place place, place_of(*share, job.index));
     KITH_TRY(const auto parts, stretches(job.from, place));
-    KITH_TRY(const auto files, copies_.files(job.from, share->root.single_file));
-    auto read = storage::read_chunk(*files, slabs_, parts, 0, place.row.length);
-    if (!read) return {};  // not good: the engine asks elsewhere
+    // What is wrong with the source is no error: the engine asks elsewhere.
+    const auto files = copies_.files(job.from, share->root.single_file);
+    if (!files) return {};
+    auto read = storage::read_chunk(**files, slabs_, parts, 0, place.row.length);
+    if (!read) return {};
     chunk_cipher(place.row.key, 0, read->data);
     if (chunk_id(read->data) != place.row.id) return {};
     chunk_cipher(place.row.key, 0, read->data);

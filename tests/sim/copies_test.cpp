@@ -60,5 +60,24 @@ TEST(Copies, ADeletedFileThatWasServedGivesItsSpaceBack) {
   EXPECT_LT(c.world.node(0).disk().open_count(), serving);
 }
 
+TEST(Copies, AFetchedTreeThatWasDeletedIsFetchedAgainFromPeers) {
+  for (const std::string to : {"/fetched", "/other"}) {
+    SCOPED_TRACE(to);
+    Case c(2);
+    const std::string link = c.share(0, noise_tree(50'000));
+    ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fetched")));
+    auto& disk = c.world.node(1).disk();
+    ASSERT_TRUE(storage::remove_tree(disk, *disk.open_root("/fetched"), "it"));
+    const auto again = c.ask(1, Case::fetch_to(link, to));
+    ASSERT_TRUE(again) << to_string(again.error());
+    EXPECT_EQ(c.tree_at(1, to + "/it"), c.tree_at(0, "/shared"));
+    EXPECT_EQ(storage::test::names_in(disk, to), std::vector<std::string>{"it"});
+    const auto shares = c.shares(1);
+    if (to != "/fetched") continue;
+    ASSERT_EQ(shares.size(), 1U) << "what was there before is still listed";
+    EXPECT_EQ(shares.front().state, "complete");
+  }
+}
+
 }  // namespace
 }  // namespace kith::sim
