@@ -13,9 +13,34 @@ constexpr std::uint32_t kUsesMax = 1'000;
 
 void Engine::handle_command(Now now, Command command, Outbox& out) {
   Turn turn{now, out, transfer_out_};
-  std::visit([&](auto& body) { on_command(turn, command.request, std::move(body)); }, command.body);
+  run(turn, std::move(command));
   look_around(turn);
   finish_turn(turn);
+}
+
+void Engine::run(Turn& turn, Command command) {
+  if (must_wait(command.body)) return waiting_.push_back(std::move(command));
+  std::visit([&](auto& body) { on_command(turn, command.request, std::move(body)); }, command.body);
+}
+
+// Right after the start, and for a moment when a fetch looks for another source, it is not known
+// what a copy has.
+bool Engine::must_wait(const CommandBody& body) const {
+  const auto any = [this](const std::vector<CopyId>& copies) {
+    return std::any_of(copies.begin(), copies.end(),
+                       [this](CopyId copy) { return copies_.is_opening(copy); });
+  };
+  if (std::holds_alternative<ListShares>(body)) return any(copies_.all());
+  if (const auto* show = std::get_if<ShowShare>(&body)) return any(copies_.select(show->share));
+  if (const auto* moved = std::get_if<MovedShare>(&body)) return any(copies_.select(moved->share));
+  if (const auto* verify = std::get_if<VerifyShare>(&body)) {
+    return any(verify->share.empty() ? copies_.all() : copies_.select(verify->share));
+  }
+  return false;
+}
+
+void Engine::run_waiting(Turn& turn) {
+  for (Command& command : std::exchange(waiting_, {})) run(turn, std::move(command));
 }
 
 // Transfer knows devices; people want names.
@@ -247,9 +272,7 @@ void Engine::on_command(Turn& turn, RequestId request, const VerifyShare& comman
     if (!copy) return turn.fail(request, copy.error());
     return copies_.verify(turn, request, {*copy});
   }
-  std::vector<CopyId> all;
-  for (const ShareView& view : copies_.views()) all.push_back(view.copy);
-  copies_.verify(turn, request, std::move(all));
+  copies_.verify(turn, request, copies_.all());
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const MovedShare& command) {
@@ -333,6 +356,7 @@ void Engine::on_command(Turn& turn, RequestId request, const AddBootstrap& comma
 }
 
 void Engine::on_command(Turn& turn, RequestId, const CancelRequest& command) {
+  std::erase_if(waiting_, [&](const Command& c) { return c.request == command.request; });
   copies_.cancel_request(turn, command.request);
   for (const auto& [number, join] : joins_) {
     if (join->request != command.request) continue;

@@ -95,6 +95,9 @@ class Copies {
   [[nodiscard]] ShareView view(CopyId copy) const;
   /// True for a shared or complete copy, false for a fetch.
   [[nodiscard]] bool holds(CopyId copy) const { return will_be_held(*find(copy)); }
+  /// It is being taken up: what it has is not known yet.
+  [[nodiscard]] bool is_opening(CopyId copy) const { return find(copy)->state == State::kOpening; }
+  [[nodiscard]] std::vector<CopyId> all() const;
   /// Copies that a selector (link, id, prefix of an id) may mean.
   [[nodiscard]] std::vector<CopyId> select(const ShareSelector& selector) const;
   [[nodiscard]] std::size_t shares() const;

@@ -131,6 +131,12 @@ std::vector<ShareView> Copies::views() const {
   return out;
 }
 
+std::vector<CopyId> Copies::all() const {
+  std::vector<CopyId> out;
+  for (const auto& [id, copy] : copies_) out.push_back(id);
+  return out;
+}
+
 std::vector<CopyId> Copies::select(const ShareSelector& selector) const {
   std::string prefix = selector;
   if (const auto link = Link::parse(selector)) prefix = link->share.hex();

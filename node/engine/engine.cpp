@@ -62,6 +62,7 @@ void Engine::shutdown(Now now, Outbox& out) {
 // Everything that one input led to, until nothing is left to do.
 void Engine::finish_turn(Turn& turn) {
   last_now_ = turn.now.mono;
+  run_waiting(turn);
   for (;;) {
     while (drain_transfer(turn)) {
     }

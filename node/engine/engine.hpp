@@ -177,6 +177,9 @@ class Engine {
   [[nodiscard]] bool wants_dial(const Swarm& swarm, const AddressBook::Address& address) const;
 
   // commands.cpp: one function per command
+  void run(Turn& turn, Command command);
+  void run_waiting(Turn& turn);
+  [[nodiscard]] bool must_wait(const CommandBody& body) const;
   void on_command(Turn& turn, RequestId request, const CreateSwarm& command);
   void on_command(Turn& turn, RequestId request, const ListSwarms& command);
   void on_command(Turn& turn, RequestId request, const ListMembers& command);
@@ -231,6 +234,7 @@ class Engine {
     std::vector<std::pair<ConnId, JoinFrame>> requests;
   };
   std::map<std::uint64_t, Redemption> redemptions_;
+  std::vector<Command> waiting_;         // about copies that are being taken up
   std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
   transfer::RateLimit handshakes_;
   TimePoint started_{};

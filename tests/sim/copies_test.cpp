@@ -79,5 +79,36 @@ TEST(Copies, AFetchedTreeThatWasDeletedIsFetchedAgainFromPeers) {
   }
 }
 
+TEST(Copies, CommandsRightAfterAStartKnowWhatIsHere) {
+  const std::vector<node::CommandBody> commands = {node::ListShares{}, node::VerifyShare{},
+                                                   node::ShowShare{}, node::VerifyShare{},
+                                                   node::MovedShare{}};
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    SCOPED_TRACE(i);
+    Case c(1);
+    const std::string link = c.share(0, noise_tree(50'000));
+    node::CommandBody command = commands[i];
+    if (auto* show = std::get_if<node::ShowShare>(&command)) show->share = link;
+    if (auto* moved = std::get_if<node::MovedShare>(&command)) *moved = {link, "/shared"};
+    if (auto* verify = std::get_if<node::VerifyShare>(&command); i > 1 && verify != nullptr) {
+      verify->share = link;
+    }
+    c.world.run_for(1s);
+    c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+    c.world.node(0).start();
+    const auto answer = c.ask(0, command);
+    ASSERT_TRUE(answer) << to_string(answer.error());
+    if (const auto* list = std::get_if<node::SharesAnswer>(&*answer)) {
+      EXPECT_EQ(list->shares.front().state, "shared");
+    }
+    if (const auto* show = std::get_if<node::ShareAnswer>(&*answer)) {
+      EXPECT_EQ(show->share.state, "shared");
+    }
+    if (const auto* report = std::get_if<node::VerifyReport>(&*answer)) {
+      EXPECT_GT(report->chunks, 0U);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kith::sim
