@@ -132,6 +132,40 @@ void Copies::save_held(Turn& turn, Copy& copy) {
 
 // --- withdrawing ---
 
+bool Copies::is_withdrawn(const Copy& copy) {
+  return is_held(copy.state) && copy.have.count() < copy.have.total();
+}
+
+void Copies::lose(Copy& copy, ChunkIndex index) {
+  copy.have.drop(index);
+  copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, index));
+}
+
+// A withdrawn chunk that was found to be good again.
+void Copies::take_back(Turn& turn, Copy& copy, ChunkIndex index) {
+  copy.have.add(index);
+  copy.bytes_have += length_of(copy, index);
+  for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
+  if (!is_withdrawn(copy)) {
+    copy.bytes_have = copy.root->totals.bytes;
+    copy.problem.clear();
+    copy.problem_paths.clear();
+    return serve(turn, copy);
+  }
+  if (fetching(copy.share) == nullptr) {
+    transfer_.add_have(turn.now.mono, copy.share, index, turn.transfer);
+  }
+}
+
+// True if it is new.
+bool Copies::add_problem(Copy& copy, const std::string& path) {
+  if (copy.problem_paths.size() >= kNamed || !copy.problem_paths.insert(path).second) return false;
+  const std::size_t count = copy.problem_paths.size();
+  copy.problem = std::to_string(count) + (count == 1 ? " file" : " files") +
+                 " changed or missing, first " + *copy.problem_paths.begin();
+  return true;
+}
+
 void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex index,
                       const Error& why, const std::string& path) {
   Copy* copy = find(id);
@@ -140,18 +174,12 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
   if (!is_held(copy->state) && !copy->shape.is_content(index)) {
     return turn.log(LogLevel::kError, "a manifest page cannot be read back: " + why.what);
   }
-  copy->have.drop(index);
-  copy->bytes_have -= std::min<std::uint64_t>(copy->bytes_have, length_of(*copy, index));
+  lose(*copy, index);
   for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
   if (complete_copy(share) == nullptr) {
     transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
   }
-  constexpr std::size_t kNamed = 100;
-  const bool first_time =
-      copy->problem_paths.size() < kNamed && copy->problem_paths.insert(path).second;
-  copy->problem = std::to_string(copy->problem_paths.size()) + " files changed or missing, first " +
-                  *copy->problem_paths.begin();
-  if (!first_time) return;
+  if (!add_problem(*copy, path)) return;
   turn.log(LogLevel::kWarning, "withdrawn: " + path + ": " + why.what);
   turn.event("share-withdrawn", why.what, path);
 }

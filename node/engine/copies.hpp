@@ -35,6 +35,8 @@ inline constexpr std::chrono::milliseconds kProgressEvery{250};
 /// Files of a held copy that were opened to be read are closed after so long, also while they are
 /// being read: a deleted one would keep its space for ever.
 inline constexpr std::chrono::seconds kCloseAfter{30};
+/// Files of one copy that are named as changed or missing.
+inline constexpr std::size_t kNamed = 100;
 
 class Copies {
  public:
@@ -198,6 +200,11 @@ class Copies {
 
   [[nodiscard]] static bool is_being_renamed(State state);
   void reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result);
+  [[nodiscard]] static std::vector<ChunkIndex> withdrawn_in(const SavedCopy& saved);
+  [[nodiscard]] static bool is_withdrawn(const Copy& copy);
+  bool add_problem(Copy& copy, const std::string& path);
+  void lose(Copy& copy, ChunkIndex index);
+  void take_back(Turn& turn, Copy& copy, ChunkIndex index);
   void reopen_held(Turn& turn, Copy& copy, const CopyOpened& result);
   void reopen(Turn& turn, Copy& copy);
   void begin(Turn& turn, Copy& copy);

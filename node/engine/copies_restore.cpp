@@ -23,7 +23,23 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
   copy.saved = saved;
   const bool is_fetch =
       saved.copy.state == CopyState::kFetching || saved.copy.state == CopyState::kFinishing;
-  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, is_fetch});
+  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, is_fetch,
+                                      is_fetch ? std::vector<ChunkIndex>() : withdrawn_in(saved)});
+}
+
+// The first of them: as many as there are files that may be named. How long the share is is not
+// known yet, so the bits that fill up the last byte count, too.
+std::vector<ChunkIndex> Copies::withdrawn_in(const SavedCopy& saved) {
+  std::vector<ChunkIndex> out;
+  for (const SavedCopy::Row& saved_row : saved.rows) {
+    const PutHave& row = saved_row.row;
+    if (row.durable) continue;
+    for (std::size_t i = 0; i < 8 * row.bits.size() && out.size() < kNamed; ++i) {
+      const bool has = (row.bits[i / 8] & (0x80U >> (i % 8))) != 0;
+      if (!has) out.push_back(row.first + static_cast<ChunkIndex>(i));
+    }
+  }
+  return out;
 }
 
 void Copies::on_opened(Turn& turn, CopyOpened result) {
@@ -53,10 +69,23 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   for (const SavedCopy::Row& saved : copy.saved->rows) {
     if (!saved.row.durable) copy.have.load(saved.row);
   }
-  copy.bytes_have = copy.root->totals.bytes;
   copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
-  if (result.missing)
-    copy.problem = "nothing stands there any more ('kith moved' takes it up again)";
+  copy.bytes_have = copy.root->totals.bytes;
+  for (ChunkIndex i = 0; i < copy.have.total(); ++i) {
+    if (!copy.have.has(i)) {
+      copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
+    }
+  }
+  for (const std::string& path : result.changed) add_problem(copy, path);
+  if (result.missing) {
+    // In this run only: the next one looks again.
+    for (ChunkIndex i = copy.shape.index_of_chunk(0); i < copy.shape.total(); ++i) {
+      if (copy.have.has(i)) lose(copy, i);
+    }
+    static_cast<void>(copy.have.take_changes(copy.id));
+    copy.bytes_have = 0;
+    copy.problem = "it does not stand there any more ('kith moved' takes it up again)";
+  }
   serve(turn, copy);
 }
 

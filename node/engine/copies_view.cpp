@@ -96,10 +96,10 @@ ShareView Copies::view(CopyId id) const {
   }
   switch (copy.state) {
     case State::kShared:
-      out.state = copy.problem_paths.empty() ? "shared" : "withdrawn";
+      out.state = is_withdrawn(copy) ? "withdrawn" : "shared";
       break;
     case State::kComplete:
-      out.state = copy.problem_paths.empty() ? "complete" : "withdrawn";
+      out.state = is_withdrawn(copy) ? "withdrawn" : "complete";
       break;
     case State::kPaused:
       out.state = "paused";

@@ -111,6 +111,8 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
       withdraw(turn, copy->id, copy->share, result.index, why, result.path);
     }
     check_more(turn, *copy);
+  } else if (copy != nullptr && is_withdrawn(*copy) && result.good) {
+    if (!copy->have.has(result.index)) take_back(turn, *copy, result.index);
   } else if (copy != nullptr && is_held(copy->state) && !result.good) {
     const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
     withdraw(turn, copy->id, copy->share, result.index, why, result.path);

@@ -112,6 +112,8 @@ struct OpenCopyJob {
   CopyId copy{};
   ShareId share;
   bool fetching = false;
+  /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one.
+  std::vector<ChunkIndex> withdrawn;
 };
 /// The owner moved a shared tree.
 struct MoveCopyJob {
@@ -230,7 +232,8 @@ struct CopyOpened {
     std::vector<std::uint32_t> lengths;
   };
   std::vector<PageLengths> pages;
-  bool missing = false;  // nothing stands at the copy's path
+  bool missing = false;              // the share does not stand at the copy's path
+  std::vector<std::string> changed;  // files of the withdrawn chunks
 };
 struct CopyMoved {
   CopyId copy{};

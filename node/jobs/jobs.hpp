@@ -68,6 +68,10 @@ class Jobs {
   /// Opens all sections of a received chunk in place.
   [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
+  /// Something that may be the share stands there; nothing is read.
+  [[nodiscard]] Result<void> look_at(CopyId copy, const ShareInfo& share);
+  /// Which file is to blame for a withdrawn chunk.
+  [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index);
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
   [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
                                                   const Place& place);

@@ -148,6 +148,24 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
   return out;
 }
 
+Result<void> Jobs::look_at(CopyId copy, const ShareInfo& share) {
+  KITH_TRY(const auto files, copies_.files(copy, share.root.single_file));
+  if (!files->is_single()) return {};
+  KITH_TRY(const auto info, io_.stat_at(files->top(), files->place("").name));
+  const bool may_be = info.kind == storage::NodeKind::kFile && info.size == share.root.totals.bytes;
+  if (may_be) return {};
+  return local_error(Errc::kChanged, "something else stands there");
+}
+
+std::string Jobs::changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index) {
+  if (!share.shape.is_content(index)) return "the manifest";
+  const auto place = place_of(share, index);
+  if (!place) return "the manifest";
+  const auto parts = stretches(copy, *place);
+  const auto files = copies_.files(copy, share.root.single_file);
+  return parts && files ? storage::changed_file(**files, *parts) : path_in(*place);
+}
+
 JobResult Jobs::perform(const OpenCopyJob& job) {
   CopyOpened out;
   out.copy = job.copy;
@@ -156,7 +174,11 @@ JobResult Jobs::perform(const OpenCopyJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     out.root = share->root;
     if (!job.fetching) {
-      out.missing = !copies_.files(job.copy, share->root.single_file);
+      out.missing = !look_at(job.copy, *share);
+      for (const ChunkIndex index : job.withdrawn) {
+        if (index < share->shape.total())
+          out.changed.push_back(changed_in(job.copy, *share, index));
+      }
       return {};
     }
     for (std::uint32_t number = 0; number < share->shape.pages(); ++number) {

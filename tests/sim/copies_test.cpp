@@ -110,5 +110,52 @@ TEST(Copies, CommandsRightAfterAStartKnowWhatIsHere) {
   }
 }
 
+void overwrite(Case& c, std::size_t node, const std::string& name, char byte) {
+  auto& disk = c.world.node(node).disk();
+  const auto dir = disk.open_root("/shared");
+  const auto file = disk.open_file(*dir, name, storage::OpenMode::kReadWrite);
+  const iovec part{&byte, 1};
+  ASSERT_TRUE(disk.write(*file, 0, std::span(&part, 1)));
+}
+
+TEST(Copies, WhatWasWithdrawnIsSoAfterARestartAndUntilItIsGoodAgain) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  overwrite(c, 0, "b", 'S');
+  ASSERT_EQ(bad_files(c, 0), std::vector<std::string>{"b"});
+  const node::ShareView before = c.shares(0).front();
+  EXPECT_EQ(before.state, "withdrawn");
+  EXPECT_LT(before.bytes_have, before.totals.bytes);
+  EXPECT_EQ(before.problem, "1 file changed or missing, first b");
+  c.world.run_for(1s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.world.node(0).start();
+  const node::ShareView after = c.shares(0).front();
+  EXPECT_EQ(after.state, before.state);
+  EXPECT_EQ(after.bytes_have, before.bytes_have);
+  EXPECT_EQ(after.problem, before.problem);
+  overwrite(c, 0, "b", 's');
+  ASSERT_THAT(bad_files(c, 0), testing::IsEmpty());
+  const node::ShareView again = c.shares(0).front();
+  EXPECT_EQ(again.state, "shared");
+  EXPECT_EQ(again.bytes_have, again.totals.bytes);
+  EXPECT_EQ(again.problem, "");
+}
+
+TEST(Copies, WhatIsNotThereAtAStartIsWithdrawn) {
+  for (const Tree& tree : {kSingle, noise_tree(50'000)}) {
+    Case c(1);
+    c.share(0, tree);
+    c.world.run_for(1s);
+    c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+    ASSERT_TRUE(storage::remove_tree(c.world.node(0).disk(), root_of(c, 0), "shared"));
+    c.world.node(0).start();
+    const node::ShareView view = c.shares(0).front();
+    EXPECT_EQ(view.state, "withdrawn");
+    EXPECT_EQ(view.bytes_have, 0U);
+    EXPECT_NE(view.problem, "");
+  }
+}
+
 }  // namespace
 }  // namespace kith::sim
