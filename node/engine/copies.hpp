@@ -129,6 +129,7 @@ class Copies {
   struct Listener {
     RequestId request{};
     TimePoint since{};
+    bool wait = false;  // however long nobody provides it
     std::uint64_t received_before = 0;
   };
   struct Copy {
@@ -138,7 +139,7 @@ class Copies {
     ChunkKey key;
     State state = State::kOpening;
     std::string directory, name, path;
-    bool replace = false, safe_links = false, detached = false, wait = false;
+    bool replace = false, safe_links = false, detached = false;
     std::uint64_t device = 0, inode = 0;
     std::shared_ptr<const Root> root;
     ShareShape shape;
@@ -245,6 +246,8 @@ class Copies {
   void start_writeback(Turn& turn, Copy& copy);
   static void distrust(Copy& copy, Errc why);
   void watch_over(Turn& turn, Copy& copy);
+  [[nodiscard]] static Error why_stuck(const Copy& copy);
+  void give_up(Turn& turn, Copy& copy, const Error& why);
   [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;
   [[nodiscard]] FetchProgress progress_of(const Copy& copy) const;
   [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;

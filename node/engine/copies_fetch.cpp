@@ -31,7 +31,6 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   }
   copy->replace = command.replace;
   copy->safe_links = command.safe_links;
-  copy->wait = command.wait;
   copy->abandoned = false;
   copy->detached = copy->detached || command.detached;
   if (command.detached) {
@@ -39,7 +38,7 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   } else {
     const std::uint64_t received =
         transfer_.has_share(copy->share) ? transfer_.progress(copy->share).bytes_received : 0;
-    copy->listeners.push_back({request, turn.now.mono, received});
+    copy->listeners.push_back({request, turn.now.mono, command.wait, received});
   }
   if (copy->state == State::kPaused || copy->state == State::kFailed) begin(turn, *copy);
 }

@@ -1,6 +1,7 @@
 // What copies do besides fetching from peers: checking and copying chunks, the have-set on its way
 // to the catalog, syncing, time.
 #include <algorithm>
+#include <functional>
 
 #include "node/engine/copies.hpp"
 #include "proto/limits.hpp"
@@ -220,25 +221,45 @@ bool Copies::is_stuck(Turn& turn, Copy& copy) const {
   return turn.now.mono - copy.looking_since >= kLookFor;
 }
 
-// Ends a fetch that nobody can serve, unless it was told to wait.
+// Ends a fetch that nobody can serve, unless it was told to wait, and those that wait for it.
 void Copies::watch_over(Turn& turn, Copy& copy) {
   const bool looking =
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
-  if (!looking || !is_stuck(turn, copy) || copy.wait || copy.detached) return;
+  if (!looking || !is_stuck(turn, copy)) return;
+  const Error why = why_stuck(copy);
+  std::vector<CopyId> waiting;
+  for (const auto& [id, other] : copies_) {
+    if (other.share == copy.share && other.state == State::kWaiting) waiting.push_back(id);
+  }
+  for (const CopyId id : waiting) give_up(turn, *find(id), why);
+  give_up(turn, copy, why);
+}
+
+// Whoever has waited long enough is told; the fetch goes on for the others.
+void Copies::give_up(Turn& turn, Copy& copy, const Error& why) {
+  const auto waits = [&](const Listener& listener) {
+    return listener.wait || turn.now.mono - listener.since < kLookFor;
+  };
+  if (!copy.detached && std::ranges::none_of(copy.listeners, waits)) return fail(turn, copy, why);
+  for (const Listener& listener : copy.listeners) {
+    if (!waits(listener)) turn.fail(listener.request, why);
+  }
+  std::erase_if(copy.listeners, std::not_fn(waits));
+}
+
+Error Copies::why_stuck(const Copy& copy) {
   if (!copy.unavailable.empty()) {
     const std::string path = copy.bad_paths.at(*copy.unavailable.begin());
-    return fail(
-        turn, copy,
-        local_error(Errc::kVerification, "every source has it wrong; the rest is fetched and kept",
-                    path, "the same command goes on when another source is there"));
+    return local_error(Errc::kVerification,
+                       "every source has it wrong; the rest is fetched and kept", path,
+                       "the same command goes on when another source is there");
   }
   const bool nothing = copy.state == State::kRoot;
-  fail(turn, copy,
-       local_error(Errc::kNotFound,
-                   nothing ? "nobody who is reachable provides this share"
-                           : "nobody who is reachable provides the rest; what came is kept",
-                   nothing ? copy.share.hex() : copy.name,
-                   "--wait keeps trying; 'kith peers' shows who is reachable"));
+  return local_error(Errc::kNotFound,
+                     nothing ? "nobody who is reachable provides this share"
+                             : "nobody who is reachable provides the rest; what came is kept",
+                     nothing ? copy.share.hex() : copy.name,
+                     "--wait keeps trying; 'kith peers' shows who is reachable");
 }
 
 void Copies::on_timeout(Turn& turn) {

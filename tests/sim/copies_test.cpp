@@ -157,5 +157,33 @@ TEST(Copies, WhatIsNotThereAtAStartIsWithdrawn) {
   }
 }
 
+TEST(Copies, WhoJoinsAFetchThatGoesOnForOthersWaitsNoLonger) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(50'000));
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  node::Fetch detached = Case::fetch_to(link, "/fetched");
+  detached.detached = true;
+  ASSERT_TRUE(c.ask(1, detached));
+  c.world.run_for(60s);
+  node::Fetch patient = Case::fetch_to(link, "/fetched");
+  patient.wait = true;
+  const auto waits = c.begin(1, patient);
+  const auto joins = c.begin(1, Case::fetch_to(link, "/fetched"));
+  const auto second = c.begin(1, Case::fetch_to(link, "/elsewhere"));
+  c.world.run_for(node::kLookFor - 1s);
+  EXPECT_FALSE(joins->has_value());
+  EXPECT_FALSE(second->has_value());
+  c.world.run_for(2s);
+  for (const auto& answer : {joins, second}) {
+    ASSERT_TRUE(answer->has_value());
+    ASSERT_TRUE(answer->value().has_error());
+    EXPECT_EQ(answer->value().error().code, Errc::kNotFound);
+  }
+  EXPECT_FALSE(waits->has_value());
+  c.world.node(0).start();
+  ASSERT_TRUE(c.world.run_until([&] { return waits->has_value(); }, 120s));
+  EXPECT_TRUE(waits->value().has_value());
+}
+
 }  // namespace
 }  // namespace kith::sim
