@@ -131,6 +131,7 @@ class Copies {
     TimePoint since{};
     bool wait = false;  // however long nobody provides it
     std::uint64_t received_before = 0;
+    std::vector<SourceView> sources_before;
   };
   struct Copy {
     CopyId id{};

@@ -13,6 +13,17 @@ CopyId random_copy_id(Rng& rng) {
   return CopyId(static_cast<std::int64_t>(rng.next_u64() >> 2) + 1);
 }
 
+// What each has given since then.
+std::vector<SourceView> sources_since(const std::vector<SourceView>& before,
+                                      std::vector<SourceView> now) {
+  for (SourceView& source : now) {
+    const auto was = std::ranges::find(before, source.device, &SourceView::device);
+    if (was != before.end()) source.bytes -= std::min(source.bytes, was->bytes);
+  }
+  std::erase_if(now, [](const SourceView& source) { return source.bytes == 0; });
+  return now;
+}
+
 }  // namespace
 
 void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm) {
@@ -38,7 +49,8 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   } else {
     const std::uint64_t received =
         transfer_.has_share(copy->share) ? transfer_.progress(copy->share).bytes_received : 0;
-    copy->listeners.push_back({request, turn.now.mono, command.wait, received});
+    copy->listeners.push_back(
+        {request, turn.now.mono, command.wait, received, sources_of(copy->share)});
   }
   if (copy->state == State::kPaused || copy->state == State::kFailed) begin(turn, *copy);
 }
@@ -97,6 +109,11 @@ void Copies::begin_network(Turn& turn, Copy& copy) {
     transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
   }
   transfer_.add_share(turn.now.mono, copy.share, copy.swarm, true, turn.transfer);
+  for (Listener& listener : copy.listeners) {
+    // It counts from nothing again.
+    listener.received_before = 0;
+    listener.sources_before.clear();
+  }
   copy.on_network = true;
   if (copy.root) show_shape(turn, copy);
 }
@@ -398,16 +415,16 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
 
 // The good end, for everybody who waits for it.
 void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
-  FetchResult result{
-      .share = copy.share,
-      .path = copy.path,
-      .totals = copy.root->totals,
-      .sources = copy.from_local ? std::vector<SourceView>() : sources_of(copy.share),
-      .links_outside = copy.links_outside,
-      .already_there = already_there};
+  FetchResult result{.share = copy.share,
+                     .path = copy.path,
+                     .totals = copy.root->totals,
+                     .sources = {},
+                     .links_outside = copy.links_outside,
+                     .already_there = already_there};
   const std::uint64_t received =
       transfer_.has_share(copy.share) ? transfer_.progress(copy.share).bytes_received : 0;
   for (const Listener& listener : std::exchange(copy.listeners, {})) {
+    result.sources = sources_since(listener.sources_before, sources_of(copy.share));
     result.bytes_received = received - std::min(received, listener.received_before);
     result.elapsed_ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - listener.since)

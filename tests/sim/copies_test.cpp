@@ -185,5 +185,32 @@ TEST(Copies, WhoJoinsAFetchThatGoesOnForOthersWaitsNoLonger) {
   EXPECT_TRUE(waits->value().has_value());
 }
 
+TEST(Copies, SourcesAreThoseOfThisFetch) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(50'000));
+  const auto fetch = [&](const std::string& to) {
+    const auto fetched = c.ask(1, Case::fetch_to(link, to));
+    EXPECT_TRUE(fetched) << to_string(fetched.error());
+    return fetched ? std::get<node::FetchResult>(*fetched) : node::FetchResult();
+  };
+  const auto expect_from_peer = [](const node::FetchResult& result) {
+    ASSERT_EQ(result.sources.size(), 1U);
+    EXPECT_EQ(result.sources.front().bytes, result.totals.stored);
+    EXPECT_GE(result.bytes_received, result.totals.stored);
+  };
+  expect_from_peer(fetch("/fetched"));
+  for (const std::string to : {"/fetched", "/copied"}) {
+    const node::FetchResult again = fetch(to);
+    EXPECT_THAT(again.sources, testing::IsEmpty());
+    EXPECT_EQ(again.bytes_received, 0U);
+  }
+  // Fetched a second time from the network, in the same run.
+  auto& disk = c.world.node(1).disk();
+  for (const std::string gone : {"/fetched", "/copied"}) {
+    ASSERT_TRUE(storage::remove_tree(disk, *disk.open_root(gone), "it"));
+  }
+  expect_from_peer(fetch("/fetched"));
+}
+
 }  // namespace
 }  // namespace kith::sim
