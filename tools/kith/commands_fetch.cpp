@@ -23,7 +23,7 @@ struct FetchOptions {
 Result<Json> fetch_arguments(const FetchOptions& options) {
   Json out = Json::object();
   KITH_TRY(const std::string link, text_or_stdin(options.link));
-  KITH_TRY(const std::string directory, absolute_path(options.directory));
+  KITH_TRY(const std::string directory, directory_path(options.directory));
   out["link"] = link;
   out["directory"] = directory;
   if (!options.name.empty()) out["name"] = options.name;

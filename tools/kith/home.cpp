@@ -103,6 +103,14 @@ Result<std::string> absolute_path(const std::string& path) {
   return out;
 }
 
+Result<std::string> directory_path(const std::string& path) {
+  KITH_TRY(const std::string absolute, absolute_path(path));
+  std::error_code error;
+  const auto resolved = std::filesystem::weakly_canonical(absolute, error);
+  // What is in the way is named when the directory is opened.
+  return error ? absolute : absolute_path(resolved.string());
+}
+
 Result<std::string> named_path(const std::string& path) {
   KITH_TRY(std::string absolute, absolute_path(path));
   const std::filesystem::path as_given(absolute);

@@ -20,8 +20,11 @@ namespace kith::cli {
 /// and
 /// ".." stay. kUsage where it is not UTF-8, which JSON cannot carry.
 [[nodiscard]] Result<std::string> absolute_path(const std::string& path);
-/// The same for something that exists and will be named after its last component, which must
-/// therefore not be "." or "..": those are resolved. A final symlink is kept.
+/// The same without symlinks and "..": one text for one directory, however it is spelled. What does
+/// not exist yet is taken as it is written.
+[[nodiscard]] Result<std::string> directory_path(const std::string& path);
+/// An absolute path for something that exists and will be named after its last component, which
+/// must therefore not be "." or "..": those are resolved. A final symlink is kept.
 [[nodiscard]] Result<std::string> named_path(const std::string& path);
 
 /// How long the node of a lock's holder is going to live.

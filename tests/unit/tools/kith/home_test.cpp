@@ -1,5 +1,7 @@
 #include "tools/kith/home.hpp"
 
+#include <cstdlib>
+#include <filesystem>
 #include <gtest/gtest.h>
 
 namespace kith::cli {
@@ -14,6 +16,20 @@ TEST(Home, PathsLoseWhatMeansNothing) {
   EXPECT_EQ(*absolute_path("/."), "/");
   EXPECT_EQ(absolute_path("x")->front(), '/');
   EXPECT_EQ(*absolute_path("./x"), *absolute_path("x"));
+}
+
+TEST(Home, ADirectoryHasOnePath) {
+  std::string made = "/tmp/kith-home-XXXXXX";
+  ASSERT_NE(::mkdtemp(made.data()), nullptr);
+  const std::string top = std::filesystem::canonical(made).string();
+  std::filesystem::create_directories(top + "/a/b");
+  std::filesystem::create_directory_symlink("a/b", top + "/link");
+  EXPECT_EQ(*directory_path(top + "/a/../a"), top + "/a");
+  EXPECT_EQ(*directory_path(top + "/link"), top + "/a/b");
+  EXPECT_EQ(*directory_path(top + "/link/.."), top + "/a");
+  EXPECT_EQ(*directory_path(top + "/nosuch/../a"), top + "/a");
+  EXPECT_EQ(*directory_path(top + "/link/new/../x/"), top + "/a/b/x");
+  std::filesystem::remove_all(top);
 }
 
 TEST(Home, PathsThatJsonCannotCarryAreRefused) {
