@@ -11,36 +11,39 @@ class CompareVisitor final : public ManifestVisitor {
   CompareVisitor(CopyFiles& files, SlabPool& pool, const Root& root, bool safe_links)
       : files_(files), io_(files.io()), pool_(pool), root_(root), safe_links_(safe_links) {}
 
-  [[nodiscard]] bool differs() const { return differs_; }
+  [[nodiscard]] std::optional<Difference>& difference() { return difference_; }
 
   Result<void> enter_directory(const Entry&) override { return {}; }
 
   Result<void> leave_directory(const Entry& directory, std::uint64_t children) override {
     const auto dir = files_.dir(directory.path);
-    if (!dir) return different();
+    if (!dir) return different(directory, "is no directory that can be opened");
     const auto info = io_.stat(**dir);
     const auto items = io_.list(**dir);
-    if (!info || !items || items->size() != children) return different();
-    return expect(info->mode == directory.mode && info->mtime_ns == directory.mtime_ns);
+    if (!info || !items) return different(directory, "cannot be read");
+    if (items->size() != children) return different(directory, "holds other names");
+    return expect_meta(directory, *info);
   }
 
   Result<void> file(const Entry& file) override {
     const SplitPath place = files_.place(file.path);
     const auto dir = files_.dir(place.parent);
-    if (!dir) return different();
+    if (!dir) return different(file, "is missing");
     const auto info = io_.stat_at(**dir, place.name);
-    return expect(info && info->kind == NodeKind::kFile && info->size == file.size &&
-                  info->mode == file.mode && info->mtime_ns == file.mtime_ns);
+    if (!info) return different(file, "is missing");
+    if (info->kind != NodeKind::kFile) return different(file, "is no file");
+    if (info->size != file.size) return different(file, "has another size");
+    return expect_meta(file, *info);
   }
 
   Result<bool> symlink(const Entry& link) override {
     const SplitPath place = files_.place(link.path);
     const auto dir = files_.dir(place.parent);
-    if (!dir) return different();
+    if (!dir) return different(link, "is missing");
     const auto target = io_.read_link(**dir, place.name);
     const bool absent = !target && target.error().code == Errc::kNotFound;
     if (absent && safe_links_ && !symlink_stays_inside(link.path, link.target)) return false;
-    KITH_CHECK(expect(target && *target == link.target));
+    if (!target || *target != link.target) return different(link, "is no link to the same target");
     return true;
   }
 
@@ -59,23 +62,31 @@ class CompareVisitor final : public ManifestVisitor {
   Result<void> check_open_chunk() {
     if (open_row_.length == 0) return {};
     auto chunk = read_chunk(files_, pool_, open_, 0, open_row_.length);
-    if (!chunk) return different();
-    chunk_cipher(open_row_.key, 0, chunk->data);
-    const bool same = chunk_id(chunk->data) == open_row_.id;
+    if (chunk) chunk_cipher(open_row_.key, 0, chunk->data);
+    const bool same = chunk && chunk_id(chunk->data) == open_row_.id;
+    if (!same) {
+      const bool one = open_.size() == 1;
+      return different(open_.front().path,
+                       one ? "has other bytes" : "or a file behind it has other bytes");
+    }
     open_.clear();
     open_row_ = {};
-    return expect(same);
+    return {};
   }
 
  private:
-  // Ends the walk; equals_share() knows that this is no error.
-  Error different() {
-    differs_ = true;
+  // Ends the walk; differs_from_share() knows that this is no error.
+  Error different(const std::string& path, std::string what) {
+    difference_ = Difference{path, std::move(what)};
     return local_error(Errc::kChanged, "differs from the share");
   }
-  Result<void> expect(bool same) {
-    if (same) return {};
-    return different();
+  Error different(const Entry& entry, std::string what) {
+    return different(entry.path, std::move(what));
+  }
+  Result<void> expect_meta(const Entry& entry, const FileInfo& info) {
+    if (info.mode != entry.mode) return different(entry, "has another mode");
+    if (info.mtime_ns != entry.mtime_ns) return different(entry, "has another modification time");
+    return {};
   }
 
   CopyFiles& files_;
@@ -83,21 +94,22 @@ class CompareVisitor final : public ManifestVisitor {
   SlabPool& pool_;
   const Root& root_;
   bool safe_links_;
-  bool differs_ = false;
+  std::optional<Difference> difference_;
   std::vector<Stretch> open_;
   ChunkRow open_row_;
 };
 
 }  // namespace
 
-Result<bool> equals_share(CopyFiles& files, SlabPool& pool, const Root& root,
-                          const PageSource& pages, bool safe_links) {
+Result<std::optional<Difference>> differs_from_share(CopyFiles& files, SlabPool& pool,
+                                                     const Root& root, const PageSource& pages,
+                                                     bool safe_links) {
   CompareVisitor visitor(files, pool, root, safe_links);
   auto walked = walk_manifest(root, pages, visitor);
   if (walked) walked = visitor.check_open_chunk();
-  if (visitor.differs()) return false;
+  if (visitor.difference()) return std::move(visitor.difference());
   if (!walked) return std::move(walked).error();
-  return true;
+  return std::optional<Difference>();
 }
 
 }  // namespace kith::storage

@@ -195,8 +195,10 @@ JobResult Jobs::perform(const CompareDestinationJob& job, UnixMillis wall) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     auto files = storage::CopyFiles::open(io_, job.path, share->root.single_file);
     if (!files) return {};  // something of another kind: not equal
-    KITH_TRY(out.equal, storage::equals_share(**files, slabs_, share->root, page_source(share),
-                                              job.safe_links));
+    KITH_TRY(const auto difference,
+             storage::differs_from_share(**files, slabs_, share->root, page_source(share),
+                                         job.safe_links));
+    out.equal = !difference;
     if (!out.equal) return {};
     KITH_TRY(out.file_stats, record_files(**files, *share, wall));
     copies_.published(job.copy, job.path);

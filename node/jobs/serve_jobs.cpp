@@ -219,11 +219,15 @@ JobResult Jobs::perform(const MoveCopyJob& job, UnixMillis wall) {
   const auto move = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     KITH_TRY(const auto files, storage::CopyFiles::open(io_, job.path, share->root.single_file));
-    KITH_TRY(const bool equal,
-             storage::equals_share(*files, slabs_, share->root, page_source(share), true));
-    if (!equal) {
-      return local_error(Errc::kVerification, "what stands there is not this share", job.path,
-                         "'kith share' publishes it as what it is now");
+    KITH_TRY(const auto difference,
+             storage::differs_from_share(*files, slabs_, share->root, page_source(share), true));
+    if (difference) {
+      const bool top = difference->path.empty() || share->root.single_file;
+      return local_error(Errc::kVerification,
+                         "what stands there is not this share: it " + difference->what,
+                         top ? job.path : storage::join_native(job.path, difference->path),
+                         "'mv' and 'cp -a' keep modes and times; 'kith share' publishes it as "
+                         "what it is now");
     }
     KITH_TRY(out.file_stats, record_files(*files, *share, wall));
     copies_.published(job.copy, job.path);

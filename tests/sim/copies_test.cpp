@@ -212,5 +212,18 @@ TEST(Copies, SourcesAreThoseOfThisFetch) {
   expect_from_peer(fetch("/fetched"));
 }
 
+TEST(Copies, AMoveThatIsRefusedSaysWhatDiffers) {
+  Case c(1);
+  const Tree tree = noise_tree(50'000);
+  const std::string link = c.share(0, tree);
+  Tree touched = tree;
+  touched["b"].mtime_ns += 1;
+  storage::test::write_tree(c.world.node(0).disk(), "/moved", touched);
+  const auto moved = c.ask(0, node::MovedShare{link, "/moved"});
+  ASSERT_FALSE(moved);
+  EXPECT_EQ(moved.error().subject, "/moved/b");
+  EXPECT_THAT(moved.error().what, testing::HasSubstr("modification time"));
+}
+
 }  // namespace
 }  // namespace kith::sim

@@ -34,9 +34,10 @@ void expect_round_trip(FileIo& io, const std::string& base, const Chunking& chun
   const bool single = tree.at("").kind == EntryKind::kFile;
   auto files = CopyFiles::open(io, base + "/out/tree", single);
   ASSERT_OK(files);
-  const auto equal = equals_share(**files, pool, shared->import.root, shared->pages(), false);
-  ASSERT_OK(equal);
-  EXPECT_TRUE(*equal);
+  const auto difference =
+      differs_from_share(**files, pool, shared->import.root, shared->pages(), false);
+  ASSERT_OK(difference);
+  EXPECT_FALSE(*difference) << (*difference)->path << " " << (*difference)->what;
 }
 
 TEST(RoundTrip, RandomTreesInMemory) {
@@ -124,41 +125,51 @@ TEST(RoundTrip, TheSameTreeHasTheSameLink) {
   EXPECT_EQ(first->import.key, second->import.key);
 }
 
-TEST(RoundTrip, AnyChangeIsSeenByTheComparison) {
+TEST(RoundTrip, AnyChangeIsSeenByTheComparisonAndNamed) {
   const Chunking chunking = Chunking::tiny(1024);
   const Tree tree = {{"", directory()},      {"a", file("one")},
                      {"dir", directory()},   {"dir/b", file("twenty")},
                      {"link", symlink("a")}, {"z", file(noise(3, 5000))}};
-  std::vector<std::pair<std::string, Tree>> changed;
-  const auto change = [&](const std::string& what, auto&& edit) {
+  struct Changed {
+    std::string path;
+    std::string what;
+    Tree tree;
+  };
+  std::vector<Changed> changed;
+  const auto change = [&](const std::string& path, const std::string& what, auto&& edit) {
     Tree copy = tree;
     edit(copy);
-    changed.emplace_back(what, copy);
+    changed.push_back({path, what, copy});
   };
-  change("content", [](Tree& t) { t["dir/b"].content = "twentx"; });
-  change("one byte of a large file", [](Tree& t) { t["z"].content[4000] ^= 1; });
-  change("size", [](Tree& t) { t["a"].content += "!"; });
-  change("mode", [](Tree& t) { t["a"].mode = 0600; });
-  change("mode of a directory", [](Tree& t) { t["dir"].mode = 0700; });
-  change("time", [](Tree& t) { t["a"].mtime_ns += 1; });
-  change("time of the top", [](Tree& t) { t[""].mtime_ns += 1; });
-  change("target", [](Tree& t) { t["link"].content = "b"; });
-  change("kind", [](Tree& t) { t["link"] = file("a"); });
-  change("missing", [](Tree& t) { t.erase("dir/b"); });
-  change("missing link", [](Tree& t) { t.erase("link"); });
-  change("one more", [](Tree& t) { t["dir/c"] = file(""); });
+  change("a", "or a file behind it has other bytes",
+         [](Tree& t) { t["dir/b"].content = "twentx"; });
+  change("z", "has other bytes", [](Tree& t) { t["z"].content[4000] ^= 1; });
+  change("a", "has another size", [](Tree& t) { t["a"].content += "!"; });
+  change("a", "has another mode", [](Tree& t) { t["a"].mode = 0600; });
+  change("dir", "has another mode", [](Tree& t) { t["dir"].mode = 0700; });
+  change("a", "has another modification time", [](Tree& t) { t["a"].mtime_ns += 1; });
+  change("", "has another modification time", [](Tree& t) { t[""].mtime_ns += 1; });
+  change("link", "is no link to the same target", [](Tree& t) { t["link"].content = "b"; });
+  change("link", "is no link to the same target", [](Tree& t) { t["link"] = file("a"); });
+  change("a", "is no file", [](Tree& t) { t["a"] = symlink("dir/b"); });
+  change("dir/b", "is missing", [](Tree& t) { t.erase("dir/b"); });
+  change("link", "is no link to the same target", [](Tree& t) { t.erase("link"); });
+  change("dir", "holds other names", [](Tree& t) { t["dir/c"] = file(""); });
   MemoryFileIo io;
   SlabPool pool;
   write_tree(io, "/tree", tree);
   const auto shared = share(io, pool, "/tree", import_options(chunking));
   for (std::size_t i = 0; i < changed.size(); ++i) {
     const std::string path = "/copy" + std::to_string(i);
-    write_tree(io, path, changed[i].second);
+    write_tree(io, path, changed[i].tree);
     auto files = CopyFiles::open(io, path, false);
     ASSERT_OK(files);
-    const auto equal = equals_share(**files, pool, shared->import.root, shared->pages(), false);
-    ASSERT_OK(equal);
-    EXPECT_FALSE(*equal) << changed[i].first;
+    const auto difference =
+        differs_from_share(**files, pool, shared->import.root, shared->pages(), false);
+    ASSERT_OK(difference);
+    ASSERT_TRUE(*difference) << changed[i].what;
+    EXPECT_EQ((*difference)->path, changed[i].path);
+    EXPECT_EQ((*difference)->what, changed[i].what);
   }
 }
 
