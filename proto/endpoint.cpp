@@ -71,6 +71,13 @@ Endpoint Endpoint::with_port(std::uint16_t port) const {
   return out;
 }
 
+Endpoint Endpoint::subnet_key() const {
+  Endpoint out = with_port(0);
+  std::fill(out.address_.begin() + static_cast<std::ptrdiff_t>(subnet().size()), out.address_.end(),
+            std::uint8_t{0});
+  return out;
+}
+
 Buffer Endpoint::compact() const {
   Buffer out = to_buffer(address());
   append_be<std::uint16_t>(out, port_);

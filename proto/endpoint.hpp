@@ -44,6 +44,8 @@ class Endpoint {
   /// The /24 (IPv4) or /64 (IPv6) that it lies in: its first 3 or 8 bytes. Equal prefixes count
   /// against the same limits.
   [[nodiscard]] Bytes subnet() const { return Bytes(address_).first(v6_ ? 8 : 3); }
+  /// The same for all endpoints of one subnet, to key what counts against it.
+  [[nodiscard]] Endpoint subnet_key() const;
 
   auto operator<=>(const Endpoint&) const = default;
 

@@ -238,8 +238,9 @@ bool Engine::process_handshake(Turn& turn, Connection& conn) {
 
 void Engine::answer_first(Turn& turn, Connection& conn) {
   PeerHandshake& handshake = *conn.handshake;
-  if (!handshakes_.allows(turn.now.mono)) return handshake.stay_silent();
-  handshakes_.spend(1);
+  if (!first_messages_.allow(turn.now.mono, conn.remote.subnet_key())) {
+    return handshake.stay_silent();
+  }
   const auto candidates = swarms_.candidates(turn.now);
   const auto first = handshake.try_psks(candidates);
   if (!first) return;
@@ -255,6 +256,9 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
   }
   const bool invite = admission->kind == Admission::Kind::kInvite;
   if (invite && guests_full(conn.remote)) return handshake.stay_silent();
+  // Only who holds a psk, and does not repeat what it overheard, takes from what all share.
+  if (!handshakes_.allows(turn.now.mono)) return handshake.stay_silent();
+  handshakes_.spend(1);
   conn.swarm = admission->swarm;
   conn.invite = admission->invite;
   conn.epoch = swarms_.find(conn.swarm)->epoch;

@@ -29,7 +29,8 @@ Engine::Engine(EngineConfig config, Rng& rng, SlabPool& slabs)
       transfer_(transfer_config(config_), rng),
       copies_(transfer_, rng),
       discovery_(swarms_, rng),
-      handshakes_(limits::kHandshakesPerSecond, limits::kHandshakesPerSecond) {}
+      handshakes_(limits::kHandshakesPerSecond, limits::kHandshakesPerSecond),
+      first_messages_(limits::kFirstMessageEvery, limits::kFirstMessages, false) {}
 
 Engine::~Engine() = default;
 

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "dht/rate_limiter.hpp"
 #include "node/engine/connection.hpp"
 #include "node/engine/copies.hpp"
 #include "node/engine/discovery.hpp"
@@ -236,7 +237,8 @@ class Engine {
   std::map<std::uint64_t, Redemption> redemptions_;
   std::vector<Command> waiting_;         // about copies that are being taken up
   std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
-  transfer::RateLimit handshakes_;
+  transfer::RateLimit handshakes_;       // answered: of those who hold a psk
+  dht::RateLimiter first_messages_;      // tried, per subnet: strangers spend nothing but their own
   TimePoint started_{};
   TimePoint last_now_{};
   TimePoint next_watch_{};

@@ -122,6 +122,10 @@ TEST(Endpoint, HasASubnet) {
   EXPECT_FALSE(equal(at("192.0.2.1:1").subnet(), at("192.0.3.1:1").subnet()));
   EXPECT_TRUE(equal(at("[2001:db8:0:1::1]:1").subnet(), at("[2001:db8:0:1:ffff::9]:1").subnet()));
   EXPECT_FALSE(equal(at("[2001:db8:0:1::1]:1").subnet(), at("[2001:db8:0:2::1]:1").subnet()));
+  EXPECT_EQ(at("192.0.2.1:1").subnet_key(), at("192.0.2.255:9").subnet_key());
+  EXPECT_NE(at("192.0.2.1:1").subnet_key(), at("192.0.3.1:1").subnet_key());
+  EXPECT_EQ(at("[2001:db8:0:1::1]:1").subnet_key(), at("[2001:db8:0:1:ffff::9]:1").subnet_key());
+  EXPECT_NE(at("[2001:db8:0:1::1]:1").subnet_key(), at("[2001:db8:0:2::1]:1").subnet_key());
   EXPECT_EQ(at("192.0.2.1:1").address().size(), 4u);
   EXPECT_EQ(at("[::1]:1").address().size(), 16u);
 }
