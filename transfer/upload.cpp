@@ -12,6 +12,15 @@ namespace {
 /// A have-set goes on while less than this is unsent, so that it never fills a control queue.
 constexpr std::size_t kHaveSetAhead = 256 * limits::kKiB;
 
+// A watcher whose have-set has not begun does not know the total yet, so an index means nothing to
+// it; the set will hold what is held when it leaves.
+bool awaits_have_set(const PeerSession& session, Handle handle) {
+  const auto& sets = session.serve.have_sets;
+  return std::any_of(sets.begin(), sets.end(), [handle](const HaveSetCursor& cursor) {
+    return cursor.handle == handle && cursor.next_byte == 0;
+  });
+}
+
 }  // namespace
 
 Upload::Upload(Core& core) : core_(core), limit_(core.config.upload_limit) {}
@@ -41,7 +50,8 @@ void Upload::flush_announcements(ShareSwarm& share, Outbox& out) {
   const auto watchers = watchers_.find(share.id);
   if (frame.indices.empty() || watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
-    if (core_.sessions.at(conn).swarm != share.swarm) continue;
+    const PeerSession& session = core_.sessions.at(conn);
+    if (session.swarm != share.swarm || awaits_have_set(session, handle)) continue;
     frame.handle = handle;
     send(out, conn, frame);
   }

@@ -474,6 +474,59 @@ TEST_F(Session, LongHaveSetsGoOutAsThePeerReads) {
   EXPECT_EQ(bytes, kMany / 8);
 }
 
+// The other side of one connection: takes what was sent since the last clear().
+class Watcher {
+ public:
+  Watcher(const ShareId& share, const SwarmId& swarm) {
+    Outbox out;
+    manager_.on_connected({}, kConn, {}, swarm, out);
+    manager_.add_share({}, share, swarm, true, out);
+  }
+  void take(const std::vector<SendFrame>& frames) {
+    for (const SendFrame& f : frames) {
+      Outbox out;
+      const auto result = manager_.on_frame({}, kConn, static_cast<FrameType>(f.frame[0]),
+                                            Bytes(f.frame).subspan(1), out);
+      EXPECT_TRUE(result) << to_string(result.error());
+    }
+  }
+
+ private:
+  SeededRng rng_{2};
+  Manager manager_{{32 << 20, 32 << 20}, rng_};
+};
+
+TEST_F(Session, AWatcherHearsOfNoIndexBeforeTheHaveSet) {
+  connect();
+  fetch();
+  manager_.on_wrote(now_, kConn, 0, 1 << 20, out_);  // so much is unsent: the have-set waits
+  clear();
+  Watcher watcher(share_, swarm_);
+  ASSERT_TRUE(feed(WatchFrame{0, share_}));
+  manager_.add_have(now_, share_, 4, out_);
+  now_ += 100ms;
+  manager_.on_timeout(now_, out_);
+  watcher.take(out_.frames);
+  clear();
+  manager_.on_wrote(now_, kConn, 1 << 20, 0, out_);
+  const auto sets = sent<HaveSetFrame>(FrameType::kHaveSet);
+  ASSERT_EQ(sets.size(), 1U);
+  EXPECT_EQ(sets[0].bits[0], 0b1100'1000) << "with what came meanwhile";
+  watcher.take(out_.frames);
+}
+
+TEST_F(Session, AWatcherOfAShareThatCameLaterHearsOfNoIndexBeforeTheHaveSet) {
+  connect();
+  Watcher watcher(share_, swarm_);
+  ASSERT_TRUE(feed(WatchFrame{0, share_}));  // answered: nothing
+  manager_.on_wrote(now_, kConn, 0, 1 << 20, out_);
+  fetch();
+  manager_.add_have(now_, share_, 4, out_);
+  now_ += 100ms;
+  manager_.on_timeout(now_, out_);
+  watcher.take(out_.frames);
+}
+
 TEST_F(Session, HavesAreBatched) {
   connect();
   fetch();
