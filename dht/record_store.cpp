@@ -32,7 +32,8 @@ void RecordStore::drop_surplus(Record& record, const Endpoint& provider) {
     record.erase(std::find_if(record.begin(), record.end(), same_address));
     --total_;
   }
-  if (record.size() >= limits::kPeersPerRecord) {
+  // Where the store is full, a record with somebody in it grows no more (make_room saw to others).
+  if (record.size() >= limits::kPeersPerRecord || total_ >= limits::kProvidersTotal) {
     record.erase(record.begin());
     --total_;
   }
@@ -88,7 +89,7 @@ void RecordStore::check_invariants() const {
     }
     total += record.size();
   }
-  KITH_ASSERT(total == total_);
+  KITH_ASSERT(total == total_ && total <= limits::kProvidersTotal);
 }
 
 }  // namespace kith::dht

@@ -3,8 +3,9 @@
 //
 // Bounds: 2,000 records, 500 providers each, 100,000 in all. A new record for which there is no
 // room takes the place of the one farthest from the own id, unless it is the farthest itself: what
-// is near is ours to keep. A new provider of a full record takes the place of the one that
-// announced longest ago. On the public network an address has at most 4 places in a record.
+// is near is ours to keep. A new provider of a full record, or of any record of a full
+// store, takes the place of that one in it which announced longest ago. On the public network an
+// address has at most 4 places in a record.
 #pragma once
 
 #include <map>

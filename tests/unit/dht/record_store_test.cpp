@@ -109,6 +109,29 @@ TEST_F(RecordStoreTest, AFullStoreFirstForgetsWhatHasExpired) {
   EXPECT_EQ(store_.records(), 1U);
 }
 
+TEST_F(RecordStoreTest, HoldsSoManyProvidersInAll) {
+  std::vector<InfoHash> hashes(limits::kProvidersTotal / limits::kPeersPerRecord);
+  for (auto& hash : hashes) hash = rng_.random<InfoHash>();
+  for (const InfoHash& hash : hashes) {
+    for (std::size_t i = 0; i < limits::kPeersPerRecord - 1; ++i) {
+      EXPECT_TRUE(store_.add(start_, hash, provider(i)));
+    }
+  }
+  const InfoHash small = rng_.random<InfoHash>();
+  std::size_t held = 0;
+  while (store_.providers() < limits::kProvidersTotal) {
+    ASSERT_TRUE(store_.add(start_, small, provider(held++)));
+  }
+  EXPECT_TRUE(store_.add(start_ + 1s, small, provider(1'000)));
+  EXPECT_TRUE(store_.add(start_ + 1s, hashes[0], provider(1'000)));
+  EXPECT_EQ(store_.providers(), limits::kProvidersTotal);
+  const auto kept = all(small, start_ + 1s);
+  EXPECT_EQ(kept.size(), held) << "its oldest made room";
+  EXPECT_TRUE(std::binary_search(kept.begin(), kept.end(), provider(1'000)));
+  EXPECT_FALSE(std::binary_search(kept.begin(), kept.end(), provider(0)));
+  store_.check_invariants();
+}
+
 TEST_F(RecordStoreTest, AnAddressHasFewPlacesOnThePublicNetwork) {
   RecordStore store(self_, limits::kPublicPerAddress);
   for (std::uint16_t port = 1; port <= 10; ++port) {
