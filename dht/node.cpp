@@ -147,6 +147,10 @@ void Node::add_contact(TimePoint now, const Endpoint& endpoint, std::optional<No
   ping(now, endpoint, node, out);
 }
 
+void Node::hear_of(TimePoint now, const krpc::Node& node, Outbox& out) {
+  if (node.endpoint.is_usable()) greet(now, node, out);
+}
+
 // --- time ---
 
 void Node::handle_timeout(TimePoint now, Outbox& out) {

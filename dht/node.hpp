@@ -41,6 +41,9 @@ class Node {
   void add_contact(TimePoint now, const Endpoint& endpoint, std::optional<NodeId> node,
                    Outbox& out);
 
+  /// A node that somebody named. Pinged if the table has room for it, at a bounded rate.
+  void hear_of(TimePoint now, const krpc::Node& node, Outbox& out);
+
   /// Looks for providers. ProvidersFound, possibly several, then LookupDone; some may be in `out`
   /// already. Over kLookupsMax at a time it is done at once, without responders.
   LookupId find_providers(TimePoint now, const InfoHash& info_hash, Outbox& out);

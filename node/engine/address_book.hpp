@@ -5,8 +5,13 @@
 // frames, beacons); otherwise it stands alone (--bootstrap, DHT providers). Failed attempts back
 // off: 1 s, 2 s, 4 s … at most 5 min, with a random quarter added, so that nodes do not meet in
 // step.
+//
+// Most of it is hearsay, and who tells lies may tell many. So what one source told is bounded until
+// it is proven, and of the addresses that are due one is taken at random, proven ones first in half
+// of the cases: no flood keeps an honest address waiting for long.
 #pragma once
 
+#include <array>
 #include <map>
 #include <optional>
 #include <string>
@@ -35,6 +40,8 @@ class AddressBook {
   struct Address {
     std::optional<DeviceId> device;
     FoundBy found_by = FoundBy::kDht;
+    std::optional<DeviceId> told_by;  // the device whose word it is, where it is one's
+    TimePoint provides_until{};       // until then: somebody there has what is looked for
     TimePoint next_try{};
     std::uint32_t failures = 0;
     bool dialling = false;
@@ -46,20 +53,40 @@ class AddressBook {
   explicit AddressBook(Rng& rng) : rng_(rng) {}
 
   /// Adds or refreshes; a device's address that is new may be tried at once. Unusable addresses are
-  /// ignored. Bounded: kAddressesMax, of which the one with the most failures goes first.
+  /// ignored, and so is what is new from a source that told too much which is not proven.
+  /// Bounded: kAddressesMax, of which the one with the most failures goes first.
   void add(TimePoint now, const Endpoint& endpoint, std::optional<DeviceId> device,
-           FoundBy found_by);
+           FoundBy found_by, std::optional<DeviceId> told_by = {});
+  /// Somebody there is said to have what is looked for. Of an address that is known.
+  void provides(const Endpoint& endpoint, TimePoint until);
 
-  /// The next address to dial now, or nothing. `wanted(address)` says whether its device is worth a
+  /// An address to dial now, or nothing. `wanted(address)` says whether its device is worth a
   /// connection (not ourselves, not connected already). The address is then marked as dialling.
   template <class Wanted>
   [[nodiscard]] std::optional<std::pair<Endpoint, Address>> next(TimePoint now, Wanted&& wanted) {
-    for (auto& [endpoint, address] : addresses_) {
+    // While all three wait: half of the dials go to what is proven, a quarter each to providers and
+    // to hearsay.
+    static constexpr std::array kFirst{Rank::kProven, Rank::kProvider, Rank::kProven,
+                                       Rank::kHearsay};
+    const Rank first = kFirst[picks_ % kFirst.size()];
+    std::pair<const Endpoint, Address>* chosen = nullptr;
+    Rank best{};
+    std::uint64_t equals = 0;
+    for (auto& item : addresses_) {
+      const auto& [endpoint, address] = item;
       if (address.dialling || address.next_try > now || !wanted(endpoint, address)) continue;
-      address.dialling = true;
-      return std::pair(endpoint, address);
+      const Rank rank = rank_of(now, address);
+      const bool better = rank != best && (rank == first || (best != first && rank < best));
+      if (chosen == nullptr || better) {
+        best = rank;
+        equals = 0;
+      }
+      if (rank == best && rng_.uniform(++equals) == 0) chosen = &item;
     }
-    return std::nullopt;
+    if (chosen == nullptr) return std::nullopt;
+    ++picks_;
+    chosen->second.dialling = true;
+    return std::pair(chosen->first, chosen->second);
   }
   /// When an address that is not being dialled may be tried, at the earliest.
   template <class Wanted>
@@ -83,13 +110,30 @@ class AddressBook {
 
   /// Confirmed addresses of a device, best first.
   [[nodiscard]] std::vector<Endpoint> addresses_of(const DeviceId& device) const;
+  /// Whether any address is said to be this device's.
+  [[nodiscard]] bool knows(const DeviceId& device) const;
   [[nodiscard]] const std::map<Endpoint, Address>& all() const { return addresses_; }
 
  private:
+  enum class Rank : std::uint8_t { kProven, kProvider, kHearsay };
   static constexpr std::size_t kAddressesMax = 4'096;
+  /// Not proven, of one device's telling: what it may make us dial in vain takes under a minute.
+  static constexpr std::size_t kToldMax = 128;
+  /// Not proven, out of the DHT, where nobody signs: twice the providers of one share.
+  static constexpr std::size_t kFoundMax = 1'024;
+
+  using Addresses = std::map<Endpoint, Address>;
+  [[nodiscard]] static Rank rank_of(TimePoint now, const Address& address);
+  [[nodiscard]] static bool is_counted(const Address& address);
+  [[nodiscard]] bool is_full(const Address& of_source) const;
+  void count(const Address& address, int change);
+  void erase(Addresses::iterator it);
   void make_room();
+
   Rng& rng_;
-  std::map<Endpoint, Address> addresses_;
+  Addresses addresses_;
+  std::map<std::optional<DeviceId>, std::size_t> unproven_;  // by told_by; nobody: the DHT
+  std::uint64_t picks_ = 0;
 };
 
 }  // namespace kith::node

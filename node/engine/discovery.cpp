@@ -22,6 +22,12 @@ constexpr Duration kSearchEvery = 10s;
 constexpr Duration kJoinerAnswerEvery = 500ms;
 constexpr std::size_t kSeenAsMax = 16;
 constexpr std::size_t kBeaconInvites = 16;
+// Addresses that one device may tell: those of a whole mesh twice, then as many as it may meet.
+constexpr Duration kTellEvery = 1s;
+constexpr std::size_t kTellBurst = 128;
+constexpr std::size_t kTellersMax = 1'024;
+// How long a provider that was found counts as one: some searches long.
+constexpr Duration kProvides = 60s;
 
 }  // namespace
 
@@ -62,17 +68,33 @@ AddressBook* Discovery::book(const SwarmId& swarm) {
 // --- addresses ---
 
 void Discovery::add_address(Turn& turn, const SwarmId& id, const Endpoint& endpoint,
-                            std::optional<DeviceId> device, FoundBy found_by) {
+                            std::optional<DeviceId> device, FoundBy found_by,
+                            std::optional<DeviceId> told_by) {
   const auto it = locals_.find(id);
   Swarm* swarm = swarms_.find(id);
   if (it == locals_.end() || swarm == nullptr || device == swarms_.self()) return;
-  it->second->book.add(turn.now.mono, endpoint, device, found_by);
+  Local& local = *it->second;
+  if (told_by && !may_tell(turn.now.mono, local, *told_by)) return;
+  local.book.add(turn.now.mono, endpoint, device, found_by, told_by);
   // Whoever listens there speaks DHT on the same port.
   std::optional<NodeId> node;
   if (device) node = swarm_node_id(id, *device);
   dht::Outbox out;
-  it->second->dht->add_contact(turn.now.mono, endpoint, node, out);
-  apply(turn, *swarm, *it->second, out);
+  if (told_by && node) {
+    local.dht->hear_of(turn.now.mono, {*node, endpoint}, out);
+  } else {
+    local.dht->add_contact(turn.now.mono, endpoint, node, out);
+  }
+  apply(turn, *swarm, local, out);
+}
+
+bool Discovery::may_tell(TimePoint now, Local& local, const DeviceId& teller) {
+  auto& tellers = local.tellers;
+  if (tellers.size() >= kTellersMax) {
+    std::erase_if(tellers, [now](const auto& item) { return item.second.is_full(now); });
+  }
+  if (tellers.size() >= kTellersMax && !tellers.contains(teller)) return false;
+  return tellers.try_emplace(teller, kTellEvery, kTellBurst).first->second.take(now);
 }
 
 void Discovery::succeeded(Turn& turn, const SwarmId& id, const Endpoint& endpoint,
@@ -109,7 +131,8 @@ void Discovery::connected(Turn& turn, const SwarmId& id, const DeviceId& device,
   const auto it = locals_.find(id);
   if (it == locals_.end()) return;
   it->second->connected.insert(device);
-  if (dialled) add_address(turn, id, remote, device, FoundBy::kPeers);
+  // Proven by the handshake: the DHT remembers it for when it is alone.
+  if (dialled) add_address(turn, id, remote, device, FoundBy::kRemembered);
 }
 
 void Discovery::disconnected(Turn& turn, const SwarmId& id, const DeviceId& device) {
@@ -187,6 +210,7 @@ void Discovery::on_event(Turn& turn, Swarm& swarm, Local& local, const dht::Prov
   static_cast<void>(swarm);
   for (const Endpoint& endpoint : event.peers) {
     local.book.add(turn.now.mono, endpoint, std::nullopt, FoundBy::kDht);
+    local.book.provides(endpoint, turn.now.mono + kProvides);
   }
 }
 

@@ -28,8 +28,10 @@ class Discovery {
   void add_bootstrap(Turn& turn, const Endpoint& endpoint);
 
   // --- addresses ---
+  /// `told_by`: the device whose word it is. It may tell some at once, then one a second.
   void add_address(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
-                   std::optional<DeviceId> device, FoundBy found_by);
+                   std::optional<DeviceId> device, FoundBy found_by,
+                   std::optional<DeviceId> told_by = {});
   void succeeded(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
                  const DeviceId& device);
   void failed(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, std::string why,
@@ -70,6 +72,7 @@ class Discovery {
     NodeId self;
     std::map<NodeId, DeviceId> devices;  // of the roster
     std::set<DeviceId> connected;
+    std::map<DeviceId, dht::TokenBucket> tellers;
     std::set<ShareId> provided;
     std::set<ShareId> looked_for;
     TimePoint next_search{};
@@ -82,7 +85,10 @@ class Discovery {
   void on_event(Turn& turn, Swarm& swarm, Local& local, const dht::ProvidersFound& event);
   void on_event(Turn& turn, Swarm& swarm, Local& local, const dht::LookupDone& event);
   void on_event(Turn& turn, Swarm& swarm, Local& local, const dht::ContactSeen& event);
+  [[nodiscard]] static bool may_tell(TimePoint now, Local& local, const DeviceId& teller);
   bool open_for(Turn& turn, Swarm& swarm, const Endpoint& from, Bytes bytes);
+  [[nodiscard]] bool is_answer(const Swarm& swarm, const SignPublic& invite,
+                               const DeviceId& device);
   void send_beacons(Turn& turn, Swarm& swarm, Local& local);
   void search(Turn& turn, Swarm& swarm, Local& local);
   [[nodiscard]] static InfoHash provider_hash(const Swarm& swarm, const ShareId& share);

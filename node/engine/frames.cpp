@@ -363,7 +363,8 @@ Result<void> Engine::on_peers(Turn& turn, Connection& conn, Bytes body) {
     if (entry.device == swarms_.self()) continue;
     // A loopback address means another machine's loopback, unless the peer is on this machine.
     if (entry.endpoint.is_loopback() && !conn.remote.is_loopback()) continue;
-    discovery_.add_address(turn, conn.swarm, entry.endpoint, entry.device, FoundBy::kPeers);
+    discovery_.add_address(turn, conn.swarm, entry.endpoint, entry.device, FoundBy::kPeers,
+                           conn.device);
   }
   return {};
 }

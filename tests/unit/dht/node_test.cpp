@@ -480,5 +480,19 @@ TEST_F(PublicNodeTest, CountsAddressesNotPorts) {
   EXPECT_EQ(answered, 50U);
 }
 
+TEST_F(NodeTest, WhatOthersNameIsAskedAtABoundedRate) {
+  befriend(kPeer, peer_id_);
+  Outbox out;
+  for (std::uint16_t i = 0; i < limits::kCallsMax; ++i) {
+    node_.hear_of(
+        now_, {rng_.random<NodeId>(), kOther.with_port(static_cast<std::uint16_t>(i + 1))}, out);
+  }
+  EXPECT_GE(out.datagrams.size(), 50U);
+  EXPECT_LE(out.datagrams.size(), 100U);
+  out = {};
+  node_.find_providers(now_, rng_.random<InfoHash>(), out);
+  EXPECT_FALSE(out.datagrams.empty()) << "lookups are not held up by them";
+}
+
 }  // namespace
 }  // namespace kith::dht
