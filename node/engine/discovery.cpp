@@ -233,33 +233,45 @@ void Discovery::on_event(Turn& turn, Swarm& swarm, Local& local, const dht::Cont
 
 void Discovery::handle_beacon(Turn& turn, const Endpoint& from, Bytes bytes) {
   for (auto& [id, swarm] : swarms_.all()) {
-    std::vector<std::pair<Secret, bool>> keys;  // key, of a joiner
-    if (swarm->network) keys.emplace_back(swarm->network->beacon, false);
-    keys.emplace_back(catch_up_beacon(swarm->secrets.group()), false);
+    std::vector<std::pair<Secret, std::optional<SignPublic>>> keys;  // key, of which invite
+    if (swarm->network) keys.emplace_back(swarm->network->beacon, std::nullopt);
+    keys.emplace_back(catch_up_beacon(swarm->secrets.group()), std::nullopt);
     // Those that can still be used first: they are who waits for an answer.
     for (const bool usable : {true, false}) {
       for (const auto& [key, invite] : swarm->roster.state().invites) {
         if (keys.size() >= kBeaconInvites) break;
         if (!answers(invite, turn.now.wall)) continue;
         if (is_usable(invite, turn.now.wall) != usable) continue;
-        keys.emplace_back(invite_beacon(invite.body.j), true);
+        keys.emplace_back(invite_beacon(invite.body.j), key);
       }
     }
-    for (const auto& [key, joiner] : keys) {
+    for (const auto& [key, of_invite] : keys) {
       const auto beacon = open_beacon(key, bytes, turn.now.wall);
       if (!beacon) continue;
       if (beacon->device == swarms_.self()) return;
-      if (!joiner) {
-        return add_address(turn, id, from.with_port(beacon->port), beacon->device, FoundBy::kLan);
+      if (!of_invite) {
+        return add_address(turn, id, from.with_port(beacon->port), beacon->device, FoundBy::kLan,
+                           beacon->device);
       }
-      // A joiner looks for us: it hears where we are, under the key that it has.
-      if (swarm->is_member(beacon->device) || turn.now.mono < joiner_answered_) return;
+      // A joiner looks for us: it hears where we are, under the key that it has. Other members
+      // answer it too, and are not to be answered.
+      if (is_answer(*swarm, *of_invite, beacon->device) || turn.now.mono < joiner_answered_) return;
       joiner_answered_ = turn.now.mono + kJoinerAnswerEvery;
       turn.out.beacons.push_back(
           {seal_beacon(key, swarms_.keys().sign, port_, turn.now.wall, rng_)});
       return;
     }
   }
+}
+
+// Whether a beacon under an invite's key is what a member answered a joiner. A joiner whose add
+// stands may still be looking: it went down before it was told. It came by this very invite, and
+// nobody heard of it since; members are heard of by their own beacons.
+bool Discovery::is_answer(const Swarm& swarm, const SignPublic& invite, const DeviceId& device) {
+  const Member* member = swarm.roster.state().find(device);
+  if (member == nullptr) return false;
+  const AddressBook* known = book(swarm.id);
+  return member->invite != invite || known == nullptr || known->knows(device);
 }
 
 void Discovery::send_beacons(Turn& turn, Swarm& swarm, Local& local) {
