@@ -157,7 +157,10 @@ void TcpDriver::writable(ConnId conn) {
   write(conn, LinkPtr(it->second));
 }
 
+// Goes on by itself while there is something to write: telling the engine of what was written often
+// leads back to writable() or close(), which must not begin a second one.
 void TcpDriver::write(ConnId conn, const LinkPtr& link) {
+  link->writing = true;
   for (int call = 0; call < kCallsPerTurn; ++call) {
     write_runs_.clear();
     events_.write_plan(conn, write_runs_);
@@ -169,6 +172,7 @@ void TcpDriver::write(ConnId conn, const LinkPtr& link) {
       planned += run.size();
     }
     if (planned == 0) {
+      link->writing = false;
       if (link->closing) {
         close(conn, false);
         events_.on_closed(conn, network_error(Errc::kClosed, "closed"));
@@ -192,12 +196,10 @@ void TcpDriver::write(ConnId conn, const LinkPtr& link) {
 }
 
 void TcpDriver::wait_write(ConnId conn, LinkPtr link) {
-  link->writing = true;
   auto& socket = link->socket;
   socket.async_wait(asio::ip::tcp::socket::wait_write,
                     [this, conn, link = std::move(link)](const error_code& ec) {
                       if (!is_live(conn, link)) return;
-                      link->writing = false;
                       if (ec) return lost(conn, net_error(ec, "the connection broke", {}));
                       write(conn, link);
                     });

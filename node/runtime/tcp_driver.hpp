@@ -49,7 +49,7 @@ class TcpDriver {
     explicit Link(asio::io_context& context) : socket(context) {}
     asio::ip::tcp::socket socket;
     bool open = false;
-    bool writing = false;  // waiting for room
+    bool writing = false;  // in write(), or waiting for room
     bool closing = false;  // close when nothing is left to write
   };
   using LinkPtr = std::shared_ptr<Link>;
