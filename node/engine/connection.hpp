@@ -44,6 +44,7 @@ struct Connection {
   Endpoint remote;
   Endpoint local;
   bool incoming = false;
+  bool beyond = false;  // dialled beyond the mesh, to a provider: ends when it is idle
   State state = State::kConnecting;
   ConnectionKind kind = ConnectionKind::kMember;
   TimePoint since{};
@@ -71,6 +72,7 @@ struct Connection {
 
   std::optional<ChunkFrame> section;  // being received
   Section next_section = 0;           // of our direction
+  TimePoint used{};                   // when a section last passed
   TimePoint heard{};
   TimePoint pinged{};
   std::uint32_t ping_number = 0;

@@ -19,6 +19,8 @@ constexpr Duration kCatchUp = 2s;
 // A connection whose keys are outdated ends within this; until then another is tried to be made.
 constexpr Duration kRenewal = 60s;
 constexpr Duration kRenewalRetry = 10s;
+// A connection beyond the mesh ends when no section passed for so long.
+constexpr Duration kUnused = 60s;
 constexpr std::size_t kWriteBytes = 1 * limits::kMiB;
 constexpr std::size_t kWriteRuns = 64;
 
@@ -91,8 +93,8 @@ std::optional<ConnId> Engine::handle_accepted(Now now, const Endpoint& from, Out
   return id;
 }
 
-void Engine::dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
-                  const AddressBook::Address& address) {
+Connection& Engine::dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
+                         const AddressBook::Address& address) {
   const ConnId id{next_conn_++};
   Connection& conn = add_connection(turn, id, endpoint, false);
   conn.swarm = swarm.id;
@@ -101,6 +103,7 @@ void Engine::dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
   const bool catch_up = !swarm.network || (address.silent && address.failures % 2 == 1);
   conn.kind = catch_up ? ConnectionKind::kCatchUp : ConnectionKind::kMember;
   turn.out.connects.push_back({id, endpoint});
+  return conn;
 }
 
 void Engine::dial_join(Turn& turn, PendingJoin& join, PendingJoin::Try& attempt) {
@@ -175,6 +178,7 @@ bool Engine::process(Turn& turn, Connection& conn) {
   }
   if (conn.state != Connection::State::kOpen) return process_handshake(turn, conn);
   if (conn.in.section_complete()) {
+    conn.used = turn.now.mono;
     conn.channel->add_section_received(section_wire_bytes(conn.section->length));
     conn.section.reset();
     transfer_.on_section(turn.now.mono, conn.id, conn.in.take_section(), turn.transfer);
@@ -476,6 +480,8 @@ void Engine::watch_connections(Turn& turn) {
       }
     } else if (!conn->announced) {
       if (late) overdue.emplace_back(id, "the device does not stand in the roster");
+    } else if (conn->beyond && turn.now.mono - std::max(conn->used, conn->since) >= kUnused) {
+      overdue.emplace_back(id, "nothing passes on this connection any more");
     } else if (turn.now.mono - conn->heard >= limits::kIdleClose) {
       overdue.emplace_back(id, "nothing was heard for a minute");
     } else if (turn.now.mono - conn->pinged >= limits::kIdlePing) {

@@ -12,7 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kDialsAtOnce = 16;
-// A full mesh up to here; beyond it more connections only cost.
+// A full mesh up to here, of whom chance chose; beyond it more connections only cost, except those
+// to providers of what is being looked for, while something passes on them.
 constexpr std::size_t kConnectionsPerSwarm = 50;
 
 transfer::Config transfer_config(const EngineConfig& config) {
@@ -93,6 +94,7 @@ bool Engine::drain_transfer(Turn& turn) {
   for (transfer::SendSection& section : batch.sections) {
     Connection* conn = find(section.to);
     if (conn == nullptr || conn->state != Connection::State::kOpen) continue;
+    conn->used = turn.now.mono;
     conn->send(section.frame, std::move(section.sealed));
     mark_writable(section.to);
   }
@@ -250,14 +252,18 @@ void Engine::dial_more(Turn& turn) {
       }
       if (!conn->incoming) busy.insert(conn->remote);
     }
-    while (dialling < kDialsAtOnce && met.size() < kConnectionsPerSwarm) {
+    while (dialling < kDialsAtOnce) {
+      // Whoever has what is looked for may be none of those that the mesh holds.
+      const bool beyond = met.size() >= kConnectionsPerSwarm;
+      if (beyond && connections_.size() >= limits::kConnectionsMax) break;
       const auto next =
           book->next(turn.now.mono, [&](const Endpoint& endpoint, const auto& address) {
+            if (beyond && address.provides_until <= turn.now.mono) return false;
             const bool is_met = address.device && met.contains(*address.device);
             return !is_met && !busy.contains(endpoint) && wants_dial(*swarm, address);
           });
       if (!next) break;
-      dial(turn, *swarm, next->first, next->second);
+      dial(turn, *swarm, next->first, next->second).beyond = beyond;
       busy.insert(next->first);
       if (next->second.device) met.insert(*next->second.device);
       ++dialling;

@@ -107,8 +107,8 @@ class Engine {
   // connections.cpp
   Connection* find(ConnId id);
   Connection& add_connection(Turn& turn, ConnId id, const Endpoint& remote, bool incoming);
-  void dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
-            const AddressBook::Address& address);
+  Connection& dial(Turn& turn, Swarm& swarm, const Endpoint& endpoint,
+                   const AddressBook::Address& address);
   void dial_join(Turn& turn, PendingJoin& join, PendingJoin::Try& attempt);
   bool process(Turn& turn, Connection& conn);
   bool process_handshake(Turn& turn, Connection& conn);
