@@ -26,7 +26,8 @@ Result<Endpoint> listen_on(UdpDriver& udp, TcpDriver& tcp, const std::optional<E
     auto bound = listen_both(udp, tcp, *given);
     if (bound) return bound;
     Error error = bound.error();
-    error.hint = "another program may have the port: choose one with --listen HOST:PORT";
+    error.hint =
+        "the address must be one of this machine's, and the port free: see --listen HOST:PORT";
     return error;
   }
   const Endpoint any_v6 = Endpoint::v6({}, preferred);

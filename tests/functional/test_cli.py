@@ -60,7 +60,10 @@ class Grammar(KithTest):
                 ["swarm", "invite", "--expires", "soon"], ["swarm", "create", "a\x1bb"],
                 ["swarm", "create", "x" * 65], ["show", "0123"], ["show", "not-an-id"],
                 ["node", "--listen", "nowhere"], ["node", "--limit", "fast"],
-                ["start", "--bootstrap", "x"], ["config", "colour"], ["config", "limit", "fast"],
+                ["start", "--bootstrap", "x"],
+                ["node", "--advertise", "0.0.0.0:5484"], ["start", "--bootstrap", "127.0.0.1:0"],
+                ["config", "advertise", "[::]:1"], ["config", "bootstrap", "127.0.0.1:1,127.0.0.1:0"],
+                ["config", "colour"], ["config", "limit", "fast"],
                 ["config", "limit", "1", "2"], ["share", ".", "--chunking", "huge"],
                 ["share", ".", "--name", "a/b"], ["join", "x", "--timeout", "0s"]]:
             with self.subTest(args):
@@ -348,6 +351,11 @@ class Background(KithTest):
             self.assertEqual(result.exit, 1, str(result))
             self.assertEqual(result.last["event"], "error", str(result))
             self.assertIn(str(device.port), json.dumps(result.last))
+
+    def test_an_address_of_another_machine_is_not_called_taken(self):
+        error = self.assert_fails(self.device("a").run("--json", "node", "--listen", "192.0.2.1:5000"), 1)
+        self.assertIn("192.0.2.1:5000", error["subject"])
+        self.assertIn("this machine's", error["hint"])
 
     def test_a_signal_ends_a_node_in_order(self):
         for number in (signal.SIGINT, signal.SIGTERM):

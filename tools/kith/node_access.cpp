@@ -48,7 +48,7 @@ Result<std::vector<Endpoint>> bootstrap_of(const Context& context, const Setting
   const auto names = context.node.bootstrap.empty() ? settings.bootstrap() : context.node.bootstrap;
   std::vector<Endpoint> out;
   for (const std::string& name : names) {
-    KITH_CHECK(check_address(name));
+    KITH_CHECK(check_peer_address(name));
     if (auto found = resolve(name)) {
       out.insert(out.end(), found->begin(), found->end());
     } else {
@@ -107,8 +107,9 @@ Result<node::RuntimeOptions> runtime_options(const Context& context) {
   node::RuntimeOptions out;
   out.home = context.home;
   KITH_TRY(out.listen, endpoint_of(first_of(context.node.listen, settings.text("listen"))));
-  KITH_TRY(out.advertise,
-           endpoint_of(first_of(context.node.advertise, settings.text("advertise"))));
+  const std::string advertise = first_of(context.node.advertise, settings.text("advertise"));
+  if (!advertise.empty()) KITH_CHECK(check_peer_address(advertise));
+  KITH_TRY(out.advertise, endpoint_of(advertise));
   KITH_TRY(out.bootstrap, bootstrap_of(context, settings));
   out.limit = settings.limit();
   if (!context.node.limit.empty()) {

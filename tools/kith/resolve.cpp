@@ -78,6 +78,17 @@ Result<void> check_address(std::string_view text) {
   return {};
 }
 
+Result<void> check_peer_address(std::string_view text) {
+  const auto parts = split(text);
+  if (!parts) return bad_address(text);
+  const auto numeric = Endpoint::parse(text);
+  const bool nowhere =
+      parts->port == 0 || text.front() == ':' || (numeric && numeric->is_unspecified());
+  if (!nowhere) return {};
+  return local_error(Errc::kUsage, "not an address that others can reach", escape(text),
+                     "it needs a host and a port");
+}
+
 Result<std::vector<Endpoint>> resolve(std::string_view text) {
   if (const auto numeric = Endpoint::parse(text)) return std::vector{*numeric};
   const auto parts = split(text);

@@ -11,6 +11,8 @@ namespace kith::cli {
 
 /// The form only. kUsage.
 [[nodiscard]] Result<void> check_address(std::string_view text);
+/// The same for one that others are to be reached at: not port 0, not the unspecified address.
+[[nodiscard]] Result<void> check_peer_address(std::string_view text);
 /// Looks the name up, which may take seconds. An empty host stands for all IPv4 addresses, as
 /// 0.0.0.0 does. kUsage for a wrong form, kUnreachable where the name is not known. At least one
 /// endpoint.

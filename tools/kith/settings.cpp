@@ -35,11 +35,17 @@ Result<void> address(std::string_view word, Json& out) {
   return {};
 }
 
+Result<void> peer_address(std::string_view word, Json& out) {
+  KITH_CHECK(check_peer_address(word));
+  out = std::string(word);
+  return {};
+}
+
 Result<void> addresses(std::string_view words, Json& out) {
   out = Json::array();
   while (!words.empty()) {
     const std::size_t comma = std::min(words.find(','), words.size());
-    KITH_CHECK(check_address(words.substr(0, comma)));
+    KITH_CHECK(check_peer_address(words.substr(0, comma)));
     out.push_back(std::string(words.substr(0, comma)));
     words.remove_prefix(std::min(comma + 1, words.size()));
   }
@@ -79,7 +85,7 @@ struct Key {
 };
 constexpr std::array kKeys{
     Key{"listen", Json::value_t::string, address},
-    Key{"advertise", Json::value_t::string, address},
+    Key{"advertise", Json::value_t::string, peer_address},
     Key{"bootstrap", Json::value_t::array, addresses},
     Key{"limit", Json::value_t::number_unsigned, rate},
     Key{"device_name", Json::value_t::string, device_name},

@@ -29,5 +29,17 @@ TEST(Resolve, FormsThatAreNot) {
   EXPECT_FALSE(check_address(std::string(254, 'a') + ":1").has_value());
 }
 
+TEST(Resolve, AnAddressToReachNamesAHostAndAPort) {
+  for (const char* text : {"nas.example.org:5484", "192.0.2.1:1", "[2001:db8::1]:5484"}) {
+    EXPECT_TRUE(check_peer_address(text).has_value()) << text;
+  }
+  for (const char* text :
+       {"", "host", "0.0.0.0:5484", "[::]:5484", ":5484", "127.0.0.1:0", "nas:0"}) {
+    const auto result = check_peer_address(text);
+    ASSERT_FALSE(result.has_value()) << text;
+    EXPECT_EQ(result.error().code, Errc::kUsage) << text;
+  }
+}
+
 }  // namespace
 }  // namespace kith::cli
