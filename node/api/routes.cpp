@@ -102,7 +102,7 @@ Body swarm_invite(Args& args) {
   if (std::find(kRoles.begin(), kRoles.end(), invite.role) == kRoles.end()) {
     args.fail("role", "none of admin, member, reader, mirror");
   }
-  invite.uses = static_cast<std::uint32_t>(args.number("uses", 1, 10'000, 1));
+  invite.uses = static_cast<std::uint32_t>(args.number("uses", 1, kInviteUsesMax, 1));
   invite.lifetime = std::chrono::milliseconds(
       args.number("lifetime_ms", kMinute, kYear, std::uint64_t{24} * 60 * kMinute));
   return CommandBody(std::move(invite));

@@ -41,10 +41,11 @@ struct ListSwarms {};
 struct ListMembers {
   SwarmSelector swarm;
 };
+inline constexpr std::uint32_t kInviteUsesMax = 1'000;
 struct MakeInvite {
   SwarmSelector swarm;
   std::string role = "member";  // admin, member, reader, mirror
-  std::uint32_t uses = 1;
+  std::uint32_t uses = 1;       // at most kInviteUsesMax
   std::chrono::milliseconds lifetime{std::chrono::hours(24)};
 };
 struct Join {

@@ -5,11 +5,6 @@
 #include "proto/limits.hpp"
 
 namespace kith::node {
-namespace {
-
-constexpr std::uint32_t kUsesMax = 1'000;
-
-}  // namespace
 
 void Engine::handle_command(Now now, Command command, Outbox& out) {
   Turn turn{now, out, transfer_out_};
@@ -122,10 +117,10 @@ void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command
     return turn.fail(request, local_error(Errc::kUsage, "there is no such role", command.role,
                                           "roles are admin, member, reader, mirror"));
   }
-  if (command.uses == 0 || command.uses > kUsesMax || command.lifetime.count() <= 0) {
-    return turn.fail(request, local_error(Errc::kUsage,
-                                          "an invite has 1 to 1000 uses, and a time to "
-                                          "live that is not over"));
+  if (command.uses == 0 || command.uses > kInviteUsesMax || command.lifetime.count() <= 0) {
+    return turn.fail(
+        request, local_error(Errc::kUsage, "an invite has 1 to " + std::to_string(kInviteUsesMax) +
+                                               " uses, and a time to live that is not over"));
   }
   if (const auto can = swarms_.can_invite(turn.now); !can) return turn.fail(request, can.error());
   const UnixMillis expiry{count(turn.now.wall) + command.lifetime.count()};

@@ -96,6 +96,13 @@ class Grammar(KithTest):
                 error = self.assert_fails(self.run_("--json", *args), 2)
                 self.assertRegex(error["what"] + error["subject"], "link|invite")
 
+    def test_bounds_are_told_in_the_units_of_the_option(self):
+        for args, bounds in ((["swarm", "invite", "--expires", "59s"], "1m to 366d"),
+                             (["swarm", "invite", "--expires", "367d"], "1m to 366d"),
+                             (["swarm", "invite", "--uses", "1001"], "1 to 1000"),
+                             (["join", "x", "--timeout", "2d"], "1s to 1d")):
+            self.assertIn(bounds, self.assert_fails(self.run_("--json", *args), 2, "usage")["what"])
+
     def test_texts_come_from_standard_input(self):
         error = self.assert_fails(self.run_("--json", "fetch", "-", stdin="kith:share/abc\n"), 2)
         self.assertIn("link", error["what"])

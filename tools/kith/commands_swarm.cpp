@@ -12,6 +12,7 @@
 namespace kith::cli {
 namespace {
 
+using namespace std::chrono_literals;
 using node::Json;
 
 void add_swarm_option(CLI::App& command, std::string& swarm) {
@@ -67,7 +68,7 @@ Result<Json> invite_arguments(const InviteOptions& options) {
   if (!options.role.empty()) out["role"] = options.role;
   out["uses"] = options.uses;
   if (!options.expires.empty()) {
-    KITH_TRY(const auto lifetime, parse_span(options.expires));
+    KITH_TRY(const auto lifetime, parse_span(options.expires, 1min, 366 * 24h));
     out["lifetime_ms"] = lifetime.count();
   }
   return Result<Json>(boost::system::in_place_value, std::move(out));
@@ -115,7 +116,7 @@ Result<Json> join_arguments(const JoinOptions& options) {
   out["invite"] = invite;
   if (!options.name.empty()) out["device_name"] = options.name;
   if (!options.timeout.empty()) {
-    KITH_TRY(const auto patience, parse_span(options.timeout));
+    KITH_TRY(const auto patience, parse_span(options.timeout, 1s, 24h));
     out["patience_ms"] = patience.count();
   }
   return Result<Json>(boost::system::in_place_value, std::move(out));

@@ -1,5 +1,6 @@
 #include "tools/kith/units.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cctype>
 #include <charconv>
@@ -44,6 +45,20 @@ std::size_t number_length(std::string_view text) {
   return std::min(text.find_first_not_of("0123456789."), text.size());
 }
 
+struct SpanUnit {
+  char letter;
+  std::int64_t seconds;
+};
+constexpr std::array kSpanUnits{SpanUnit{'d', 86'400}, SpanUnit{'h', 3'600}, SpanUnit{'m', 60},
+                                SpanUnit{'s', 1}};
+
+/// A span as one writes it, in the largest unit that fits.
+std::string span_word(std::chrono::seconds span) {
+  const auto unit = std::find_if(kSpanUnits.begin(), kSpanUnits.end(),
+                                 [&](const SpanUnit& u) { return span.count() % u.seconds == 0; });
+  return std::to_string(span.count() / unit->seconds) + unit->letter;
+}
+
 std::string scaled(std::uint64_t value, std::uint64_t base, const char* const* units) {
   double number = static_cast<double>(value);
   std::size_t unit = 0;
@@ -78,22 +93,23 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
   return out;
 }
 
-Result<std::chrono::milliseconds> parse_span(std::string_view text) {
-  const Error bad = local_error(Errc::kUsage, "not a time span", std::string(text),
-                                "for example 90s, 5m, 24h or 7d");
+Result<std::chrono::milliseconds> parse_span(std::string_view text, std::chrono::seconds least,
+                                             std::chrono::seconds most) {
+  const Error bad = local_error(
+      Errc::kUsage, "not a time span from " + span_word(least) + " to " + span_word(most),
+      std::string(text), "for example 90s, 5m, 24h or 7d");
   std::uint64_t number = 0;
   const char* const begin = text.data();
   const auto [end, error] = std::from_chars(begin, begin + text.size(), number);
   if (error != std::errc() || static_cast<std::size_t>(end - begin) + 1 != text.size()) return bad;
-  const char unit = text.back();
-  const std::uint64_t seconds = unit == 's'   ? 1
-                                : unit == 'm' ? 60
-                                : unit == 'h' ? 3'600
-                                : unit == 'd' ? 86'400
-                                              : 0;
-  constexpr std::uint64_t kMax = 366ULL * 86'400;
-  if (seconds == 0 || number == 0 || number > kMax / seconds) return bad;
-  return std::chrono::milliseconds(static_cast<std::int64_t>(number * seconds * 1'000));
+  const auto unit = std::find_if(kSpanUnits.begin(), kSpanUnits.end(),
+                                 [&](const SpanUnit& u) { return u.letter == text.back(); });
+  if (unit == kSpanUnits.end()) return bad;
+  const auto seconds = static_cast<std::uint64_t>(unit->seconds);
+  if (number > static_cast<std::uint64_t>(most.count()) / seconds) return bad;
+  const std::chrono::seconds out(static_cast<std::int64_t>(number * seconds));
+  if (out < least) return bad;
+  return std::chrono::milliseconds(out);
 }
 
 std::string format_bytes(std::uint64_t bytes) {

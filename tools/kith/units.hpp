@@ -15,9 +15,10 @@ namespace kith::cli {
 /// "200MB/s", "10MiB/s", "800k", "1.5g". "0" and "none": no limit. kUsage otherwise.
 [[nodiscard]] Result<std::uint64_t> parse_rate(std::string_view text);
 
-/// "90s", "5m", "24h", "7d"; a whole number with its unit, more than nothing, at most 366 days.
-/// kUsage otherwise.
-[[nodiscard]] Result<std::chrono::milliseconds> parse_span(std::string_view text);
+/// "90s", "5m", "24h", "7d": a whole number with its unit, within the bounds. kUsage otherwise.
+[[nodiscard]] Result<std::chrono::milliseconds> parse_span(std::string_view text,
+                                                           std::chrono::seconds least,
+                                                           std::chrono::seconds most);
 
 /// "512 B", "1.5 KiB", "118 MiB": three digits at most, units of 1024.
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

@@ -40,13 +40,27 @@ TEST(Units, WhatIsNotARate) {
 }
 
 TEST(Units, Spans) {
-  EXPECT_EQ(*parse_span("90s"), milliseconds(90'000));
-  EXPECT_EQ(*parse_span("5m"), milliseconds(300'000));
-  EXPECT_EQ(*parse_span("24h"), std::chrono::hours(24));
-  EXPECT_EQ(*parse_span("366d"), std::chrono::hours(24 * 366));
+  const auto parse = [](std::string_view text) {
+    return parse_span(text, std::chrono::seconds(1), std::chrono::hours(24 * 366));
+  };
+  EXPECT_EQ(*parse("90s"), milliseconds(90'000));
+  EXPECT_EQ(*parse("5m"), milliseconds(300'000));
+  EXPECT_EQ(*parse("24h"), std::chrono::hours(24));
+  EXPECT_EQ(*parse("366d"), std::chrono::hours(24 * 366));
   for (const char* text : {"", "0s", "5", "m", "-5m", "5 m", "1.5h", "367d", "5ms", "5M",
                            "99999999999999999999d", "18446744073709551615s"}) {
-    EXPECT_FALSE(parse_span(text).has_value()) << text;
+    EXPECT_FALSE(parse(text).has_value()) << text;
+  }
+}
+
+TEST(Units, SpansOutOfBoundsNameTheBounds) {
+  const auto parse = [](std::string_view text) {
+    return parse_span(text, std::chrono::seconds(90), std::chrono::hours(24));
+  };
+  EXPECT_TRUE(parse("90s").has_value());
+  EXPECT_TRUE(parse("1440m").has_value());
+  for (const char* text : {"89s", "1m", "25h", "2d"}) {
+    EXPECT_EQ(parse(text).error().what, "not a time span from 90s to 1d") << text;
   }
 }
 
