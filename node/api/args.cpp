@@ -33,7 +33,7 @@ std::string Args::text(std::string_view key, std::size_t max) {
 
 std::string Args::required_text(std::string_view key, std::size_t max) {
   std::string out = text(key, max);
-  if (out.empty()) fail(key, "is missing");
+  if (out.empty()) fail(key, object_.contains(key) ? "an empty text" : "is missing");
   return out;
 }
 

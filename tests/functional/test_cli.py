@@ -96,6 +96,16 @@ class Grammar(KithTest):
                 error = self.assert_fails(self.run_("--json", *args), 2)
                 self.assertRegex(error["what"] + error["subject"], "link|invite")
 
+    def test_what_is_unknown_is_named(self):
+        for args, what, subject in (
+                (["foo"], "no such command", "kith foo"), (["--foo"], "no such option", "kith --foo"),
+                ([""], "no such command", "kith "),
+                (["swarm", "foo"], "no such command", "kith swarm foo")):
+            error = self.assert_fails(self.run_("--json", *args), 2, "usage")
+            self.assertEqual((error["what"], error["subject"]), (what, subject))
+        self.assertIn("foo", self.assert_fails(self.run_("--json", "list", "foo"), 2)["what"])
+        self.assertNotIn("missing", self.assert_fails(self.run_("--json", "join", ""), 2)["what"])
+
     def test_bounds_are_told_in_the_units_of_the_option(self):
         for args, bounds in ((["swarm", "invite", "--expires", "59s"], "1m to 366d"),
                              (["swarm", "invite", "--expires", "367d"], "1m to 366d"),

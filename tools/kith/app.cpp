@@ -61,17 +61,29 @@ bool wants_json(int argc, char** argv) {
   return std::any_of(argv, end, is("--json"));
 }
 
+std::string one_line(std::string text) {
+  while (!text.empty() && (text.back() == '\n' || text.back() == '.')) text.pop_back();
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+/// Where a command is missing although words were given, the first of them is what is wrong.
 int wrong_usage(const CLI::App& app, const CLI::ParseError& error, Output& out) {
-  std::string what = error.what();
-  while (!what.empty() && (what.back() == '\n' || what.back() == '.')) what.pop_back();
-  std::replace(what.begin(), what.end(), '\n', ' ');
   std::string command = "kith";
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) {
     at = at->get_subcommands().front();
     command += ' ' + at->get_name();
   }
-  return out.fail(local_error(Errc::kUsage, what, command, command + " --help explains it"));
+  const std::string hint = command + " --help explains it";
+  const auto unknown = app.remaining(true);
+  const bool group = !at->get_subcommands({}).empty();
+  if (!group || unknown.empty()) {
+    return out.fail(local_error(Errc::kUsage, one_line(error.what()), command, hint));
+  }
+  const bool option = unknown.front().rfind('-', 0) == 0;
+  return out.fail(local_error(Errc::kUsage, option ? "no such option" : "no such command",
+                              command + ' ' + unknown.front(), hint));
 }
 
 int act(Context& context, const Action& action) {
