@@ -5,6 +5,8 @@
 namespace kith::cli {
 namespace {
 
+constexpr std::size_t kColumnMax = 40;
+
 bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 }  // namespace
@@ -28,7 +30,9 @@ std::vector<std::string> Table::lines() const {
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t i = 0; i < row.size(); ++i) {
-      widths[i] = std::max(widths[i], display_width(row[i]));
+      if (const std::size_t width = display_width(row[i]); width <= kColumnMax) {
+        widths[i] = std::max(widths[i], width);
+      }
     }
   }
   std::vector<std::string> out;
@@ -36,7 +40,8 @@ std::vector<std::string> Table::lines() const {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += row[i];
-      if (i + 1 < row.size()) line += std::string(widths[i] - display_width(row[i]) + 2, ' ');
+      const std::size_t width = std::max(widths[i], display_width(row[i]));
+      if (i + 1 < row.size()) line += std::string(width - display_width(row[i]) + 2, ' ');
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out.push_back(std::move(line));

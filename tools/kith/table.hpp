@@ -15,7 +15,7 @@ namespace kith::cli {
 [[nodiscard]] std::string shorten(std::string_view text, std::size_t width);
 
 /// Rows of cells, each column as wide as its widest cell, two spaces between, nothing behind the
-/// last.
+/// last. A cell of more than 40 columns widens its own row only: one long name spoils no table.
 class Table {
  public:
   explicit Table(std::vector<std::string> head) { rows_.push_back(std::move(head)); }

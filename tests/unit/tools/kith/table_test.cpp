@@ -15,6 +15,18 @@ TEST(Table, ColumnsAreAsWideAsTheirWidestCell) {
             (std::vector<std::string>{"ID    NAME   PATH", "1234  übung  /a", "5     x"}));
 }
 
+TEST(Table, AVeryLongCellWidensItsOwnRowOnly) {
+  const std::string widest(40, 'x');
+  const std::string longer(41, 'y');
+  Table table({"NAME", "PATH"});
+  table.add({widest, "/a"});
+  table.add({longer, "/b"});
+  table.add({"z", "/c"});
+  EXPECT_EQ(table.lines(),
+            (std::vector<std::string>{"NAME" + std::string(38, ' ') + "PATH", widest + "  /a",
+                                      longer + "  /b", "z" + std::string(41, ' ') + "/c"}));
+}
+
 TEST(Table, WidthCountsCharacters) {
   EXPECT_EQ(display_width(""), 0u);
   EXPECT_EQ(display_width("abc"), 3u);
