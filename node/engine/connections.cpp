@@ -162,10 +162,12 @@ void Engine::handle_read(Now now, ConnId id, std::size_t n, Outbox& out) {
   Turn turn{now, out, transfer_out_};
   Connection* conn = find(id);
   if (conn == nullptr) return;
+  // A sign of life is a whole frame, or a part of a section: what comes of a record may be the rest
+  // of one that was damaged on its way.
+  if (conn->in.in_section()) conn->heard = now.mono;
   conn->in.commit(n);
   conn->received += n;
   bytes_received_ += n;
-  if (conn->state != Connection::State::kHandshake) conn->heard = now.mono;
   while (conn != nullptr && process(turn, *conn)) conn = find(id);
   finish_turn(turn);
 }
@@ -191,6 +193,7 @@ bool Engine::process(Turn& turn, Connection& conn) {
     return false;
   }
   if (!*opened) return false;
+  conn.heard = turn.now.mono;
   const Bytes frame = (*opened)->frame;
   const auto type = static_cast<FrameType>(frame[0]);
   const ConnId id = conn.id;

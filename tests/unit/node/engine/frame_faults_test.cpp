@@ -163,10 +163,9 @@ class FrameFaults : public testing::TestWithParam<Door> {
   // Whatever happened: nobody else suffers by it, and nothing is left.
   ~FrameFaults() override {
     if (device) device->wire().cut();
-    for (Node* n : {static_cast<Node*>(&node), &joining}) {
-      for (const OutConnect& dial : std::exchange(n->dials, {})) n->lose(dial.conn);
-      n->expect_baseline();
-    }
+    lose_dials();
+    node.expect_baseline();
+    joining.expect_baseline();
     Device fresh = connect(node, *member);
     EXPECT_TRUE(fresh.is_alive());
     fresh.wire().cut();
@@ -188,6 +187,13 @@ class FrameFaults : public testing::TestWithParam<Door> {
                         5484);
     EXPECT_TRUE(node.ask(AddBootstrap{told}));
     EXPECT_TRUE(dials_it());
+  }
+
+  // Nobody listens at any address.
+  void lose_dials() {
+    for (Node* n : {static_cast<Node*>(&node), &joining}) {
+      for (const OutConnect& dial : std::exchange(n->dials, {})) n->lose(dial.conn);
+    }
   }
 
   // Whether it dials that address now; nobody listens at the others.
@@ -370,6 +376,19 @@ TEST_P(FrameFaults, RecordsOfImpossibleLengths) {
   }
 }
 
+TEST_P(FrameFaults, ARecordThatDripsIsNoSignOfLife) {
+  Device& d = ready();
+  if (GetParam() == Door::kInvited) joining.begin(CancelRequest{join_request});
+  const Buffer record = d.sealed(PingFrame{1}.encode());
+  for (std::size_t i = 0; i + 1 < record.size() && i < 7; ++i) {
+    d.wire().write(Bytes(record).subspan(i, 1));
+    d.wire().node().pass(9s);
+    lose_dials();
+  }
+  static_cast<void>(d.frames());
+  EXPECT_TRUE(d.wire().is_closed());
+}
+
 TEST_P(FrameFaults, AfterTheFarewellNothingIsHeardAnyMore) {
   Device& d = ready();
   d.send(ChunkFrame{3'000'000, 0, 0, 100, 100, 0}.encode());
@@ -402,9 +421,7 @@ TEST_P(FrameFaults, WhoeverSaysNothingIsLeft) {
   for (int second = 0; second < 65 && !d.wire().is_closed(); ++second) {
     d.wire().node().pass(1s);
     for (const Buffer& frame : d.frames()) pinged |= type_of(frame) == FrameType::kPing;
-    for (Node* n : {static_cast<Node*>(&node), &joining}) {
-      for (const OutConnect& dial : std::exchange(n->dials, {})) n->lose(dial.conn);
-    }
+    lose_dials();
   }
   EXPECT_TRUE(d.wire().is_closed());
   EXPECT_EQ(pinged, GetParam() == Door::kMember || GetParam() == Door::kDialled);
@@ -416,9 +433,7 @@ TEST_P(FrameFaults, WhoeverIsNoMemberCannotStayByTalking) {
     d.wire().node().pass(5s);
     d.send(PingFrame{1}.encode());
     static_cast<void>(d.frames());
-    for (Node* n : {static_cast<Node*>(&node), &joining}) {
-      for (const OutConnect& dial : std::exchange(n->dials, {})) n->lose(dial.conn);
-    }
+    lose_dials();
   }
   const bool is_member = GetParam() == Door::kMember || GetParam() == Door::kDialled;
   EXPECT_EQ(d.wire().is_closed(), !is_member);

@@ -94,6 +94,8 @@ class Wire {
   explicit Wire(Node& node, const Endpoint& from = Endpoint::v4({10, 0, 1, 1}, 40'000));
   /// Takes up the node's oldest dial that nobody answered; there must be one.
   static Wire answer(Node& node);
+  /// Of a connection that the node has already.
+  Wire(Node& node, ConnId conn) : node_(&node), conn_(conn) {}
 
   /// As much of it as the node reads.
   void write(Bytes bytes);
@@ -107,7 +109,6 @@ class Wire {
   [[nodiscard]] Node& node() const { return *node_; }
 
  private:
-  Wire(Node& node, ConnId conn) : node_(&node), conn_(conn) {}
   Node* node_;
   ConnId conn_{};
 };
