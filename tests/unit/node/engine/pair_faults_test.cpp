@@ -78,6 +78,7 @@ class Pair {
 
   Founder a;
   Node b;
+  std::optional<Endpoint> alias;  // leads to the first node too
 
  private:
   struct Link {
@@ -88,7 +89,7 @@ class Pair {
 
   void connect(Node& from, Node& to) {
     for (const OutConnect& dial : std::exchange(from.dials, {})) {
-      if (dial.to != to.address()) {
+      if (dial.to != to.address() && dial.to != alias) {
         from.lose(dial.conn);
         continue;
       }
@@ -248,6 +249,19 @@ TEST_F(PairFaults, WhileOneJoins) {
         join(pair);
       },
       4);
+}
+
+TEST(Pair, AJoinOverTwoAddressesLeavesOneConnection) {
+  Pair pair({}, 0);
+  Invite invite = pair.a.invite();
+  pair.alias = Endpoint::v4({10, 0, 0, 99}, 5484);
+  invite.hints.push_back(*pair.alias);
+  const RequestId request = pair.b.begin(Join{invite, "the other", 1min});
+  ASSERT_TRUE(pair.run_until([&] { return pair.b.answer(request) != nullptr; }, 1min));
+  ASSERT_TRUE(*pair.b.answer(request));
+  static_cast<void>(pair.run_until([] { return false; }, 5s));
+  EXPECT_EQ(pair.a.engine().connection_count(), 1U);
+  EXPECT_EQ(pair.b.engine().connection_count(), 1U);
 }
 
 TEST_F(PairFaults, WhileOneFetches) {
