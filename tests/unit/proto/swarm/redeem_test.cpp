@@ -59,6 +59,14 @@ TEST_F(Redeem, TheSameDeviceIsToldInAgainWithoutASecondAdd) {
   EXPECT_EQ(ask(0, request(3, 1), UnixMillis{count(kExpiry) + kMonth / 2}).kind, Kind::kIn);
 }
 
+// It takes its secrets from an admin only; others say which.
+TEST_F(Redeem, OnlyAnAdminTellsADeviceInAgain) {
+  w.op(1, m.add_by(3, Role::kReader, 1));
+  const auto answer = ask(2, request(3, 1));
+  ASSERT_EQ(answer.kind, Kind::kWaiting);
+  EXPECT_EQ(answer.waiting_for, m.id(1));
+}
+
 TEST_F(Redeem, AUsedInviteIsSaidToBeUsedUp) {
   w.op(1, m.add_by(3, Role::kReader, 1));
   EXPECT_EQ(refusal(request(4, 1)), "the invite is used up");
