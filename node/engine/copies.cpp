@@ -141,11 +141,11 @@ void Copies::lose(Copy& copy, ChunkIndex index) {
   copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, index));
 }
 
-// A withdrawn chunk that was found to be good again.
+// A withdrawn chunk that `verify` found to be good again. Its row is saved when that is done with
+// the copy: many chunks share one.
 void Copies::take_back(Turn& turn, Copy& copy, ChunkIndex index) {
   copy.have.add(index);
   copy.bytes_have += length_of(copy, index);
-  for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
   if (!is_withdrawn(copy)) {
     copy.bytes_have = copy.root->totals.bytes;
     copy.problem.clear();

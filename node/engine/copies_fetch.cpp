@@ -400,6 +400,8 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.bytes_have = copy.root->totals.bytes;
   copy.lengths = {};
   copy.to_check = {};
+  copy.problem.clear();
+  copy.problem_paths.clear();
   save_held(turn, copy);
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
   answer(turn, copy, already_there);

@@ -148,6 +148,9 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
       turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, verify.next++, verify.number});
     }
     if (verify.in_flight > 0) return;
+    if (copy != nullptr && is_held(copy->state)) {
+      for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
+    }
     ++verify.at;
     verify.next = 0;
   }

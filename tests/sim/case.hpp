@@ -53,11 +53,12 @@ class Case {
     return answer;
   }
 
-  std::string share(std::size_t node, const Tree& tree, const std::string& path = "/shared") {
+  std::string share(std::size_t node, const Tree& tree, const std::string& path = "/shared",
+                    const Chunking& chunking = kTiny) {
     storage::MemoryFileIo& disk = world.node(node).disk();
     disk.set_time_ns(count(world.now().wall) * 1'000'000);
     storage::test::write_tree(disk, path, tree);
-    const auto link = world.node(node).share(path, kTiny);
+    const auto link = world.node(node).share(path, chunking);
     EXPECT_TRUE(link) << to_string(link.error());
     return link ? *link : std::string();
   }
