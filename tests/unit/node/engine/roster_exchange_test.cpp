@@ -39,6 +39,22 @@ std::vector<Buffer> departures(const Member& member, std::size_t count) {
   return out;
 }
 
+// All operations that the node gives, asked for one frame after the other.
+std::vector<Buffer> pull(Device& device) {
+  std::vector<Buffer> out;
+  RosterWantFrame want;
+  for (;;) {
+    device.send(want.encode());
+    const auto answer = device.first_of(FrameType::kRosterOps);
+    if (!answer) break;
+    const auto frame = decoded<RosterOpsFrame>(*answer);
+    out.insert(out.end(), frame.ops.begin(), frame.ops.end());
+    if (!frame.more) break;
+    want.after = op_id(out.back());
+  }
+  return out;
+}
+
 TEST(RosterExchange, AMirrorThatLeavesAThousandTimesStopsNobody) {
   Founder node;
   for (int i = 0; i < 9; ++i) (void)node.invite();
@@ -58,34 +74,14 @@ TEST(RosterExchange, AMirrorThatLeavesAThousandTimesStopsNobody) {
   ASSERT_TRUE(news);
   const auto heads = decoded<RosterHaveFrame>(*news).heads;
   EXPECT_EQ(heads.size(), limits::kHeadsPerFrame);
-  other.send(RosterWantFrame{honest.roster.heads()}.encode());
   std::optional<OpId> made;
-  for (const Buffer& frame : other.frames()) {
-    if (type_of(frame) != FrameType::kRosterOps) continue;
-    for (const Buffer& encoded : decoded<RosterOpsFrame>(frame).ops) {
-      const Op op = decode_op(encoded).value();
-      const auto* body = std::get_if<InviteBody>(&op.body);
-      if (body != nullptr && body->key == invite_keys(invite.seed).pub) made = op.id;
-    }
+  for (const Buffer& encoded : pull(other)) {
+    const Op op = decode_op(encoded).value();
+    const auto* body = std::get_if<InviteBody>(&op.body);
+    if (body != nullptr && body->key == invite_keys(invite.seed).pub) made = op.id;
   }
   ASSERT_TRUE(made);
   EXPECT_THAT(heads, testing::Contains(*made));
-}
-
-// All operations that the node gives, asked for one frame after the other.
-std::vector<Buffer> pull(Device& device) {
-  std::vector<Buffer> out;
-  RosterWantFrame want;
-  for (;;) {
-    device.send(want.encode());
-    const auto answer = device.first_of(FrameType::kRosterOps);
-    if (!answer) break;
-    const auto frame = decoded<RosterOpsFrame>(*answer);
-    out.insert(out.end(), frame.ops.begin(), frame.ops.end());
-    if (!frame.more) break;
-    want.after = op_id(out.back());
-  }
-  return out;
 }
 
 // More operations than the node takes into its queue, and more bytes than it lets wait for a peer.
