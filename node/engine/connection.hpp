@@ -14,13 +14,6 @@
 #include "proto/time.hpp"
 #include "proto/wire/frames.hpp"
 
-namespace kith::limits {
-inline constexpr std::size_t kGuestsMax = 128;       // open connections by invites, which anybody
-inline constexpr std::size_t kGuestsPerSubnet = 16;  // may hold who found the text of one
-inline constexpr auto kGuestTime =
-    std::chrono::seconds(30);  // to join or catch up, since it last asked for more
-}  // namespace kith::limits
-
 namespace kith::node {
 
 /// Under which psk the handshake was made: what the connection may be used for.
