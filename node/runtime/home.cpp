@@ -34,14 +34,16 @@ Result<DeviceKeys> read_keys(int fd, const std::string& path) {
   const ssize_t size = ::read(fd, bytes.data(), bytes.size());
   if (size < 0) return os_error(errno, "cannot read the key file", path);
   auto keys = DeviceKeys::decode(Bytes(bytes).first(static_cast<std::size_t>(size)));
+  wipe(bytes);
   if (keys) return keys;
   return local_error(Errc::kIo, "the key file is damaged", path,
                      "restore it from a backup: without it this device is not who it was");
 }
 
 Result<void> write_keys(int fd, const DeviceKeys& keys, const std::string& path) {
-  const Buffer bytes = keys.encode();
+  Buffer bytes = keys.encode();
   const ssize_t written = ::write(fd, bytes.data(), bytes.size());
+  wipe(bytes);
   if (written != static_cast<ssize_t>(bytes.size()) || ::fsync(fd) != 0) {
     const int error = errno;
     ::unlink(path.c_str());

@@ -34,7 +34,9 @@ Secret::Secret(Bytes bytes) {
   std::memcpy(bytes_.data(), bytes.data(), kSize);
 }
 
-Secret::~Secret() { sodium_memzero(bytes_.data(), bytes_.size()); }
+Secret::~Secret() { wipe(bytes_); }
+
+void wipe(MutableBytes bytes) { sodium_memzero(bytes.data(), bytes.size()); }
 
 bool Secret::operator==(const Secret& other) const {
   return sodium_memcmp(bytes_.data(), other.bytes_.data(), kSize) == 0;

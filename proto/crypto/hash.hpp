@@ -30,6 +30,9 @@ class Secret {
   std::array<std::uint8_t, kSize> bytes_{};
 };
 
+/// For copies of secrets outside of a Secret, when they have served: it is not optimised away.
+void wipe(MutableBytes bytes);
+
 /// BLAKE2b of `out.size()` bytes (16 to 64), unkeyed or keyed (key up to 64 bytes).
 void blake2b(MutableBytes out, Bytes data, Bytes key = {});
 [[nodiscard]] std::array<std::uint8_t, 32> blake2b_256(Bytes data, Bytes key = {});

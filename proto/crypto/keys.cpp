@@ -167,6 +167,8 @@ DeviceBinding DeviceKeys::binding() const {
 
 Buffer DeviceKeys::encode() const {
   Buffer out;
+  // It never moves: nobody could wipe what it left behind.
+  out.reserve(kKeyFileBytes);
   bencode::Writer writer(out);
   writer.dict();
   writer.string("d", sign.seed.view()).string("s", noise.secret.view());

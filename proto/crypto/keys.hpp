@@ -53,6 +53,8 @@ struct DeviceBinding {
   bool operator==(const DeviceBinding&) const = default;
 };
 
+inline constexpr std::size_t kKeyFileBytes = 122;
+
 struct DeviceKeys {
   SignKeys sign;  // D
   DhKeys noise;   // S
@@ -61,7 +63,8 @@ struct DeviceKeys {
   [[nodiscard]] static DeviceKeys generate(Rng& rng);
   [[nodiscard]] DeviceId id() const;
   [[nodiscard]] DeviceBinding binding() const;
-  /// The key file: bencode {d, s, v = 1, w} of the three 32-byte secrets.
+  /// The key file: bencode {d, s, v = 1, w} of the three 32-byte secrets. To be wiped by
+  /// whoever asked for it.
   [[nodiscard]] Buffer encode() const;
   [[nodiscard]] static Result<DeviceKeys> decode(Bytes file);
 };

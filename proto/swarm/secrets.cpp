@@ -14,7 +14,7 @@ static_assert(limits::kSwarmNameMax == limits::kDeviceNameMax);
 // Plaintexts that hold secrets are wiped, as Secret wipes itself.
 struct Wiped {
   Buffer bytes;
-  ~Wiped() { std::fill(bytes.begin(), bytes.end(), std::uint8_t{0}); }
+  ~Wiped() { wipe(bytes); }
 };
 
 std::optional<Secret> unless_zero(Bytes bytes) {

@@ -102,7 +102,12 @@ TEST(Binding, KeyOfLowOrderIsRefusedAlthoughSigned) {
 TEST(DeviceKeysTest, KeyFileRoundTrip) {
   SeededRng rng(3);
   const DeviceKeys keys = DeviceKeys::generate(rng);
-  const auto decoded = DeviceKeys::decode(keys.encode());
+  Buffer encoded = keys.encode();
+  EXPECT_EQ(encoded.size(), kKeyFileBytes);
+  EXPECT_EQ(encoded.capacity(), kKeyFileBytes) << "it moved while it was written";
+  const auto decoded = DeviceKeys::decode(encoded);
+  wipe(encoded);
+  EXPECT_EQ(encoded, Buffer(kKeyFileBytes, 0));
   ASSERT_TRUE(decoded);
   EXPECT_EQ(decoded->binding(), keys.binding());
   EXPECT_TRUE(decoded->sign.seed == keys.sign.seed);
