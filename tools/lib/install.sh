@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that kith needs, by sets:
 #
-#   tools/lib/install.sh build|tests|checks|interop|fresh …
+#   tools/lib/install.sh build|tests|checks|interop|bench|fresh …
 #
 # Quiet and quick: if everything is there, one dpkg-query and no apt. What is missing is said before
 # it is installed. Never removes a package. Exit 1 if something stays missing, with the line to run.
@@ -22,6 +22,9 @@ packages_of() {
     tests) echo nftables iproute2 rsync python3-libtorrent aria2 ;;
     # Apart from the tests, because installing it starts a service of that name.
     interop) echo transmission-daemon ;;
+    # Not openssh-server, which would open port 22: tools/bench unpacks sshd for itself, and libwrap0
+    # is what that needs.
+    bench) echo rsync python3-libtorrent openssh-client libwrap0 python3-matplotlib ;;
     checks) echo clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev ;;
     fresh) echo mmdebstrap ;;
     *) echo "install.sh: no such set: $1" >&2; return 1 ;;

@@ -1,0 +1,191 @@
+"""kith in every row: prepare() once, run(check) -> sample, end()."""
+import os
+
+import kith
+from process import BenchError
+from rivals import Contender
+from work import MIB, compare
+
+SMALL_SIZE = 4096
+
+
+class Kith(Contender):
+    """Ends its nodes; the last one was started last."""
+
+    def __init__(self, work, source):
+        super().__init__(work, source, "kith", "kith", "kith", "defaults")
+        self.nodes = []
+
+    def share(self):
+        """The answer of `kith share` by the first node, when the source is old enough."""
+        self.work.settle()
+        return self.nodes[0].ask("share", self.source)
+
+    def fetch(self, link, node, nodes=None):
+        """(link, folder, path of what arrived, sample of all nodes)."""
+        folder = self.work.output()
+        answer, sample = kith.watched(
+            nodes or self.nodes, lambda: node.command("fetch", "-", "-o", folder, stdin=link))
+        return link, folder, answer["path"], sample
+
+    def forget(self, link, folder, nodes):
+        """A fetched copy, so that the next run starts as this one did."""
+        for node in nodes:
+            node.ask("unshare", link)
+        self.work.remove(folder)
+
+    def end(self):
+        for node in reversed(self.nodes):
+            node.end()
+
+
+class Fetch(Kith):
+    """One node shares; for every run a new one fetches."""
+
+    def prepare(self):
+        self.nodes = kith.swarm(self.work, "source")
+        self.link = self.share()["link"]
+
+    def run(self, check):
+        fetcher = kith.Node(self.work, "fetcher")
+        try:
+            fetcher.join(self.nodes[0])
+            _, folder, path, sample = self.fetch(self.link, fetcher, [*self.nodes, fetcher])
+        finally:
+            fetcher.end()
+        if check:
+            compare(self.source, path)
+        self.work.remove(folder)
+        return sample
+
+
+class Share(Kith):
+    """For every run a new node shares the source."""
+
+    def prepare(self):
+        self.work.settle()
+
+    def run(self, check):
+        (node,) = kith.swarm(self.work, "source")
+        try:
+            return kith.watched([node], lambda: node.command("share", self.source))[1]
+        finally:
+            node.end()
+
+
+class Reshare(Kith):
+    """A node shares a tree again; before every run one file changes, or none."""
+
+    def __init__(self, work, source, changes):
+        super().__init__(work, source)
+        self.changes, self.runs = changes, 0
+
+    def prepare(self):
+        self.nodes = kith.swarm(self.work, "source")
+        self.id = self.share()["share"]["id"]
+
+    def run(self, check):
+        self.runs += 1
+        if self.changes:
+            change_one(self.source, self.runs)
+            self.work.settle()
+        answer, sample = kith.watched(self.nodes, lambda: self.nodes[0].command("share", self.source))
+        old, self.id = self.id, answer["share"]["id"]
+        if (self.id == old) == self.changes:
+            raise BenchError("a changed tree kept its link, or an unchanged one did not")
+        return sample
+
+
+class UpdateTree(Kith):
+    """A node that has one version of a tree fetches the next one, in which one file changed."""
+
+    def prepare(self):
+        self.runs = 0
+        self.nodes = kith.swarm(self.work, "source", "fetcher")
+        self.old = self.fetch(self.share()["link"], self.nodes[1])
+
+    def run(self, check):
+        self.runs += 1
+        change_one(self.source, self.runs)
+        new = self.fetch(self.share()["link"], self.nodes[1])
+        if check:
+            compare(self.source, new[2])
+        self.forget(*self.old[:2], self.nodes)
+        self.old = new
+        return new[3]
+
+
+class InsertInFile(Kith):
+    """A node that has a file, another one in every run, fetches it with 1 MiB more at its front."""
+
+    def __init__(self, work, size):
+        super().__init__(work, work.path("file"))
+        self.size = size
+
+    def prepare(self):
+        self.nodes = kith.swarm(self.work, "source", "fetcher")
+
+    def run(self, check):
+        self.work.file("file", self.size)
+        old = self.fetch(self.share()["link"], self.nodes[1])
+        self.work.prepend("file", os.urandom(MIB))
+        new = self.fetch(self.share()["link"], self.nodes[1])
+        if check:
+            compare(self.source, new[2])
+        self.forget(*old[:2], self.nodes)
+        self.forget(*new[:2], self.nodes)
+        self.work.remove(self.source)
+        return new[3]
+
+
+class FirstByte(Kith):
+    """How long after a command came to the node's socket the first byte of content is in a file."""
+
+    def prepare(self):
+        self.nodes = kith.swarm(self.work, "source", "fetcher")
+        self.link = self.share()["link"]
+
+    def run(self, check):
+        folder = self.work.output()
+        _, sample = kith.watched(self.nodes, lambda: kith.first_byte(self.nodes[1], self.link, folder))
+        if check:
+            compare(self.source, folder / self.source.name)
+        self.forget(self.link, folder, self.nodes[1:])
+        return sample
+
+
+class SeveralSources(Kith):
+    """Sources that each share the same file at a limited rate; for every run a new node fetches."""
+
+    def __init__(self, work, source, count, limit):
+        super().__init__(work, source)
+        self.count, self.limit = count, limit
+        self.settings = f"{count} sources, each with --limit {limit}"
+
+    def prepare(self):
+        names = [f"source-{number}" for number in range(1, self.count + 1)]
+        self.nodes = kith.swarm(self.work, *names, options=["--limit", self.limit])
+        self.work.settle()
+        links = {node.ask("share", self.source)["link"] for node in self.nodes}
+        if len(links) != 1:
+            raise BenchError("the same file has several links in one swarm")
+        (self.link,) = links
+
+    def run(self, check):
+        fetcher = kith.Node(self.work, "fetcher")
+        try:
+            fetcher.join(self.nodes[0])
+            fetcher.wait_connected(self.count)
+            _, folder, path, sample = self.fetch(self.link, fetcher, [*self.nodes, fetcher])
+        finally:
+            fetcher.end()
+        if check:
+            compare(self.source, path)
+        self.work.remove(folder)
+        return sample
+
+
+def change_one(tree, run):
+    """Gives another content to one of its files: another file in every run."""
+    files = sorted(tree.glob("*/*"))
+    files[run * 7919 % len(files)].write_bytes(os.urandom(SMALL_SIZE))
