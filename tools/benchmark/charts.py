@@ -19,7 +19,6 @@ def bars(axis, labels, spreads, colors, title):
     axis.barh(range(len(labels)), medians, xerr=errors, color=colors, height=0.7,
               error_kw={"elinewidth": 1, "ecolor": "#444444"})
     axis.set_yticks(range(len(labels)), labels)
-    axis.invert_yaxis()
     axis.set_title(title, loc="left", fontsize=9)
 
 
@@ -40,6 +39,7 @@ def draw(row, data, path):
              "seconds (less is better)")
     bars(right, labels, [figures.cpu_per_gib(some, row.size) for some in samples], colors,
          "CPU seconds per GiB (less is better)")
+    left.invert_yaxis()  # the first on top; the right one shares it
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

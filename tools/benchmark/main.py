@@ -14,6 +14,7 @@ from rows import ROWS
 from work import Work
 
 TMPFS = Path("/dev/shm")
+DISK_PAIRS = 5  # not judged, and slow
 
 
 def say(text):
@@ -84,7 +85,7 @@ def measure(row, parent, rounds):
 def jobs(args):
     """(row, folder) of all that is to be measured."""
     rows = [row for row in ROWS if not args.row or row.name in args.row]
-    disk = args.disk
+    disk = args.disk and args.disk.resolve()
     if not disk and not args.row:
         disk = ROOT / "build/bench"
         disk.mkdir(parents=True, exist_ok=True)
@@ -97,10 +98,11 @@ def run(args):
     results.mkdir(parents=True, exist_ok=True)
     failed = 0
     for row, folder in [] if args.report_only else jobs(args):
-        name = row.name if folder == TMPFS else row.name + ".disk"
+        on_disk = folder != TMPFS
+        name = row.name + (".disk" if on_disk else "")
         say(f"{name}: {row.title}")
         try:
-            data = measure(row, folder, args.pairs or row.pairs)
+            data = measure(row, folder, args.pairs or (DISK_PAIRS if on_disk else row.pairs))
         except BenchError as error:
             say(f"{name} failed: {error}")
             failed += 1

@@ -16,19 +16,22 @@ class BenchError(Exception):
     """What went wrong, for the person who runs tools/bench."""
 
 
-def run_timed(args, stdin=b"", env=None, cwd=None):
+def run_timed(args, stdin=b"", env=None):
     """Runs a command to its end: (stdout, seconds, CPU seconds of it and of all that it waited for)."""
     begin = time.monotonic()
     process = subprocess.Popen([str(arg) for arg in args], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               env=env, cwd=cwd)
-    if stdin:
+                               env=env)
+    try:
         process.stdin.write(stdin)
-    process.stdin.close()
-    output = process.stdout.read()
-    _, status, use = os.wait4(process.pid, 0)
-    seconds = time.monotonic() - begin
-    process.returncode = os.waitstatus_to_exitcode(status)
-    process.stdout.close()
+        process.stdin.close()
+        output = process.stdout.read()
+        _, status, use = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        if process.returncode is None:  # we were interrupted
+            process.kill()
+        process.stdout.close()
     if process.returncode != 0:
         raise BenchError(f"exit {process.returncode}: {' '.join(map(str, args))}\n"
                          f"{output.decode(errors='replace')[-2000:]}")

@@ -2,7 +2,6 @@
 outside of the two marks in the document is written by hand, and kept."""
 import json
 
-import charts
 import figures
 from rows import PEAK_RSS_AT_MOST, ROWS, Faster, Rate
 from verdicts import bound_samples, verdicts
@@ -153,6 +152,8 @@ def load(folder):
 
 
 def document(found, folder):
+    import charts  # here, because matplotlib takes a second and is not needed to read figures
+
     parts = ["## Summary", summary(found), "## Rows"]
     for row, data in found:
         parts.append(section(row, data))
@@ -165,14 +166,18 @@ def document(found, folder):
 
 
 def write(folder):
-    """Replaces what stands between the marks of performance.md, or adds it at the end."""
+    """performance.md, and the charts."""
     found = load(folder / "bench")
     if not found:
         return
     path = folder / "performance.md"
     text = path.read_text(encoding="utf-8") if path.exists() else "# Performance\n"
+    path.write_text(between_marks(text, document(found, folder / "bench")), encoding="utf-8")
+
+
+def between_marks(text, written):
+    """`text` with `written` between its marks, or behind it if it has none yet."""
     before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    written = document(found, folder / "bench")
-    path.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{written}\n\n{END}\n{after.lstrip(chr(10))}",
-                    encoding="utf-8")
+    after = rest.partition(END)[2].strip()
+    parts = [before.rstrip(), BEGIN, written, END, after]
+    return "\n\n".join(part for part in parts if part) + "\n"

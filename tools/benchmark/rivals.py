@@ -64,8 +64,8 @@ class Bound(Contender):
 class Torrent(Contender):
     """Two libtorrent sessions in two processes.
 
-    A file is a v2 torrent. Very many small files are a v1 torrent: in v2 each of them is a piece of its own, and
-    the time that libtorrent 2.0 takes grows with the square of their number.
+    A file is a v2 torrent. Very many small files are a v1 torrent: in v2 each of them is a piece of its own,
+    and the time that libtorrent 2.0 takes grows with the square of their number.
     """
 
     def __init__(self, work, source, tuned, encrypted=False):

@@ -1,4 +1,5 @@
 """The folder of one row: on tmpfs or on a disk, with made input, removed at the end."""
+import concurrent.futures
 import os
 import random
 import shutil
@@ -12,6 +13,7 @@ from process import BenchError, run_timed
 MIB = 1 << 20
 # A node hashes before it sends what changed less than 2 s before it was shared. Input is older in life.
 AGE_S = 2.5
+REMOVERS = 16
 
 
 def file_system(path):
@@ -36,7 +38,9 @@ class Work:
         self._outputs = 0
 
     def close(self):
-        shutil.rmtree(self.top, ignore_errors=True)
+        for path in self.top.iterdir():
+            self.remove(path)
+        self.top.rmdir()
 
     def path(self, name):
         return self.top / name
@@ -58,10 +62,14 @@ class Work:
             yield "\n  ".join([f"--- {path.name}", *lines])
 
     def remove(self, path):
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
+        """Folders side by side: on a disk with `discard`, every file that goes waits for the device."""
+        if not path.is_dir():
             path.unlink()
+            return
+        folders = [path, *(folder for folder in path.glob("**/") if folder != path)]
+        with concurrent.futures.ThreadPoolExecutor(REMOVERS) as threads:
+            list(threads.map(unlink_files, folders))
+        shutil.rmtree(path)
 
     def file(self, name, size):
         """A file of random bytes."""
@@ -102,6 +110,12 @@ class Work:
             return 0.0, 0.0
         _, seconds, cpu = run_timed(["sync", "-f", path])
         return seconds, cpu
+
+
+def unlink_files(folder):
+    for entry in os.scandir(folder):
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.path)
 
 
 def available_memory():
