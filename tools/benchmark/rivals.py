@@ -1,9 +1,9 @@
 """What kith is measured against. A contender has a name, a label for readers, a group (several settings of
 one rival; the best one counts), prepare() once, run(check) -> sample, and end().
 """
-import getpass
 import json
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -192,7 +192,7 @@ class Scp(Contender):
         self.copy = ["scp", "-q", *self.options, "-F", "none", "-P", self.port, "-i", self.folder / "user",
                      "-c", self.CIPHER, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
                      "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-        self.user = getpass.getuser()
+        self.user = pwd.getpwuid(os.geteuid()).pw_name
         wait_until(lambda: run_ok([*self.copy, f"{self.user}@127.0.0.1:{config}", self.folder / "test"]),
                    "sshd answers")
 
