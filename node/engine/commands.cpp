@@ -69,7 +69,7 @@ void Engine::on_command(Turn& turn, RequestId request, const CreateSwarm& comman
   const auto swarm = swarms_.create(turn, command.name, config_.device_name);
   if (!swarm) return turn.fail(request, swarm.error());
   discovery_.add_swarm(turn, **swarm);
-  turn.done(request, SwarmCreated{named_view(**swarm)});
+  turn.done_when_saved(request, SwarmCreated{named_view(**swarm)}, (*swarm)->id);
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ListSwarms&) {
@@ -131,8 +131,8 @@ void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command
   }
   made->invite.hints = hints();
   roster_changed(turn, **swarm);
-  turn.done(request, InviteMade{made->invite.to_string(), named_view(**swarm),
-                                std::string(to_string(*role)), command.uses, expiry});
+  turn.done_when_saved(request, InviteMade{made->invite.to_string(), named_view(**swarm),
+                                           std::string(to_string(*role)), command.uses, expiry});
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const Join& command) {
@@ -156,6 +156,12 @@ void Engine::on_command(Turn& turn, RequestId request, const LeaveSwarm& command
       }
     }
   }
+  forget_swarm(turn, swarm);
+  turn.done_when_saved(request, Ok{});
+}
+
+void Engine::forget_swarm(Turn& turn, Swarm& swarm) {
+  const SwarmId id = swarm.id;
   std::vector<ConnId> ids;
   for (const auto& [conn_id, conn] : connections_) {
     if (conn->swarm == id) ids.push_back(conn_id);
@@ -164,7 +170,6 @@ void Engine::on_command(Turn& turn, RequestId request, const LeaveSwarm& command
   copies_.leave(turn, id);
   discovery_.remove_swarm(id);
   swarms_.leave(turn, swarm);
-  turn.done(request, Ok{});
 }
 
 // --- shares ---
@@ -188,7 +193,9 @@ void Engine::on_command(Turn& turn, RequestId request, const ResolveShareTarget&
   target.swarm = (*swarm)->id;
   target.name = (*swarm)->name;
   target.conv = convergence_key(*secrets->content);
-  turn.done(request, std::move(target));
+  if (!target.created) return turn.done(request, std::move(target));
+  const SwarmId begun = target.swarm;
+  turn.done_when_saved(request, std::move(target), begun);
 }
 
 ShareView Engine::named(ShareView view) {

@@ -71,6 +71,7 @@ void Engine::finish_turn(Turn& turn) {
     if (doomed_.empty()) break;
     for (const ConnId id : std::exchange(doomed_, {})) drop(turn, id, "it does not read");
   }
+  hold_promises(turn);
   name_sources(turn.out);
   turn.out.writable.insert(turn.out.writable.end(), writable_.begin(), writable_.end());
   writable_.clear();
@@ -191,12 +192,42 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
   finish_turn(turn);
 }
 
+// The last of the turn's writes that must outlive a power cut answers for those before it.
+void Engine::hold_promises(Turn& turn) {
+  if (turn.promises.empty()) return;
+  auto& writes = turn.out.catalog;
+  const auto last = std::find_if(writes.rbegin(), writes.rend(),
+                                 [](const CatalogWrite& write) { return write.full; });
+  KITH_ASSERT(last != writes.rend());
+  if (!last->ack) last->ack = next_ack_++;
+  promises_[*last->ack] = std::exchange(turn.promises, {});
+}
+
+void Engine::keep_promises(Turn& turn, const CatalogDone& done) {
+  const auto it = promises_.find(done.ack);
+  if (it == promises_.end()) return;
+  for (Promise& promise : it->second) {
+    if (!done.error) {
+      turn.done(promise.request, std::move(promise.done));
+      continue;
+    }
+    Error error = *done.error;
+    error.what = "it could not be saved: " + error.what;
+    turn.fail(promise.request, std::move(error));
+    if (Swarm* begun = promise.begun ? swarms_.find(*promise.begun) : nullptr) {
+      forget_swarm(turn, *begun);
+    }
+  }
+  promises_.erase(it);
+}
+
 void Engine::handle_catalog(Now now, const CatalogDone& done, Outbox& out) {
   Turn turn{now, out, transfer_out_};
   if (done.error) {
     turn.log(LogLevel::kError, "the catalog could not be written: " + to_string(*done.error));
     turn.event("catalog-failed", done.error->what, done.error->subject);
   }
+  keep_promises(turn, done);
   if (!on_add_saved(turn, done)) copies_.on_catalog(turn, done);
   finish_turn(turn);
 }

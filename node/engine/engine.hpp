@@ -90,6 +90,9 @@ class Engine {
  private:
   // engine.cpp
   void finish_turn(Turn& turn);
+  void hold_promises(Turn& turn);
+  void keep_promises(Turn& turn, const CatalogDone& done);
+  void forget_swarm(Turn& turn, Swarm& swarm);
   void look_around(Turn& turn);
   bool drain_transfer(Turn& turn);
   void seal(Turn& turn, transfer::SealRequest request);
@@ -235,10 +238,11 @@ class Engine {
     std::vector<std::pair<ConnId, JoinFrame>> requests;
   };
   std::map<std::uint64_t, Redemption> redemptions_;
-  std::vector<Command> waiting_;         // about copies that are being taken up
-  std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
-  transfer::RateLimit handshakes_;       // answered: of those who hold a psk
-  dht::RateLimiter first_messages_;      // tried, per subnet: strangers spend nothing but their own
+  std::map<std::uint64_t, std::vector<Promise>> promises_;  // by the ack of what they wait for
+  std::vector<Command> waiting_;                            // about copies that are being taken up
+  std::uint64_t next_ack_ = 1ULL << 32;                     // Copies counts from 1
+  transfer::RateLimit handshakes_;                          // answered: of those who hold a psk
+  dht::RateLimiter first_messages_;  // tried, per subnet: strangers spend nothing but their own
   TimePoint started_{};
   TimePoint last_now_{};
   TimePoint next_watch_{};

@@ -119,7 +119,7 @@ void Engine::finish_join(Turn& turn, PendingJoin& join, ConnId from) {
   discovery_.add_address(turn, swarm->id, remote, answer.from, FoundBy::kInvite);
   // Saved at once: a join without a node ends here, and the next command knows nobody else.
   discovery_.succeeded(turn, swarm->id, remote, answer.from);
-  turn.done(request, Joined{named_view(*swarm), false});
+  turn.done_when_saved(request, Joined{named_view(*swarm), false}, swarm->id);
   turn.event("joined", swarm->name, swarm->id.hex());
 }
 

@@ -60,13 +60,14 @@ class Scenario {
   void join_all() {
     bool created = false;
     world_.node(0).command(node::CreateSwarm{"swarm"}, [&](auto r) { created = r.has_value(); });
-    ASSERT_TRUE(created);
+    ASSERT_TRUE(world_.run_until([&] { return created; }, 10s));
     std::size_t joined = 0;
     for (std::size_t i = 1; i < options_.nodes; ++i) {
       std::string text;
       world_.node(0).command(node::MakeInvite{}, [&](auto r) {
         if (r) text = std::get<node::InviteMade>(*r).text;
       });
+      ASSERT_TRUE(world_.run_until([&] { return !text.empty(); }, 10s));
       const auto invite = Invite::parse(text);
       ASSERT_TRUE(invite);
       node::Join join{*invite, "node" + std::to_string(i), 300s};

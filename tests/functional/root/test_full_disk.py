@@ -114,6 +114,23 @@ class FullDisks(KithTest):
         self.assertEqual(self.b.ask("verify")["bad"], [])
 
 
+    def test_a_swarm_that_cannot_be_saved(self):
+        config = (self.b.home / "config.json").read_bytes()
+        self.mount(self.b.home, "1m")
+        (self.b.home / "config.json").write_bytes(config)
+        self.b.start_node()
+        invite = self.a.ask("swarm", "invite")["invite"]
+        fill(self.b.home / "other")
+        self.assert_fails(self.b.run("--json", "swarm", "create", "lost"), 7, "no-space")
+        self.assert_fails(self.b.run("--json", "join", "-", stdin=invite), 7, "no-space")
+        self.assertEqual(self.b.ask("swarm", "list")["swarms"], [])
+        (self.b.home / "other").unlink()
+        self.b.ask("join", "-", stdin=invite)
+        self.b.ask("swarm", "create", "kept")
+        self.b.stop_node()
+        self.assertEqual(len(self.b.ask("swarm", "list")["swarms"]), 2)
+
+
 def fill(path):
     """Until nothing more goes onto its disk."""
     with open(path, "wb", buffering=0) as file:

@@ -26,7 +26,11 @@ class Strangers : public testing::Test {
     engine_->start(now_, {}, out);
     engine_->handle_command(now_, {RequestId{1}, CreateSwarm{"swarm"}}, out);
     engine_->handle_command(now_, {RequestId{2}, MakeInvite{}}, out);
-    const auto& made = std::get<InviteMade>(std::get<Done>(out.replies.back().body));
+    Outbox saved;
+    for (const CatalogWrite& write : out.catalog) {
+      if (write.ack) engine_->handle_catalog(now_, {*write.ack, {}}, saved);
+    }
+    const auto& made = std::get<InviteMade>(std::get<Done>(saved.replies.back().body));
     invite_.emplace(*Invite::parse(made.text));
   }
 
