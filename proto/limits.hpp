@@ -89,7 +89,7 @@ inline constexpr std::size_t kBadReportsBurst = 16;     // `bad` frames acted on
 inline constexpr std::size_t kBadReportsPerSecond = 1;  // hash of a chunk; more are ignored
 inline constexpr auto kHaveBatch = 100ms;               // one `have` per watcher and interval
 inline constexpr auto kCancelAnswer = 60s;              // a want that was taken back must end
-inline constexpr auto kWriteStall = 60s;                // sections unsent, not a byte leaves
+inline constexpr auto kWriteStall = 60s;  // sections unsent, and less than a record leaves
 
 // --- frames ---
 inline constexpr std::size_t kCloseReasonMax = 256;   // one sentence

@@ -58,7 +58,8 @@ struct ServeSide {
   std::deque<HaveSetCursor> have_sets;  // at most one per handle
   std::size_t unsent = 0;               // bytes in the connection's send queue
   std::size_t sealing = 0;              // content bytes at jobs
-  TimePoint last_write;                 // or when the queue began to fill
+  std::size_t wrote = 0;                // since last_record
+  TimePoint last_record;  // when a record's bytes had left, or the queue began to fill
   RateMeter meter;
   RateLimit bad_reports{limits::kBadReportsPerSecond, limits::kBadReportsBurst};
 };

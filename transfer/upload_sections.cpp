@@ -71,7 +71,12 @@ std::size_t Upload::ahead(const PeerSession& session) const {
 
 std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
   PeerSession& session = core_.sessions.at(conn);
-  if (session.serve.unsent + session.serve.sealing >= ahead(session)) return std::nullopt;
+  const std::size_t held = session.serve.unsent + session.serve.sealing;
+  if (held >= ahead(session)) return std::nullopt;
+  // The last quarter of the memory is for those that hold none of it: or many that hardly read
+  // would hold all.
+  const std::size_t budget = core_.config.send_budget_bytes;
+  if (held > 0 && in_use() >= budget - budget / 4) return std::nullopt;
   const QueuedWant* want = startable(session, repeats);
   if (want == nullptr) return std::nullopt;
   const std::uint32_t length = section_length(session);
@@ -164,12 +169,12 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
 void Upload::emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame,
                           SlabChain sealed, Outbox& out) {
   ServeSide& serve = session.serve;
-  if (serve.unsent == 0) serve.last_write = now;
+  if (serve.unsent == 0) serve.last_record = now;
   const std::size_t bytes = section_wire_bytes(frame.length);
   serve.unsent += bytes;
   unsent_ += bytes;
   serve.meter.busy(now);
-  stalls_.set(session.conn, serve.last_write + limits::kWriteStall);
+  stalls_.set(session.conn, serve.last_record + limits::kWriteStall);
   out.sections.push_back({session.conn, frame, std::move(sealed)});
 }
 
@@ -190,7 +195,11 @@ void Upload::on_wrote(TimePoint now, PeerSession& session, std::size_t wrote, st
   ServeSide& serve = session.serve;
   unsent_ = unsent_ - serve.unsent + unsent;
   serve.unsent = unsent;
-  if (wrote > 0) serve.last_write = now;
+  serve.wrote += wrote;
+  if (unsent == 0 || serve.wrote >= kRecordBytes) {
+    serve.wrote = 0;
+    serve.last_record = now;
+  }
   serve.meter.add(now, wrote);
   if (unsent == 0) serve.meter.idle(now);
   if (unsent > 0) serve.meter.busy(now);
@@ -205,10 +214,10 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
   while (const auto conn = stalls_.pop_due(now)) {
     const ServeSide& serve = core_.sessions.at(*conn).serve;
     if (serve.unsent == 0) continue;
-    if (now - serve.last_write >= limits::kWriteStall) {
-      core_.close(*conn, network_error(Errc::kTimeout, "the peer does not read"));
+    if (now - serve.last_record >= limits::kWriteStall) {
+      core_.close(*conn, network_error(Errc::kTimeout, "the peer does not read, or too slowly"));
     } else {
-      stalls_.set(*conn, serve.last_write + limits::kWriteStall);
+      stalls_.set(*conn, serve.last_record + limits::kWriteStall);
     }
   }
 }

@@ -96,16 +96,16 @@ Invite Node::invite(const std::string& role, std::uint32_t uses) {
   return Invite::parse(std::get<InviteMade>(*ask(command)).text).value();
 }
 
-Link Node::share(const storage::test::Tree& tree, const std::string& path) {
+Link Node::share(const storage::test::Tree& tree, const Chunking& chunking) {
   const auto target = std::get<SwarmTarget>(*ask(ResolveShareTarget{}));
   disk().set_time_ns((count(now.wall) - 10'000) * 1'000'000);
-  storage::test::write_tree(disk(), path, tree);
+  storage::test::write_tree(disk(), "/shared", tree);
   storage::ImportOptions options;
-  options.chunking = Chunking::tiny(256);
+  options.chunking = chunking;
   options.conv = target.conv;
   options.recorded_at = now.wall;
   const CopyId copy{static_cast<std::int64_t>(rng_.next_u64() >> 2) + 1};
-  auto imported = backing_.import(path, std::move(options), target.swarm, copy);
+  auto imported = backing_.import("/shared", std::move(options), target.swarm, copy);
   return Link::parse(std::get<ShareAdded>(*ask(std::move(*imported))).share.link).value();
 }
 

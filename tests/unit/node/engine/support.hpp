@@ -41,8 +41,9 @@ class Node {
   [[nodiscard]] Result<Done> ask(CommandBody body);
 
   [[nodiscard]] Invite invite(const std::string& role = "member", std::uint32_t uses = 1);
-  /// Writes the tree to `path` of the node's disk, and shares it with tiny chunks.
-  [[nodiscard]] Link share(const storage::test::Tree& tree, const std::string& path = "/shared");
+  /// Writes the tree to `/shared` on the node's disk, and shares it.
+  [[nodiscard]] Link share(const storage::test::Tree& tree,
+                           const Chunking& chunking = Chunking::tiny(256));
 
   /// Everything is as it was before anybody connected.
   void expect_baseline() const;
@@ -144,6 +145,7 @@ class Device {
   [[nodiscard]] bool is_open() const { return channel_.has_value(); }
   [[nodiscard]] SecureChannel& channel() { return *channel_; }
   [[nodiscard]] Wire& wire() { return wire_; }
+  [[nodiscard]] const Wire& wire() const { return wire_; }
   [[nodiscard]] const DeviceKeys& keys() const { return keys_; }
 
   /// The record of a frame, not sent yet.
