@@ -119,9 +119,9 @@ Result<std::string> named_path(const std::string& path) {
   std::error_code error;
   const auto resolved = unnamed ? std::filesystem::canonical(as_given, error)
                                 : std::filesystem::canonical(as_given.parent_path(), error) / last;
-  if (error) return os_error(error.value(), "cannot open", path);
+  if (error) return os_error(error.value(), "cannot open", absolute);
   if (::faccessat(AT_FDCWD, resolved.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-    return os_error(errno, "cannot open", path);
+    return os_error(errno, "cannot open", absolute);
   }
   return absolute_path(resolved.string());
 }
