@@ -121,6 +121,9 @@ class Grammar(KithTest):
     def test_a_path_that_is_not_there(self):
         self.assert_fails(self.run_("--json", "share", self.top / "absent"), 4, "not-found")
         self.assert_fails(self.run_("--json", "moved", SOME_ID, self.top / "absent"), 4, "not-found")
+        for name in ("absent", "absent/deeper"):
+            error = self.assert_fails(self.run_("--json", "share", name, cwd=self.top), 4, "not-found")
+            self.assertEqual(error["subject"], str(self.top / name))
 
     def test_a_command_may_be_the_argument_of_another(self):
         self.assert_fails(self.run_("--json", "share", "status"), 4, "not-found")
@@ -417,16 +420,20 @@ class Background(KithTest):
         link = a.ask("share", self.top / "file")["link"]
         invite = a.ask("swarm", "invite")["invite"]
         a.stop_node()
-        for device, args, under_way, hint in (
-                (b, ["fetch", "--wait", link, "-o", self.top / "out"], "looking", True),
-                (self.device("c"), ["join", invite], "joining", False)):
-            process = device.begin("-v", *args)
-            self.wait_until(lambda: under_way in process.errors(), under_way)
-            process.signal(signal.SIGINT)
-            result = process.result()
-            self.assertEqual((result.exit, result.stdout), (130, ""), str(result))
-            self.assertIn("kith: interrupted\n", result.stderr)
-            self.assertEqual("the same command" in result.stderr, hint, str(result))
+        process = b.begin("-v", "fetch", "--wait", link, "-o", self.top / "out")
+        self.wait_until(lambda: "looking" in process.errors(), "the fetch is under way")
+        self.assertIn("\n  what is verified is kept: the same command", self.interrupt(process))
+        with socket.create_server(("127.0.0.1", a.port)) as silent:
+            process = self.device("c").begin("join", invite)
+            with silent.accept()[0]:
+                self.assertTrue(self.interrupt(process).endswith("kith: interrupted\n"))
+
+    def interrupt(self, process):
+        """What is on stderr in the end."""
+        process.signal(signal.SIGINT)
+        result = process.result()
+        self.assertEqual((result.exit, result.stdout), (130, ""), str(result))
+        return result.stderr
 
     def test_the_limit_of_a_running_node(self):
         device = self.device("a")
