@@ -77,6 +77,7 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
     }
   }
   for (const std::string& path : result.changed) add_problem(copy, path);
+  will_read(turn, copy);  // it was opened to look at it
   if (result.missing) {
     // In this run only: the next one looks again.
     for (ChunkIndex i = copy.shape.index_of_chunk(0); i < copy.shape.total(); ++i) {

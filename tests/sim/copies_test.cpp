@@ -60,6 +60,16 @@ TEST(Copies, ADeletedFileThatWasServedGivesItsSpaceBack) {
   EXPECT_LT(c.world.node(0).disk().open_count(), serving);
 }
 
+TEST(Copies, NothingStaysOpenOfWhatIsOnlyHeld) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  c.world.run_for(1s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.world.node(0).start();
+  c.world.run_for(node::kCloseAfter + 1s);
+  EXPECT_EQ(c.world.node(0).disk().open_count(), 0U);
+}
+
 TEST(Copies, AFetchedTreeThatWasDeletedIsFetchedAgainFromPeers) {
   for (const std::string to : {"/fetched", "/other"}) {
     SCOPED_TRACE(to);
