@@ -536,7 +536,7 @@ void Engine::renew_connections(Turn& turn) {
     conn->next_renewal = turn.now.mono + kRenewalRetry;
     AddressBook::Address address;
     address.device = conn->device;
-    dial(turn, *swarm, conn->remote, address);
+    dial(turn, *swarm, conn->remote, address).beyond = conn->beyond;
   }
 }
 
