@@ -265,7 +265,7 @@ class FrameFaults : public testing::TestWithParam<Door> {
   Device& ready() {
     if (!device || device->wire().is_closed()) {
       device.reset();
-      node.pass(1000ms / limits::kHandshakesPerSecond);  // or it would be kept waiting
+      node.pass(limits::kFirstMessageEvery);  // or it would be kept waiting
       device.emplace(open(GetParam()));
     }
     static_cast<void>(device->frames());
