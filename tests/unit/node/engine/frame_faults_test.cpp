@@ -125,8 +125,10 @@ Reaction expected(Door door, FrameType type) {
   if (type == FrameType::kJoin) return refusal("not a joiner");
   if (type == FrameType::kRosterHave) return invite ? kNothing : answer(FrameType::kRosterWant);
   if (type == FrameType::kRosterWant) {
-    return invite || door == Door::kStranger ? kNothing : answer(FrameType::kRosterOps);
+    return invite ? kNothing : answer(FrameType::kRosterOps);  // to a stranger an empty one
   }
+  // The sample sends the joiner elsewhere.
+  if (type == FrameType::kJoinAnswer && door == Door::kInvited) return kDropped;
   if (door == Door::kMember || door == Door::kDialled) return expected_of_transfer(type);
   if (type == FrameType::kChunk) return refusal("a chunk on a connection without transfer");
   return kNothing;
