@@ -1,4 +1,4 @@
-"""Tests of the arithmetic and of the judgement of tools/bench: docs/performance.md is only as good as they."""
+"""Tests of the arithmetic and judgement of tools/bench, on which docs/performance.md stands."""
 import sys
 import unittest
 from pathlib import Path
