@@ -190,7 +190,11 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr) return;
   copy->syncing = false;
-  if (result.error) distrust(*copy, result.error->code);
+  if (result.error) {
+    // It may stand still already: then nothing else saves what it has now.
+    distrust(*copy, result.error->code);
+    for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
+  }
   if (!is_fetch(copy->state)) return;
   if (result.error) return fail(turn, *copy, *result.error);
   if (result.mark != 0) {

@@ -62,8 +62,9 @@ JobResult Jobs::perform(OpenRootJob& job) {
     return out;
   }
   out.outcome = StoreOutcome::kStored;
-  manifests_.put_share(out.share, job.root_key, out.root);
+  // In this order: a share whose root is not in the catalog yet is not forgotten.
   manifests_.put_root(out.share, out.ciphertext);
+  manifests_.put_share(out.share, job.root_key, out.root);
   return out;
 }
 
@@ -165,7 +166,8 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
   }
   const auto prepare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
-    KITH_CHECK(check_home(share->root));
+    const bool begins = job.device == 0 && job.inode == 0;
+    if (begins) KITH_CHECK(check_home(share->root));
     storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),

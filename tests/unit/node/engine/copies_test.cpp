@@ -1,5 +1,5 @@
-// Copies, driven by hand: what they ask of jobs, in every order in which results may come. A copy
-// is filled from another of the same share, so that no peer is needed.
+// Copies, driven by hand: what they ask of jobs, in every order in which results may come. Mostly a
+// copy is filled from another of the same share, so that no peer is needed.
 #include "node/engine/copies.hpp"
 
 #include <algorithm>
@@ -33,6 +33,7 @@ class CopiesTest : public testing::Test {
     add.root.pages = {page};
     add.root.totals.bytes = page.bytes;
     add.root.totals.chunks = kChunks;
+    root_ = add.root;
     run([&](Turn& turn) { copies_.add_share(turn, RequestId{1}, add); });
   }
 
@@ -104,6 +105,7 @@ class CopiesTest : public testing::Test {
   Outbox out_;
   ShareId share_;
   SwarmId swarm_;
+  Root root_;
   CopyId copy_{};
 };
 
@@ -175,6 +177,73 @@ TEST_F(CopiesTest, AFetchThatLostAChunkWhileItWasFinishedFetchesItAgain) {
   ASSERT_EQ(jobs<CopyChunkJob>(), 1U);
   EXPECT_EQ(job<CopyChunkJob>()->index, 3U);
   copied(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+// A fetch from peers serves what it has: what one of them calls bad is looked into.
+class FetchedCopies : public CopiesTest {
+ protected:
+  void SetUp() override {
+    run([&](Turn& turn) { copies_.unshare(turn, RequestId{1}, CopyId{1}); });
+    Fetch command;
+    command.link.share = share_;
+    command.directory = "/fetched";
+    command.name = "it";
+    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_); });
+    RootOpened root;
+    root.share = share_;
+    root.outcome = transfer::StoreOutcome::kStored;
+    root.root = root_;
+    run([&](Turn& turn) { copies_.on_root(turn, root); });
+    ASSERT_EQ(jobs<PrepareFetchJob>(), 1U);
+    FetchPrepared prepared;
+    prepared.copy = copy_ = job<PrepareFetchJob>()->copy;
+    prepared.inode = 7;
+    run([&](Turn& turn) { copies_.on_prepared(turn, prepared); });
+    PageOpened page;
+    page.share = share_;
+    page.index = 1;
+    page.outcome = transfer::StoreOutcome::kStored;
+    page.lengths.assign(kChunks, 1'000);
+    run([&](Turn& turn) { copies_.on_page(turn, page); });
+  }
+  void written(std::uint32_t chunk) {
+    ChunkWritten result;
+    result.copy = copy_;
+    result.share = share_;
+    result.index = 2 + chunk;
+    result.outcome = transfer::StoreOutcome::kStored;
+    run([&](Turn& turn) { copies_.on_chunk(turn, result); });
+    run([&](Turn& turn) { copies_.on_event(turn, transfer::FetchComplete{share_}); });
+  }
+  void verified(std::uint32_t chunk, bool good) {
+    ChunkVerified result;
+    result.copy = copy_;
+    result.share = share_;
+    result.index = 2 + chunk;
+    result.good = good;
+    run([&](Turn& turn) { copies_.on_verified(turn, result); });
+  }
+};
+
+TEST_F(FetchedCopies, AChunkThatIsCalledBadIsCheckedAndFetchedAgainIfItIs) {
+  written(0);
+  run([&](Turn& turn) { copies_.on_event(turn, transfer::CheckChunk{share_, 2}); });
+  ASSERT_EQ(jobs<VerifyChunkJob>(), 1U);
+  written(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U) << "the check is not over";
+  verified(0, false);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
+  written(0);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(FetchedCopies, AChunkThatIsCalledBadAndIsNotDelaysTheEndOnly) {
+  written(0);
+  run([&](Turn& turn) { copies_.on_event(turn, transfer::CheckChunk{share_, 2}); });
+  written(1);
+  verified(0, true);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
 }
 
