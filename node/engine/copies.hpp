@@ -227,7 +227,7 @@ class Copies {
   void fetch_again(Turn& turn, Copy& copy);
   void pause(Turn& turn, Copy& copy);
   void abandon(Turn& turn, Copy& copy);
-  void fail(Turn& turn, Copy& copy, Error error);
+  void fail(Turn& turn, Copy& copy, const Error& error);
   void finish(Turn& turn, Copy& copy, bool already_there);
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);

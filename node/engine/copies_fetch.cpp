@@ -435,7 +435,7 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
   }
 }
 
-void Copies::fail(Turn& turn, Copy& copy, Error error) {
+void Copies::fail(Turn& turn, Copy& copy, const Error& error) {
   copy.problem = to_string(error);
   pause(turn, copy);
   copy.state = State::kFailed;

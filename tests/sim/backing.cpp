@@ -61,7 +61,8 @@ Backing::Backing() : catalog_(empty_catalog()) {}
 
 node::SavedState Backing::start() {
   KITH_ASSERT(jobs_ == nullptr);
-  slabs_ = std::make_unique<SlabPool>();
+  // One pool for all lives of the node: jobs of an earlier one may still be on their way.
+  if (slabs_ == nullptr) slabs_ = std::make_unique<SlabPool>();
   jobs_ = std::make_unique<node::Jobs>(disk_, *slabs_, source_of(*catalog_), lookup_in(*catalog_));
   return node::load_state(*catalog_, disk_.boot_id()).value();
 }

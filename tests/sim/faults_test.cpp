@@ -1,0 +1,255 @@
+// Machines that behave badly while something is fetched: clocks that jump, machines that sleep,
+// disks that rot or fail, peers that hardly read.
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+
+constexpr std::chrono::milliseconds kJumps[] = {1h, -1h, 24h, -24h};
+
+std::string text(std::chrono::milliseconds time) { return std::to_string(time.count()) + " ms"; }
+
+// A share of a tree that had stood there for a while: its files are believed by their times.
+std::string share_settled(Case& c, std::size_t node, const Tree& tree) {
+  MemoryFileIo& disk = c.world.node(node).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  storage::test::write_tree(disk, "/shared", tree);
+  c.world.run_for(10s);
+  return c.world.node(node).share("/shared", kTiny).value();
+}
+
+// Bytes of a file change, and nothing that can be seen from outside.
+void rot(MemoryFileIo& disk, const std::string& name, std::uint64_t at, std::string bytes) {
+  const storage::Dir root = disk.open_root("/shared").value();
+  const storage::FileInfo info = disk.stat_at(root, name).value();
+  const storage::File file = disk.open_file(root, name, storage::OpenMode::kReadWrite).value();
+  disk.set_time_ns(info.ctime_ns);
+  const iovec part{bytes.data(), bytes.size()};
+  ASSERT_TRUE(disk.write(file, at, std::span(&part, 1)));
+  ASSERT_TRUE(disk.set_mtime(file, info.mtime_ns));
+}
+
+std::size_t count_events(const Node& node, const std::string& kind) {
+  return static_cast<std::size_t>(std::ranges::count(node.events(), kind, &node::NodeEvent::kind));
+}
+
+void expect_fetched(Case& c, std::size_t node, const std::shared_ptr<Answer>& answer,
+                    Duration limit = 120s) {
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, limit)) << "no answer";
+  ASSERT_TRUE(**answer) << to_string((**answer).error());
+  EXPECT_EQ(c.tree_at(node, "/fetched/it"), c.tree_at(0, "/shared"));
+}
+
+// --- clocks ---
+
+TEST(Clocks, AJumpDuringAFetchDoesNotDisturbIt) {
+  for (const auto jump : kJumps) {
+    for (const std::size_t who : {0U, 1U}) {
+      SCOPED_TRACE(text(jump) + " at node " + std::to_string(who));
+      Case c(2);
+      const std::string link = c.share(0, noise_tree(2 << 20));
+      const auto answer = c.begin(1, Case::fetch_to(link, "/fetched"));
+      c.world.run_for(700ms);
+      ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+      c.world.node(who).shift_clock(jump);
+      expect_fetched(c, 1, answer);
+    }
+  }
+}
+
+std::string state_of_clock(Case& c, std::size_t node) {
+  const auto answer = c.ask(node, node::GetDoctor{});
+  for (const auto& check : std::get<node::DoctorAnswer>(*answer).checks) {
+    if (check.name == "clock") return check.state;
+  }
+  return "not checked";
+}
+
+// Devices that are connected stay so. New connections wait for the clock to be set right, and the
+// doctor says what is in the way.
+TEST(Clocks, AJumpWhileIdleIsNamedByTheDoctorAndNoMoreThanThat) {
+  for (const auto jump : kJumps) {
+    SCOPED_TRACE(text(jump));
+    Case c(2);
+    c.world.run_for(10min);
+    c.world.node(1).shift_clock(jump);
+    c.world.run_for(45min);
+    const std::string link = c.share(0, noise_tree(100'000));
+    expect_fetched(c, 1, c.begin(1, Case::fetch_to(link, "/fetched")));
+
+    c.world.node(1).crash(Node::Crash::kProcess);
+    c.world.node(1).start();
+    node::Fetch other = Case::fetch_to(c.share(0, noise_tree(50'000, 8), "/other"), "/fetched");
+    other.name = "other";
+    other.wait = true;
+    const auto waiting = c.begin(1, other);
+    c.world.run_for(5min);
+    ASSERT_FALSE(waiting->has_value()) << "they should not have met";
+    EXPECT_EQ(state_of_clock(c, 0), "problem");
+    EXPECT_EQ(state_of_clock(c, 1), "problem");
+
+    c.world.node(1).shift_clock(-jump);
+    ASSERT_TRUE(c.world.run_until([&] { return waiting->has_value(); }, 10min));
+    ASSERT_TRUE(**waiting) << to_string((**waiting).error());
+  }
+}
+
+TEST(Clocks, LessThanHalfAnHourIsBorne) {
+  for (const std::chrono::milliseconds jump : {29min, -29min}) {
+    SCOPED_TRACE(text(jump));
+    Case c(2);
+    c.world.node(1).crash(Node::Crash::kProcess);
+    c.world.node(1).shift_clock(jump);
+    c.world.node(1).start();
+    const std::string link = c.share(0, noise_tree(100'000));
+    expect_fetched(c, 1, c.begin(1, Case::fetch_to(link, "/fetched")));
+    EXPECT_EQ(state_of_clock(c, 0), "ok");
+  }
+}
+
+// --- sleep ---
+
+constexpr Duration kNaps[] = {1min, 10min, 3h};
+
+TEST(Sleep, WhoeverSleepsDuringAFetchGoesOnWhenItWakes) {
+  for (const Duration nap : kNaps) {
+    for (const std::size_t who : {0U, 1U}) {
+      SCOPED_TRACE(std::to_string(nap / 1min) + " minutes at node " + std::to_string(who));
+      Case c(2);
+      const std::string link = c.share(0, noise_tree(2 << 20));
+      node::Fetch command = Case::fetch_to(link, "/fetched");
+      command.wait = who == 0;  // or it would give up when nobody provides it
+      const auto answer = c.begin(1, command);
+      c.world.run_for(700ms);
+      ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+      c.world.node(who).sleep(nap);
+      expect_fetched(c, 1, answer, nap + 7min);
+    }
+  }
+}
+
+TEST(Sleep, BothAtOnce) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(2 << 20));
+  const auto answer = c.begin(1, Case::fetch_to(link, "/fetched"));
+  c.world.run_for(700ms);
+  ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+  c.world.node(0).sleep(1h);
+  c.world.node(1).sleep(1h);
+  expect_fetched(c, 1, answer, 2h);
+}
+
+// --- peers that hardly read ---
+
+TEST(SlowReaders, HoldNobodyUpAndGoOnWhenTheyReadAgain) {
+  for (const std::size_t rate : {0U, 1U}) {
+    SCOPED_TRACE(std::to_string(rate) + " bytes a second");
+    Case c(3);
+    const std::string link = c.share(0, noise_tree(4 << 20));
+    node::Fetch command = Case::fetch_to(link, "/fetched");
+    command.wait = true;
+    const auto slow = c.begin(1, command);
+    c.world.run_for(500ms);
+    ASSERT_FALSE(slow->has_value());
+    c.world.node(1).read_slowly(rate);
+    expect_fetched(c, 2, c.begin(2, Case::fetch_to(link, "/fetched")), 30s);
+    // A connection whose first rate is known has little on its way.
+    EXPECT_LE(c.world.node(0).slabs_in_use() * kSlabBytes, 4U << 20);
+    c.world.run_for(3min);
+    EXPECT_EQ(c.world.node(0).engine().send_memory(), 0U) << "it is shut out by now";
+    EXPECT_EQ(c.world.node(0).slabs_in_use(), 0U);
+    c.world.node(1).read_slowly(std::nullopt);
+    expect_fetched(c, 1, slow, 10min);
+    EXPECT_EQ(c.world.node(1).engine().receive_memory(), 0U);
+  }
+}
+
+// --- disks ---
+
+TEST(Disks, ALyingPeerIsShutOutAndAnotherDelivers) {
+  Case c(3);
+  const Tree tree = noise_tree(1 << 20);
+  const std::string link = share_settled(c, 0, tree);
+  ASSERT_EQ(share_settled(c, 1, tree), link);
+  rot(c.world.node(1).disk(), "a", 0, storage::test::noise(99, 1 << 20));
+  const auto answer = c.begin(2, Case::fetch_to(link, "/fetched"));
+  expect_fetched(c, 2, answer);
+  EXPECT_EQ(count_events(c.world.node(2), "device-banned"), 1U);
+  const auto& result = std::get<node::FetchResult>(***answer);
+  std::uint64_t most = 0;
+  for (const node::SourceView& source : result.sources) most = std::max(most, source.bytes);
+  EXPECT_GE(most, 1U << 20);
+  // It stays out, whatever it says.
+  c.world.run_for(10min);
+  const auto peers = c.ask(2, node::ListPeers{});
+  for (const auto& peer : std::get<node::PeersAnswer>(*peers).peers) {
+    EXPECT_FALSE(peer.connected && peer.address == c.world.node(1).address().to_string());
+  }
+}
+
+TEST(Disks, OneRottenChunkOfASoleSourceIsNamedAndTheRestComes) {
+  Case c(2);
+  const std::string link = share_settled(c, 0, noise_tree(1 << 20));
+  const std::string good = c.tree_at(0, "/shared").at("a").content.substr(500'000, 10);
+  rot(c.world.node(0).disk(), "a", 500'000, "rotten now");
+  const auto failed = c.ask(1, Case::fetch_to(link, "/fetched"), 10min);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::kVerification) << to_string(failed.error());
+  EXPECT_EQ(failed.error().subject, "a");
+  const auto fetched = c.shares(1);
+  ASSERT_EQ(fetched.size(), 1U);
+  EXPECT_GE(fetched.front().bytes_have + kTiny.max, 1U << 20);
+  // The source was told, looked, and names the file.
+  const auto shared = c.shares(0);
+  EXPECT_EQ(shared.front().state, "withdrawn");
+  EXPECT_THAT(shared.front().problem, testing::HasSubstr("a"));
+
+  rot(c.world.node(0).disk(), "a", 500'000, good);
+  const auto verified = c.ask(0, node::VerifyShare{});
+  ASSERT_TRUE(verified);
+  ASSERT_THAT(std::get<node::VerifyReport>(*verified).bad, testing::IsEmpty());
+  const auto answer = c.begin(1, Case::fetch_to(link, "/fetched"));
+  expect_fetched(c, 1, answer);
+  EXPECT_LE(std::get<node::FetchResult>(***answer).bytes_received, 4 * kTiny.max);
+  EXPECT_EQ(c.shares(1).size(), 1U);
+}
+
+// Every read fails for a while.
+void fail_reads(MemoryFileIo& disk, std::uint64_t calls) {
+  for (std::uint64_t i = 1; i <= calls; ++i) disk.fail_at(disk.calls() + i, EIO);
+}
+
+TEST(Disks, WhileOneSourceCannotReadAnotherDelivers) {
+  Case c(3);
+  const std::string link = share_settled(c, 0, noise_tree(1 << 20));
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fetched")));
+  const auto answer = c.begin(2, Case::fetch_to(link, "/fetched"));
+  c.world.run_for(300ms);
+  ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+  fail_reads(c.world.node(0).disk(), 5'000);
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 120s));
+  ASSERT_TRUE(**answer) << to_string((**answer).error());
+  c.world.node(0).disk().forget_script();
+  EXPECT_EQ(c.tree_at(2, "/fetched/it"), c.tree_at(1, "/fetched/it"));
+  // A disk that fails to read says nothing about what is on it.
+  EXPECT_EQ(c.shares(0).front().state, "shared") << c.shares(0).front().problem;
+}
+
+TEST(Disks, ASoleSourceThatCouldNotReadServesWhenItCanAgain) {
+  Case c(2);
+  const std::string link = share_settled(c, 0, noise_tree(1 << 20));
+  const auto answer = c.begin(1, Case::fetch_to(link, "/fetched"));
+  c.world.run_for(500ms);
+  ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+  fail_reads(c.world.node(0).disk(), 20'000);
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 10min));
+  ASSERT_FALSE(**answer) << "it had no source";
+  EXPECT_EQ((**answer).error().code, Errc::kNotFound) << to_string((**answer).error());
+  c.world.node(0).disk().forget_script();
+  expect_fetched(c, 1, c.begin(1, Case::fetch_to(link, "/fetched")));
+}
+
+}  // namespace
+}  // namespace kith::sim
