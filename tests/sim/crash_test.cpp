@@ -145,6 +145,39 @@ TEST_P(CrashTest, WhileItServes) {
   EXPECT_GT(call, 20U) << "so few calls?";
 }
 
+TEST_P(CrashTest, WhileItShares) {
+  std::string link;
+  std::uint64_t call = 0;
+  for (bool crashed = true; crashed && !HasFailure(); ++call) {
+    SCOPED_TRACE(testing::Message() << "crash at call " << call);
+    Case c(2, 7);  // the same swarm each time, so that the link is the same
+    Node& node = c.world.node(0);
+    node.disk().set_time_ns(count(c.world.now().wall) * 1'000'000);
+    write_durably(node.disk(), "/shared", small_tree());
+    c.world.run_for(10s);
+    if (call > 0) node.crash_at(call, GetParam());
+    auto shared = node.share("/shared", kTiny);
+    crashed = !node.is_up();
+    if (crashed) {
+      node.start();
+      EXPECT_THAT(c.shares(0), testing::IsEmpty());
+      shared = node.share("/shared", kTiny);
+    }
+    node.disk().forget_script();  // or it would crash while it serves
+    ASSERT_TRUE(shared) << to_string(shared.error());
+    if (call == 0) {
+      link = *shared;
+      crashed = true;  // the first one was to go well
+    }
+    EXPECT_EQ(*shared, link);
+    EXPECT_EQ(c.shares(0).size(), 1U);
+    const auto fetched = c.ask(1, Case::fetch_to(*shared, "/fetched"));
+    ASSERT_TRUE(fetched) << to_string(fetched.error());
+    EXPECT_EQ(c.tree_at(1, "/fetched/it"), storage::test::without_link_times(small_tree()));
+  }
+  EXPECT_GT(call, 30U) << "so few calls?";
+}
+
 INSTANTIATE_TEST_SUITE_P(, CrashTest, testing::Values(Crash::kProcess, Crash::kSystem),
                          [](const auto& kind) {
                            return kind.param == Crash::kProcess ? "Process" : "System";
