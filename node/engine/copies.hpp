@@ -89,6 +89,8 @@ class Copies {
   // --- time ---
   void on_timeout(Turn& turn);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+  /// Nothing happened for so long, because the machine slept: patience is counted without it.
+  void slept(Duration time);
   /// Everything that is not in the catalog yet, now: before the node ends.
   void flush_all(Turn& turn);
 

@@ -269,6 +269,15 @@ Error Copies::why_stuck(const Copy& copy) {
                      "--wait keeps trying; 'kith peers' shows who is reachable");
 }
 
+void Copies::slept(Duration time) {
+  for (auto& [id, copy] : copies_) {
+    copy.looking_since += time;
+    copy.last_stored += time;
+    copy.rate_since += time;
+    for (Listener& listener : copy.listeners) listener.since += time;
+  }
+}
+
 void Copies::on_timeout(Turn& turn) {
   std::vector<CopyId> ids;
   for (auto& [id, copy] : copies_) {

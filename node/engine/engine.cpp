@@ -11,6 +11,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// No timer comes so late on a machine that runs.
+constexpr Duration kAsleep = 10s;
 constexpr std::size_t kDialsAtOnce = 16;
 // A full mesh up to here, of whom chance chose; beyond it more connections only cost, except those
 // to providers of what is being looked for, while something passes on them.
@@ -37,7 +39,7 @@ Engine::~Engine() = default;
 
 void Engine::start(Now now, const SavedState& saved, Outbox& out) {
   Turn turn{now, out, transfer_out_};
-  started_ = now.mono;
+  started_ = next_watch_ = now.mono;
   const std::uint16_t port = config_.listening.empty() ? 0 : config_.listening.front().port();
   discovery_.configure(port, config_.lan, config_.bootstrap);
   for (const SavedSwarm& swarm : saved.swarms) swarms_.restore(turn, swarm);
@@ -242,6 +244,7 @@ void Engine::handle_datagram(Now now, const Endpoint& from, Bytes bytes, Outbox&
 
 void Engine::handle_beacon(Now now, const Endpoint& from, Bytes bytes, Outbox& out) {
   Turn turn{now, out, transfer_out_};
+  notice_sleep(turn);
   for (auto& [number, join] : joins_) {
     const auto beacon = open_beacon(invite_beacon(invite_j(join->invite.seed)), bytes, now.wall);
     if (beacon && beacon->device != swarms_.self()) {
@@ -304,8 +307,19 @@ void Engine::dial_more(Turn& turn) {
 
 // --- time ---
 
+// A machine that slept, or a process that was stopped, had no chance to find anybody meanwhile:
+// what people are willing to wait is counted from when it woke.
+void Engine::notice_sleep(Turn& turn) {
+  const Duration slept = turn.now.mono - next_watch_;
+  if (slept < kAsleep) return;
+  next_watch_ = turn.now.mono;
+  for (auto& [number, join] : joins_) join->give_up += slept;
+  copies_.slept(slept);
+}
+
 void Engine::handle_timeout(Now now, Outbox& out) {
   Turn turn{now, out, transfer_out_};
+  notice_sleep(turn);
   take_queued_ops(turn);
   watch_joins(turn);
   const auto due = transfer_.next_timeout();

@@ -90,6 +90,7 @@ class Engine {
  private:
   // engine.cpp
   void finish_turn(Turn& turn);
+  void notice_sleep(Turn& turn);
   void hold_promises(Turn& turn);
   void keep_promises(Turn& turn, const CatalogDone& done);
   void forget_swarm(Turn& turn, Swarm& swarm);

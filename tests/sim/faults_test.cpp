@@ -141,6 +141,31 @@ TEST(Sleep, BothAtOnce) {
   expect_fetched(c, 1, answer, 2h);
 }
 
+TEST(Sleep, WhoeverLooksForAShareLooksOnWhenItWakes) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(100'000));
+  c.world.run_for(1s);
+  c.world.node(0).crash(Node::Crash::kProcess);
+  const auto answer = c.begin(1, Case::fetch_to(link, "/fetched"));
+  c.world.run_for(10s);
+  ASSERT_FALSE(answer->has_value());
+  c.world.node(1).sleep(1h);
+  c.world.run_for(30min);
+  c.world.node(0).start();
+  expect_fetched(c, 1, answer, 40min);
+}
+
+TEST(Sleep, AJoinThatIsSleptThroughIsStillMade) {
+  Case c(1);
+  c.world.add_node();
+  const auto answer = c.begin(1, node::Join{*Invite::parse(c.invite()), "a device", 30s});
+  c.world.run_for(50ms);
+  ASSERT_FALSE(answer->has_value());
+  c.world.node(1).sleep(10min);
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 12min));
+  EXPECT_TRUE(**answer) << to_string((**answer).error());
+}
+
 // --- peers that hardly read ---
 
 TEST(SlowReaders, HoldNobodyUpAndGoOnWhenTheyReadAgain) {
