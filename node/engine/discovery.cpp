@@ -172,7 +172,7 @@ bool Discovery::open_for(Turn& turn, Swarm& swarm, const Endpoint& from, Bytes b
   const auto opened = open_datagram(swarm.network->datagram, datagram_id(local.self), bytes,
                                     turn.now.wall, scratch_);
   if (!opened) {
-    if (opened.error().code == Errc::kTimeout) swarms_.count_clock_miss();
+    if (opened.error().code == Errc::kTimeout) swarms_.clock_missed(turn.now.mono);
     return opened.error().code != Errc::kVerification;
   }
   if (!swarm.nonces.insert(opened->nonce)) return true;

@@ -41,8 +41,8 @@ DoctorCheck check_reached(std::uint64_t reached, std::size_t connections, bool m
           "does a firewall drop incoming TCP and UDP on its port?"};
 }
 
-DoctorCheck check_clock(std::uint64_t misses) {
-  if (misses == 0) return {"clock", "ok", "nothing arrived with a time far from ours", {}};
+DoctorCheck check_clock(bool missed) {
+  if (!missed) return {"clock", "ok", "nothing arrived lately with a time far from ours", {}};
   return {"clock", "problem",
           "messages came whose time is over 30 minutes from this device's clock",
           "compare the clocks of the devices (timedatectl); kith refuses such messages"};
@@ -61,7 +61,7 @@ void Engine::on_command(Turn& turn, RequestId request, const GetDoctor&) {
     members = members || swarm->roster.state().members.size() > 1;
   }
   answer.checks.push_back(check_reached(reached_by_, connected, members));
-  answer.checks.push_back(check_clock(swarms_.clock_misses()));
+  answer.checks.push_back(check_clock(swarms_.clock_missed_lately(turn.now.mono)));
   for (const auto& [id, swarm] : swarms_.all()) {
     const std::size_t others = swarm->roster.state().members.size() - (swarm->role ? 1U : 0U);
     std::string unreached;

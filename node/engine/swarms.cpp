@@ -226,7 +226,7 @@ Result<void> Swarms::can_invite(Now now) const {
 std::optional<Admission> Swarms::admit(Now now, const OpenedFirst& first) {
   const Tag& tag = tags_.at(first.tag);
   if (!is_fresh(first.message.time, now.wall)) {
-    ++clock_misses_;
+    clock_missed(now.mono);
     return std::nullopt;
   }
   if (!ephemerals_.insert(first.ephemeral.view())) return std::nullopt;

@@ -62,6 +62,9 @@ struct Swarm {
 /// Neither used up nor revoked nor expired.
 [[nodiscard]] bool is_usable(const InviteState& invite, UnixMillis now);
 
+/// How long a message with a wrong time counts: whoever sent it tries again within this.
+inline constexpr std::chrono::minutes kClockMemory{15};
+
 /// What a first message leads to.
 struct Admission {
   SwarmId swarm;
@@ -92,9 +95,12 @@ class Swarms {
   [[nodiscard]] std::optional<Admission> admit(Now now, const OpenedFirst& first);
   /// Whether a joiner by one more invite of ours would be answered. Error kLimit.
   [[nodiscard]] Result<void> can_invite(Now now) const;
-  /// First messages or datagrams came whose time lies far outside: somebody's clock is wrong.
-  [[nodiscard]] std::uint64_t clock_misses() const { return clock_misses_; }
-  void count_clock_miss() { ++clock_misses_; }
+  /// A first message or datagram came whose time lies far outside: somebody's clock is wrong.
+  void clock_missed(TimePoint now) { clock_missed_ = now; }
+  /// Of late: clocks are set right, and a machine that slept finds old datagrams when it wakes.
+  [[nodiscard]] bool clock_missed_lately(TimePoint now) const {
+    return clock_missed_ && now - *clock_missed_ < kClockMemory;
+  }
 
   // --- roster ---
   /// Queues operations from a peer; they are taken up some per turn. False: too many are waiting.
@@ -141,7 +147,7 @@ class Swarms {
   std::map<SwarmId, std::unique_ptr<Swarm>> swarms_;
   std::vector<Tag> tags_;  // of the last candidates()
   NonceFilter ephemerals_;
-  std::uint64_t clock_misses_ = 0;
+  std::optional<TimePoint> clock_missed_;
 };
 
 }  // namespace kith::node

@@ -93,6 +93,9 @@ TEST(Clocks, AJumpWhileIdleIsNamedByTheDoctorAndNoMoreThanThat) {
     c.world.node(1).shift_clock(-jump);
     ASSERT_TRUE(c.world.run_until([&] { return waiting->has_value(); }, 10min));
     ASSERT_TRUE(**waiting) << to_string((**waiting).error());
+    c.world.run_for(node::kClockMemory);
+    EXPECT_EQ(state_of_clock(c, 0), "ok");
+    EXPECT_EQ(state_of_clock(c, 1), "ok");
   }
 }
 
@@ -139,6 +142,21 @@ TEST(Sleep, BothAtOnce) {
   c.world.node(0).sleep(1h);
   c.world.node(1).sleep(1h);
   expect_fetched(c, 1, answer, 2h);
+}
+
+TEST(Sleep, ANapWhileIdleIsForgottenSoon) {
+  for (const Duration nap : kNaps) {
+    SCOPED_TRACE(std::to_string(nap / 1min) + " minutes");
+    Case c(3);
+    c.world.run_for(10s);
+    c.world.node(1).sleep(nap);
+    c.world.run_for(nap + 1s);
+    const std::string link = c.share(0, noise_tree(100'000));
+    expect_fetched(c, 1, c.begin(1, Case::fetch_to(link, "/fetched")));
+    // What had waited for it was old. It does not count for long.
+    c.world.run_for(node::kClockMemory);
+    EXPECT_EQ(state_of_clock(c, 1), "ok");
+  }
 }
 
 TEST(Sleep, WhoeverLooksForAShareLooksOnWhenItWakes) {
