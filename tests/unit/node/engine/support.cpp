@@ -153,6 +153,14 @@ void Wire::write(Bytes bytes) {
   }
 }
 
+std::size_t Wire::room() const {
+  std::vector<MutableBytes> plan;
+  node_->engine().read_plan(conn_, plan);
+  std::size_t out = 0;
+  for (const MutableBytes run : plan) out += run.size();
+  return out;
+}
+
 Buffer Wire::read(std::size_t limit) {
   Buffer out;
   while (out.size() < limit) {

@@ -100,6 +100,8 @@ class Wire {
 
   /// As much of it as the node reads.
   void write(Bytes bytes);
+  /// How many bytes the node would take now.
+  [[nodiscard]] std::size_t room() const;
   /// Everything that it has written, or at most so much.
   Buffer read(std::size_t limit = SIZE_MAX);
   void cut();
