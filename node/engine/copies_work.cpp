@@ -48,7 +48,7 @@ void Copies::reopen(Turn& turn, Copy& copy) {
   copy.from_local = false;
   copy.saved = std::move(saved);
   copy.state = State::kOpening;
-  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, true});
+  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, true, {}});
 }
 
 void Copies::on_copied(Turn& turn, const ChunkCopied& result) {

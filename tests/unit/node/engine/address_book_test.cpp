@@ -148,8 +148,9 @@ Duration flooded_wait(AddressBook& book, TimePoint start, const Endpoint& honest
   int told = 0;
   for (TimePoint now = start; now < start + 1h; now += 100ms) {
     for (int i = 0; i < 100; ++i) {
-      book.add(now, dead(told++), device(static_cast<std::uint8_t>(told)), FoundBy::kPeers,
+      book.add(now, dead(told), device(static_cast<std::uint8_t>(told)), FoundBy::kPeers,
                device(66));
+      ++told;
     }
     std::erase_if(dialling, [&](const auto& dial) {
       if (dial.first > now) return false;

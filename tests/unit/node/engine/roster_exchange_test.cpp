@@ -107,7 +107,9 @@ TEST(RosterExchange, ALargeRosterIsTakenAndGivenAFrameAtATime) {
   while (const auto frame = device.first_of(FrameType::kRosterWant)) {
     ++asked;
     const auto want = decoded<RosterWantFrame>(*frame);
-    if (next > first) EXPECT_EQ(want.after, roster.op(next - 1).id);
+    if (next > first) {
+      EXPECT_EQ(want.after, roster.op(next - 1).id);
+    }
     RosterOpsFrame answer;
     while (next < roster.size() && answer.ops.size() < 200) {
       answer.ops.push_back(roster.op(next++).encoded);

@@ -32,7 +32,7 @@ TEST(Progress, NeverWiderThanTheTerminal) {
 }
 
 TEST(Progress, TheUsualTerminalHasABarAtAnyRate) {
-  for (const std::uint64_t rate : {0, 99'900, 10'485'760, 999'000'000}) {
+  for (const std::uint64_t rate : {0U, 99'900U, 10'485'760U, 999'000'000U}) {
     const auto json = fetch_line(50 << 20, 100 << 20, rate);
     EXPECT_NE(format_progress(json, 80).find("[====="), std::string::npos) << rate;
   }
