@@ -17,6 +17,15 @@ Error no_space(const std::string& directory, std::uint64_t needed, std::uint64_t
                      directory, "make room, or choose another directory with -o");
 }
 
+// Calls of the seam name entries of the directory; people are told the path.
+Error located(Error error, const std::string& directory) {
+  if (!error.subject.starts_with('/')) {
+    error.subject =
+        error.subject.empty() ? directory : join_native(directory, std::move(error.subject));
+  }
+  return error;
+}
+
 std::string swap_case(std::string_view name) {
   std::string out(name);
   for (char& c : out) {
@@ -38,7 +47,7 @@ class ExportPreparation {
 
   Result<PreparedExport> run(bool name_given, StagedRoot recorded) {
     if (!name_given && target_.name.starts_with('.')) {
-      return local_error(Errc::kRefused, "the share's name begins with a dot", target_.name,
+      return local_error(Errc::kRefused, "the share's name begins with a dot", path_,
                          "choose a name with --as");
     }
     KITH_TRY(parent_, open_or_make_root(io_, target_.directory));
@@ -193,7 +202,10 @@ class ExportPreparation {
 Result<PreparedExport> prepare_export(FileIo& io, const Root& root, const ShareId& share,
                                       ExportTarget target, StagedRoot recorded) {
   const bool name_given = !target.name.empty();
-  return ExportPreparation(io, root, share, std::move(target)).run(name_given, recorded);
+  const std::string directory = target.directory;
+  auto prepared = ExportPreparation(io, root, share, std::move(target)).run(name_given, recorded);
+  if (!prepared) return located(std::move(prepared).error(), directory);
+  return prepared;
 }
 
 }  // namespace kith::storage

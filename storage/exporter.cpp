@@ -163,8 +163,9 @@ Result<void> Exporter::sync() {
   if (!synced && !dirty.all && synced.error().code == Errc::kRefused) {
     synced = io_->sync_all(files_.top());
   }
-  if (!synced) dirty_.add_all();
-  return synced;
+  if (synced) return synced;
+  dirty_.add_all();
+  return named(std::move(synced).error(), path_);
 }
 
 Result<void> Exporter::sync_some(const DirtySet::Taken& dirty) {
@@ -193,7 +194,7 @@ Result<Exporter::Published> Exporter::publish() {
   files_.forget_open();
   auto renamed = rename_to_final();
   if (!renamed) return named(std::move(renamed).error(), path_);
-  KITH_CHECK(io_->sync(parent_));
+  if (auto synced = io_->sync(parent_); !synced) return named(std::move(synced).error(), path_);
   if (!root_.single_file) return Published{};
   KITH_TRY(const FileInfo info, io_->stat_at(parent_, target_.name));
   return Published{FileStat::of(info)};

@@ -233,6 +233,7 @@ TEST(ExportCrash, EveryCallFailsOnce) {
       if (!failed) break;
       if (!first) {
         EXPECT_EQ(first.error().code, error == ENOSPC ? Errc::kNoSpace : Errc::kIo);
+        EXPECT_TRUE(first.error().subject.starts_with("/out")) << to_string(first.error());
       }
       for (int life = 0; life < 3 && !run.done(); ++life) (void)run.live();
       EXPECT_TRUE(run.done());
