@@ -206,7 +206,9 @@ TEST(Roster, WhoLeavesHidesNoHeadOfOthersBehindItsOwn) {
     std::sort(parents.begin(), parents.end());
     parents.erase(std::unique(parents.begin(), parents.end()), parents.end());
     const Op op = w.make.make(1, parents, w.make.leave(1));
-    if (!w.roster.find(op.id)) EXPECT_TRUE(w.put(op));
+    if (!w.roster.find(op.id)) {
+      EXPECT_TRUE(w.put(op));
+    }
   }
   ASSERT_GT(w.roster.heads().size(), 30u);
   const OpId honest = w.op(0, {w.genesis()}, w.make.invite(9, Role::kMember, 1));
