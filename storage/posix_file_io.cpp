@@ -24,7 +24,7 @@ constexpr std::int64_t kNanosPerSecond = 1'000'000'000;
 // A name as a C string, without allocation: one call of every file of a share makes one.
 class Name {
  public:
-  explicit Name(std::string_view name) : fits_(name.size() < text_.size()) {
+  explicit Name(std::string_view name) : fits_(name.size() <= NAME_MAX) {
     if (!fits_) return;
     std::copy(name.begin(), name.end(), text_.begin());
     text_[name.size()] = '\0';

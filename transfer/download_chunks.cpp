@@ -101,8 +101,8 @@ void Download::on_stored(TimePoint now, const ShareId& id, ChunkIndex index, Con
       store_returned(*share, index);
       if (!share->fetching()) return;
       stop(now, *share, out);
-      out.events.push_back(
-          FetchFailed{id, error.value_or(local_error(Errc::kIo, "a chunk could not be written"))});
+      out.events.push_back(FetchFailed{
+          id, std::move(error).value_or(local_error(Errc::kIo, "a chunk could not be written"))});
       return;
   }
 }

@@ -23,8 +23,8 @@ class Log {
   void write(LogLevel level, const std::string& text) const;
 
  private:
-  std::shared_ptr<void> threads_;  // before the logger, which uses them
   std::shared_ptr<spdlog::logger> logger_;
+  std::shared_ptr<void> threads_;  // ends first: its thread writes by the logger
 };
 
 }  // namespace kith::node

@@ -22,7 +22,7 @@ Result<Roster::Added> Roster::add(Bytes encoded, Trust trust) {
     return peer_error(Errc::kRefused, "roster operation: its author was never in the swarm");
   }
   if (trust == Trust::kNone) KITH_CHECK(verify_op(op));
-  const auto added = place(std::move(op));
+  auto added = place(std::move(op));
   if (added && *added == Added::kAdded) settle(limits::kReducePerTurn - 1);
   return added;
 }
@@ -95,7 +95,7 @@ Result<void> Roster::accept(Op op) {
   return {};
 }
 
-void Roster::wait(Op op, std::vector<OpId> missing_parents) {
+void Roster::wait(Op op, const std::vector<OpId>& missing_parents) {
   const OpId id = op.id;
   for (const OpId& parent : missing_parents) children_[parent].push_back(id);
   waiting_.emplace(id, Waiting{std::move(op), missing_parents.size()});

@@ -84,7 +84,7 @@ class Roster {
   [[nodiscard]] Result<Added> place(Op op);
   [[nodiscard]] Result<void> accept(Op op);
   [[nodiscard]] Result<void> accept_genesis(Op op);
-  void wait(Op op, std::vector<OpId> missing_parents);
+  void wait(Op op, const std::vector<OpId>& missing_parents);
   void forget_waiting(const OpId& id);
   void wake_children(const OpId& parent);
   [[nodiscard]] const Reduction& reduction() const;
