@@ -58,8 +58,9 @@ TEST(Outsider, NobodyHearsOfAnAddBeforeItIsSaved) {
   EXPECT_TRUE(second.frames().empty());
   const auto known = other.frames();
   ASSERT_EQ(known.size(), 1U);
-  for (const Buffer& op : decoded<RosterOpsFrame>(known[0]).ops) {
-    const auto* add = std::get_if<AddBody>(&decode_op(op)->body);
+  for (const Buffer& encoded : decoded<RosterOpsFrame>(known[0]).ops) {
+    const auto op = decode_op(encoded);
+    const auto* add = std::get_if<AddBody>(&op->body);
     EXPECT_TRUE(add == nullptr || add->device.device != keys.id());
   }
   node.hold_catalog = false;
