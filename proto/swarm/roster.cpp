@@ -62,7 +62,7 @@ Result<Roster::Added> Roster::place(Op op) {
     KITH_CHECK(accept(std::move(op)));
     return Added::kAdded;
   }
-  wait(std::move(op), std::move(missing_parents));
+  wait(std::move(op), missing_parents);
   return Added::kWaiting;
 }
 
