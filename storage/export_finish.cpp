@@ -1,5 +1,7 @@
-// The end of a fetch: the staging is brought to exactly what the manifest says, or refused.
+// The end of a fetch: the staging is brought to exactly what the manifest says. What somebody else
+// changed in it is found as far as sizes and times tell, and named, to be written again.
 #include <algorithm>
+#include <optional>
 
 #include "storage/exporter.hpp"
 
@@ -8,7 +10,11 @@ namespace kith::storage {
 class FinishVisitor final : public ManifestVisitor {
  public:
   FinishVisitor(Exporter& exporter, UnixMillis recorded_at, const Exporter::StatsSink& sink)
-      : exporter_(exporter), io_(*exporter.io_), sink_(sink), stats_{recorded_at, {}} {}
+      : exporter_(exporter),
+        io_(*exporter.io_),
+        shape_(exporter.root_),
+        sink_(sink),
+        stats_{recorded_at, {}} {}
 
   Result<void> enter_directory(const Entry& directory) override {
     if (directory.path.empty()) return {};
@@ -17,7 +23,7 @@ class FinishVisitor final : public ManifestVisitor {
   Result<void> leave_directory(const Entry& directory, std::uint64_t children) override {
     return named(leave(directory, children), directory);
   }
-  Result<void> file(const Entry& file) override { return named(settle(file), file); }
+  Result<void> file(const Entry& file) override { return named(look_at(file), file); }
   Result<bool> symlink(const Entry& link) override {
     const bool outside = !symlink_stays_inside(link.path, link.target);
     if (outside) ++report_.links_outside;
@@ -25,26 +31,32 @@ class FinishVisitor final : public ManifestVisitor {
     KITH_CHECK(named(make_link(link), link));
     return true;
   }
-  Result<void> end_page(std::uint32_t number, const Page&) override {
+  Result<void> end_page(std::uint32_t number, const Page& page) override {
+    if (!late_.empty()) KITH_CHECK(settle_late(number, page));
     KITH_CHECK(sink_(number, stats_.encode()));
     stats_.files.clear();
     return {};
   }
-  [[nodiscard]] const Exporter::Finished& report() const { return report_; }
+  Exporter::Finished take_report() { return std::move(report_); }
 
  private:
+  // A file that is not yet, or no more, what the manifest says.
+  struct Late {
+    std::size_t file = 0;          // of the files of its page
+    std::optional<FileInfo> info;  // none: it is not there
+  };
+
+  [[nodiscard]] std::string path_of(const Entry& entry) const {
+    const std::string staging = join_native(exporter_.target_.directory, exporter_.staging_name_);
+    const bool is_top = entry.path.empty() || exporter_.files_.is_single();
+    return is_top ? staging : join_native(staging, entry.path);
+  }
+
   Result<void> named(Result<void> result, const Entry& entry) const {
     if (result) return result;
     Error error = std::move(result).error();
-    const std::string staging = join_native(exporter_.target_.directory, exporter_.staging_name_);
-    const bool is_top = entry.path.empty() || exporter_.files_.is_single();
-    error.subject = is_top ? staging : join_native(staging, entry.path);
+    error.subject = path_of(entry);
     return error;
-  }
-
-  static Error not_as_written() {
-    return local_error(Errc::kChanged, "is not there as it was written", {},
-                       "the next fetch repairs it");
   }
 
   Result<void> enter(const Entry& directory) {
@@ -59,7 +71,7 @@ class FinishVisitor final : public ManifestVisitor {
   Result<void> leave(const Entry& directory, std::uint64_t children) {
     KITH_TRY(const auto dir, exporter_.files_.dir(directory.path));
     KITH_TRY(const auto items, io_.list(*dir));
-    if (items.size() != children) {
+    if (items.size() != children && !lacks_files_) {
       return local_error(Errc::kUnsupported,
                          "the staging holds other entries than the share: names that the file "
                          "system takes for one, or something that was put there",
@@ -72,33 +84,111 @@ class FinishVisitor final : public ManifestVisitor {
     return {};
   }
 
-  Result<void> settle(const Entry& entry) {
+  Result<void> look_at(const Entry& entry) {
     const SplitPath place = exporter_.files_.place(entry.path);
-    if (place.parent != parent_path_ || !parent_) {
-      KITH_TRY(parent_, exporter_.files_.dir(place.parent));
-      parent_path_ = place.parent;
-    }
+    KITH_CHECK(enter_parent(place.parent));
     auto info = io_.stat_at(*parent_, place.name);
-    if (!info && info.error().code == Errc::kNotFound && entry.size == 0) {
-      KITH_TRY(const File made, io_.open_file(*parent_, place.name, OpenMode::kCreate, 0600));
-      exporter_.dirty_.add_directory(place.parent);
-      info = io_.stat(made);
+    if (!info && info.error().code != Errc::kNotFound) return std::move(info).error();
+    if (entry.size == 0 && !(info && is_plain(*info, 0))) {
+      KITH_TRY(info, make_empty(place, info.has_value()));
     }
-    if (!info) return std::move(info).error();
-    const bool ours = info->kind == NodeKind::kFile && info->links == 1;
-    if (!ours || info->size != entry.size) return not_as_written();
-    if (info->mtime_ns != entry.mtime_ns || info->mode != entry.mode) {
-      if (info->mtime_ns != entry.mtime_ns) {
-        KITH_CHECK(io_.set_mtime_at(*parent_, place.name, entry.mtime_ns));
+    stats_.files.push_back(info ? FileStat::of(*info) : FileStat());
+    const bool is_settled = info && is_plain(*info, entry.size) &&
+                            info->mtime_ns == entry.mtime_ns && info->mode == entry.mode;
+    if (is_settled) return {};
+    lacks_files_ = lacks_files_ || !info;
+    late_.push_back({stats_.files.size() - 1, info ? std::optional(*info) : std::nullopt});
+    return {};
+  }
+
+  Result<void> enter_parent(std::string_view directory) {
+    if (parent_ && directory == parent_path_) return {};
+    KITH_TRY(parent_, exporter_.files_.dir(directory));
+    parent_path_ = directory;
+    return {};
+  }
+
+  static bool is_plain(const FileInfo& info, std::uint64_t size) {
+    return info.kind == NodeKind::kFile && info.links == 1 && info.size == size;
+  }
+
+  Result<FileInfo> make_empty(const SplitPath& place, bool in_the_way) {
+    if (in_the_way) KITH_CHECK(io_.remove_file(*parent_, place.name));
+    KITH_TRY(const File made, io_.open_file(*parent_, place.name, OpenMode::kCreate, 0600));
+    exporter_.dirty_.add_directory(place.parent);
+    return io_.stat(made);
+  }
+
+  // Only the page tells which files one chunk held whole; those had their times from the beginning.
+  Result<void> settle_late(std::uint32_t number, const Page& page) {
+    const PageLayout layout(page);
+    std::size_t file = 0;
+    auto late = late_.begin();
+    for (std::uint32_t i = 0; i < page.entries.size() && late != late_.end(); ++i) {
+      if (page.entries[i].kind != EntryKind::kFile || file++ != late->file) continue;
+      const Entry& entry = page.entries[i];
+      auto altered = is_altered(page, layout, i, late->info);
+      if (!altered) return named(std::move(altered).error(), entry);
+      if (*altered) {
+        note_altered(entry, shape_.first_chunk(number), layout.rows_of(page, i));
+      } else {
+        KITH_CHECK(named(settle(entry, *late->info, stats_.files[late->file]), entry));
       }
-      if (info->mode != entry.mode) {
-        KITH_CHECK(io_.set_mode_at(*parent_, place.name, entry.mode));
-      }
-      exporter_.dirty_.add_file(entry.path);
-      info = io_.stat_at(*parent_, place.name);
-      if (!info) return std::move(info).error();
+      ++late;
     }
-    stats_.files.push_back(FileStat::of(*info));
+    late_.clear();
+    return {};
+  }
+
+  Result<bool> is_altered(const Page& page, const PageLayout& layout, std::uint32_t index,
+                          const std::optional<FileInfo>& info) {
+    const Entry& entry = page.entries[index];
+    if (info && (info->kind != NodeKind::kFile || info->links != 1)) {
+      // It may lead elsewhere, or be read and written under another name: it is not ours.
+      KITH_CHECK(enter_parent(exporter_.files_.place(entry.path).parent));
+      KITH_CHECK(io_.remove_file(*parent_, exporter_.files_.place(entry.path).name));
+      lacks_files_ = true;
+      return true;
+    }
+    if (!info || info->size != entry.size) return true;
+    if (info->mtime_ns == entry.mtime_ns || !was_whole(page, layout, index)) return false;
+    KITH_TRY(const std::int64_t kept, kept_time(entry.mtime_ns));
+    return info->mtime_ns != kept;
+  }
+
+  bool was_whole(const Page& page, const PageLayout& layout, std::uint32_t index) const {
+    const auto extents = layout.extents(page, layout.rows_of(page, index).first);
+    return std::ranges::any_of(extents, [&](const Extent& extent) {
+      return extent.entry == index && exporter_.is_whole(extent, page.entries[index]);
+    });
+  }
+
+  // What the file system makes of a time: some keep them to 2 s. Tried on the top, which gets its
+  // own last of all.
+  Result<std::int64_t> kept_time(std::int64_t mtime_ns) {
+    KITH_CHECK(io_.set_mtime(exporter_.files_.top(), mtime_ns));
+    KITH_TRY(const FileInfo info, io_.stat(exporter_.files_.top()));
+    return info.mtime_ns;
+  }
+
+  void note_altered(const Entry& entry, std::uint32_t first_chunk,
+                    std::pair<std::uint32_t, std::uint32_t> rows) {
+    if (report_.altered.empty()) report_.altered_path = path_of(entry);
+    for (std::uint32_t row = rows.first; row < rows.second; ++row) {
+      report_.altered.push_back(shape_.index_of_chunk(first_chunk + row));
+    }
+  }
+
+  Result<void> settle(const Entry& entry, const FileInfo& info, FileStat& stat) {
+    const SplitPath place = exporter_.files_.place(entry.path);
+    KITH_CHECK(enter_parent(place.parent));
+    if (info.mtime_ns != entry.mtime_ns) {
+      KITH_CHECK(io_.set_mtime_at(*parent_, place.name, entry.mtime_ns));
+    }
+    if (info.mode != entry.mode) KITH_CHECK(io_.set_mode_at(*parent_, place.name, entry.mode));
+    exporter_.dirty_.add_file(entry.path);
+    KITH_TRY(const FileInfo now, io_.stat_at(*parent_, place.name));
+    stat = FileStat::of(now);
     return {};
   }
 
@@ -108,7 +198,10 @@ class FinishVisitor final : public ManifestVisitor {
     auto made = io_.make_symlink(*parent, place.name, link.target);
     if (!made && made.error().code == Errc::kExists) {
       const auto target = io_.read_link(*parent, place.name);
-      if (!target || *target != link.target) return not_as_written();
+      if (!target || *target != link.target) {
+        KITH_CHECK(io_.remove_file(*parent, place.name));
+        KITH_CHECK(io_.make_symlink(*parent, place.name, link.target));
+      }
     } else if (!made) {
       return made;
     }
@@ -118,8 +211,11 @@ class FinishVisitor final : public ManifestVisitor {
 
   Exporter& exporter_;
   FileIo& io_;
+  const ShareShape shape_;
   const Exporter::StatsSink& sink_;
   PageStats stats_;
+  std::vector<Late> late_;    // of the page, in order
+  bool lacks_files_ = false;  // directories hold less than they should
   Exporter::Finished report_;
   std::shared_ptr<Dir> parent_;
   std::string parent_path_;
@@ -130,7 +226,7 @@ Result<Exporter::Finished> Exporter::finish(const PageSource& pages, UnixMillis 
   files_.forget_open();
   FinishVisitor visitor(*this, recorded_at, sink);
   KITH_CHECK(walk_manifest(root_, pages, visitor));
-  return visitor.report();
+  return visitor.take_report();
 }
 
 }  // namespace kith::storage

@@ -68,7 +68,7 @@ Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, s
       last_parent = place.parent;
     }
     slices(chunk, extent.chunk_offset, extent.length, content);
-    const bool whole = extent.length == entry.size && !files_.is_single();
+    const bool whole = is_whole(extent, entry);
     auto written = whole ? write_whole(*dir, place.name, entry, content)
                          : write_part(*dir, place.name, entry, extent.file_offset, content);
     if (!written) {
@@ -76,6 +76,25 @@ Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, s
                    files_.is_single() ? path_ : join_native(path_, entry.path));
     }
     dirty_.add_directory(place.parent);
+    dirty_.add_file(entry.path);
+  }
+  return {};
+}
+
+bool Exporter::is_whole(const Extent& extent, const Entry& entry) const {
+  return extent.length == entry.size && !files_.is_single();
+}
+
+Result<void> Exporter::confirm_chunk(const Page& page, const PageLayout& layout,
+                                     std::uint32_t row) {
+  for (const Extent& extent : layout.extents(page, row)) {
+    const Entry& entry = page.entries[extent.entry];
+    if (!is_whole(extent, entry)) continue;
+    const SplitPath place = files_.place(entry.path);
+    KITH_TRY(const auto dir, files_.dir(place.parent));
+    KITH_TRY(const FileInfo info, io_->stat_at(*dir, place.name));
+    if (info.mtime_ns == entry.mtime_ns) continue;
+    KITH_CHECK(io_->set_mtime_at(*dir, place.name, entry.mtime_ns));
     dirty_.add_file(entry.path);
   }
   return {};

@@ -62,6 +62,11 @@ class Exporter {
   [[nodiscard]] Result<void> write_chunk(const Page& page, const PageLayout& layout,
                                          std::uint32_t row, const SlabChain& chunk);
 
+  /// A chunk was read back and has its hash: files that it holds whole get their time, which a
+  /// crash, or whoever touched them, may have taken. Arguments as for write_chunk.
+  [[nodiscard]] Result<void> confirm_chunk(const Page& page, const PageLayout& layout,
+                                           std::uint32_t row);
+
   /// Makes durable what was written before the call.
   [[nodiscard]] Result<void> sync();
   /// Tells the system to begin writing; does not wait.
@@ -69,12 +74,18 @@ class Exporter {
 
   struct Finished {
     std::uint64_t links_outside = 0;  // symlinks that leave the tree, made or left out
+    /// Chunks of files that are not as they were written: missing, of another size, or, of those
+    /// that one chunk held whole, of another time. Not finished then: they must be read back, and
+    /// confirmed or written again.
+    std::vector<ChunkIndex> altered;
+    std::string altered_path;  // of the first such file, in the staging
   };
   /// Called with the number of each page and its encoded PageStats.
   using StatsSink = std::function<Result<void>(std::uint32_t, Buffer)>;
   /// After every chunk was written: checks the manifest as a whole and the staging against it,
-  /// makes what has no content, sets modes and times. May be called again after an error or a
-  /// crash. kNotFound or kChanged with its path: a file is not there as it was written.
+  /// makes what has no content, sets modes and times. May be called again after an error, a crash,
+  /// or when it found something altered. Bytes that somebody changed in a file of several chunks
+  /// are not noticed, if its size stayed: only reading it again would show them.
   [[nodiscard]] Result<Finished> finish(const PageSource& pages, UnixMillis recorded_at,
                                         const StatsSink& sink);
 
@@ -94,6 +105,8 @@ class Exporter {
   Exporter(FileIo& io, const Root& root, ExportTarget target, std::string staging_name, Dir parent,
            Dir top, StagedRoot staged);
 
+  /// The file has all its bytes in this one chunk, and is written in one go.
+  [[nodiscard]] bool is_whole(const Extent& extent, const Entry& entry) const;
   [[nodiscard]] Result<void> write_whole(const Dir& dir, std::string_view name, const Entry& entry,
                                          std::span<const iovec> content);
   [[nodiscard]] Result<void> write_part(const Dir& dir, std::string_view name, const Entry& entry,

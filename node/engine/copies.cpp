@@ -50,6 +50,7 @@ const Copies::Copy* Copies::find(CopyId id) const {
 bool Copies::is_fetch(State state) { return state >= State::kRoot && state <= State::kRenaming; }
 
 bool Copies::will_be_held(const Copy& copy) {
+  if (copy.state == State::kUnreadable) return true;
   if (copy.state != State::kOpening || !copy.saved) return is_held(copy.state);
   const CopyState saved = copy.saved->copy.state;
   return saved == CopyState::kComplete || saved == CopyState::kShared;
@@ -242,7 +243,14 @@ void Copies::unshare(Turn& turn, RequestId request, CopyId id) {
     return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
   }
   if (is_being_renamed(copy->state)) return turn.fail(request, being_renamed(copy->name));
-  remove(turn, *copy, !will_be_held(*copy));
+  // Nobody who says `unshare` means to lose what was fetched so far.
+  if (!will_be_held(*copy)) {
+    return turn.fail(request,
+                     local_error(Errc::kConflict, "it is not shared here yet: it is being fetched",
+                                 shown_name(*copy),
+                                 "'kith cancel' ends the fetch and removes what came so far"));
+  }
+  remove(turn, *copy, false);
   turn.done(request, Ok{});
 }
 

@@ -69,6 +69,7 @@ class Copies {
   void on_copied(Turn& turn, const ChunkCopied& result);
   void on_opened(Turn& turn, CopyOpened result);
   void on_moved(Turn& turn, const CopyMoved& result);
+  void on_located(Turn& turn, const ChunkLocated& result);
   /// Serving found that a chunk's files are missing or changed.
   void withdraw(Turn& turn, CopyId copy, const ShareId& share, ChunkIndex index, const Error& why,
                 const std::string& path);
@@ -127,6 +128,7 @@ class Copies {
     kComplete,
     kShared,
     kFailed,
+    kUnreadable,  // held, but the catalog cannot tell what it is
   };
   struct Listener {
     RequestId request{};
@@ -134,6 +136,11 @@ class Copies {
     bool wait = false;  // however long nobody provides it
     std::uint64_t received_before = 0;
     std::vector<SourceView> sources_before;
+  };
+  /// A chunk that is not here, and a file with bytes in it.
+  struct Missing {
+    ChunkIndex index = 0;
+    std::string path;
   };
   struct Copy {
     CopyId id{};
@@ -166,7 +173,10 @@ class Copies {
     std::vector<Listener> listeners;
     std::map<ChunkIndex, std::string> bad_paths;  // came with wrong bytes: a file in it
     std::set<ChunkIndex> unavailable;             // of these: no source is left
+    std::optional<Missing> missing;               // the first, when nobody provides it
+    bool locating = false;                        // that is being looked up
     bool on_network = false;                      // the transfer core fetches it
+    bool repaired = false;   // its staging was not as written when it was finished: once is enough
     bool abandoned = false;  // its last client left while a job was out: it pauses after that
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
@@ -227,6 +237,7 @@ class Copies {
   }
   void maybe_finish(Turn& turn, Copy& copy);
   void fetch_again(Turn& turn, Copy& copy);
+  void repair(Turn& turn, Copy& copy, const FetchFinished& found);
   void pause(Turn& turn, Copy& copy);
   void abandon(Turn& turn, Copy& copy);
   void fail(Turn& turn, Copy& copy, const Error& error);
@@ -252,6 +263,9 @@ class Copies {
   [[nodiscard]] static Error why_stuck(const Copy& copy);
   void give_up(Turn& turn, Copy& copy, const Error& why);
   [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;
+  [[nodiscard]] static std::optional<ChunkIndex> first_missing(const Copy& copy);
+  [[nodiscard]] bool knows_missing(Turn& turn, Copy& copy);
+  [[nodiscard]] static std::string shown_name(const Copy& copy);
   [[nodiscard]] FetchProgress progress_of(const Copy& copy) const;
   [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;
   [[nodiscard]] std::uint32_t length_of(const Copy& copy, ChunkIndex index) const;

@@ -63,6 +63,8 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.rate_since = turn.now.mono;
   copy.rate_bytes = 0;
   copy.from_local = false;
+  copy.repaired = false;
+  copy.missing.reset();
   copy.jobs = 0;
   if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
@@ -276,6 +278,7 @@ void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
   copy.have.add(index);
   copy.bad_paths.erase(index);
   copy.unavailable.erase(index);
+  if (copy.missing && copy.missing->index == index) copy.missing.reset();
   const std::uint32_t length = length_of(copy, index);
   copy.bytes_have += length;
   copy.unsynced += length;
@@ -327,12 +330,29 @@ void Copies::fetch_again(Turn& turn, Copy& copy) {
   begin_content(turn, copy);
 }
 
+// Somebody changed files of the staging: what they hold is hashed, and fetched again if it is not
+// the share's. Once: whoever does so again and again must be told.
+void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
+  for (const ChunkIndex index : found.altered) {
+    if (!copy.have.has(index)) continue;
+    lose(copy, index);
+    copy.to_check.push_back(index);
+    if (copy.on_network) transfer_.drop_have(turn.now.mono, copy.share, index, turn.transfer);
+  }
+  const Error why =
+      local_error(Errc::kChanged, "was changed or removed while it was being fetched",
+                  found.altered_path, "leave it alone, and give the same command again");
+  if (std::exchange(copy.repaired, true)) return fail(turn, copy, why);
+  turn.log(LogLevel::kWarning, "checked again: " + to_string(why));
+  fetch_again(turn, copy);
+}
+
 void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   const Copy* held = held_at(*copy);
-  if (result.equal && held != nullptr && held->have.count() == held->have.total()) {
+  if (result.equal && held != nullptr && held->root && is_whole(*held)) {
     // It was fetched to this place before, and is still there: no second copy of it.
     answer(turn, *copy, true);
     return remove(turn, *copy, false);
@@ -350,7 +370,7 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
 Copies::Copy* Copies::held_at(const Copy& but) {
   for (auto& [id, copy] : copies_) {
     const bool same = copy.share == but.share && copy.path == but.path;
-    if (id != but.id && same && is_held(copy.state)) return &copy;
+    if (id != but.id && same && will_be_held(copy)) return &copy;
   }
   return nullptr;
 }
@@ -362,6 +382,7 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
     distrust(*copy, result.error->code);
     return fail(turn, *copy, *result.error);
   }
+  if (!result.altered.empty()) return repair(turn, *copy, result);
   if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->links_outside = result.links_outside;
   copy->state = State::kCommitting;

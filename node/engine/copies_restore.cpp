@@ -58,7 +58,7 @@ void Copies::on_opened(Turn& turn, CopyOpened result) {
 
 void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   if (result.error) {
-    copy.state = State::kFailed;
+    copy.state = State::kUnreadable;
     copy.problem = to_string(*result.error);
     return;
   }

@@ -38,6 +38,7 @@ FetchProgress Copies::progress_of(const Copy& copy) const {
     case State::kPaused:
     case State::kWaiting:
     case State::kFailed:
+    case State::kUnreadable:
       out.phase = "looking";
       break;
     case State::kFinishing:
@@ -75,13 +76,17 @@ std::vector<SourceView> Copies::sources_of(const ShareId& share) const {
   return out;
 }
 
+std::string Copies::shown_name(const Copy& copy) {
+  return copy.root && copy.name.empty() ? copy.root->name : copy.name;
+}
+
 ShareView Copies::view(CopyId id) const {
   const Copy& copy = *find(id);
   ShareView out;
   out.share = copy.share;
   out.copy = copy.id;
   out.swarm = copy.swarm;
-  out.name = copy.root && copy.name.empty() ? copy.root->name : copy.name;
+  out.name = shown_name(copy);
   out.path = copy.path.empty() ? copy.directory : copy.path;
   out.problem = copy.problem;
   out.bytes_have = copy.bytes_have;
@@ -105,6 +110,7 @@ ShareView Copies::view(CopyId id) const {
       out.state = "paused";
       break;
     case State::kFailed:
+    case State::kUnreadable:
       out.state = "failed";
       break;
     case State::kComparing:

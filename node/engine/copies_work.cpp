@@ -220,19 +220,48 @@ void Copies::distrust(Copy& copy, Errc why) {
 // --- time ---
 
 bool Copies::is_stuck(Turn& turn, Copy& copy) const {
-  if (!copy.on_network || copy.jobs > 0) return false;
-  const transfer::ShareProgress progress = transfer_.progress(copy.share);
-  const bool moving = turn.now.mono - copy.last_stored < kLookFor || transfer_.reserved() > 0;
-  const bool has_sources = progress.sources > 0;
-  if (has_sources && (moving || copy.state == State::kRoot)) copy.looking_since = turn.now.mono;
+  if (!copy.on_network) return false;
+  // What is being checked may turn out to be missing: then it is looked for from there on.
+  if (copy.jobs > 0) copy.looking_since = turn.now.mono;
+  const bool has_sources = transfer_.progress(copy.share).sources > 0;
+  const bool moving = transfer_.reserved() > 0 || copy.state == State::kRoot;
+  if (has_sources) {
+    copy.looking_since = moving ? turn.now.mono : std::max(copy.looking_since, copy.last_stored);
+  }
   return turn.now.mono - copy.looking_since >= kLookFor;
+}
+
+std::optional<ChunkIndex> Copies::first_missing(const Copy& copy) {
+  if (copy.state != State::kContent) return std::nullopt;
+  for (std::uint32_t chunk = 0; chunk < copy.shape.chunks(); ++chunk) {
+    const ChunkIndex index = copy.shape.index_of_chunk(chunk);
+    if (!copy.have.has(index) && is_placed(copy, chunk)) return index;
+  }
+  return std::nullopt;
+}
+
+// False: it is being found out which file lacks something, so that it can be named.
+bool Copies::knows_missing(Turn& turn, Copy& copy) {
+  const auto index = first_missing(copy);
+  if (!index || (copy.missing && copy.missing->index == *index)) return true;
+  if (!std::exchange(copy.locating, true)) {
+    turn.out.jobs.push_back(LocateChunkJob{copy.id, copy.share, *index});
+  }
+  return false;
+}
+
+void Copies::on_located(Turn& turn, const ChunkLocated& result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || !std::exchange(copy->locating, false)) return;
+  copy->missing = Missing{result.index, result.path};
+  watch_over(turn, *copy);
 }
 
 // Ends a fetch that nobody can serve, unless it was told to wait, and those that wait for it.
 void Copies::watch_over(Turn& turn, Copy& copy) {
   const bool looking =
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
-  if (!looking || !is_stuck(turn, copy)) return;
+  if (!looking || !is_stuck(turn, copy) || !knows_missing(turn, copy)) return;
   const Error why = why_stuck(copy);
   std::vector<CopyId> waiting;
   for (const auto& [id, other] : copies_) {
@@ -260,6 +289,14 @@ Error Copies::why_stuck(const Copy& copy) {
     return local_error(Errc::kVerification,
                        "every source has it wrong; the rest is fetched and kept", path,
                        "the same command goes on when another source is there");
+  }
+  if (copy.missing && !copy.missing->path.empty()) {
+    const std::uint64_t missing = copy.root->totals.stored - copy.bytes_have;
+    return local_error(Errc::kNotFound,
+                       "nobody who is reachable provides it as it was shared; " +
+                           std::to_string(missing) + " bytes are missing in all, what came is kept",
+                       copy.missing->path,
+                       "--wait keeps trying; 'kith peers' shows who is reachable");
   }
   const bool nothing = copy.state == State::kRoot;
   return local_error(Errc::kNotFound,

@@ -115,6 +115,12 @@ struct OpenCopyJob {
   /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one.
   std::vector<ChunkIndex> withdrawn;
 };
+/// Which file has bytes in this content chunk? For messages; its pages are here.
+struct LocateChunkJob {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+};
 /// The owner moved a shared tree.
 struct MoveCopyJob {
   CopyId copy{};
@@ -122,10 +128,10 @@ struct MoveCopyJob {
   std::string path;
 };
 
-using Job =
-    std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
-                 CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob, SyncJob,
-                 VerifyChunkJob, CloseFilesJob, CopyChunkJob, OpenCopyJob, MoveCopyJob>;
+using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
+                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob,
+                         SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, OpenCopyJob,
+                         LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -187,6 +193,9 @@ struct FetchFinished {
   std::uint64_t links_outside = 0;
   /// Recorded state of the files, one blob per page, for serving in place.
   std::vector<Buffer> file_stats;
+  /// Chunks of files that are not there as they were written; then it is not finished.
+  std::vector<ChunkIndex> altered;
+  std::string altered_path;  // of the first such file
 };
 struct FetchRenamed {
   CopyId copy{};
@@ -235,6 +244,11 @@ struct CopyOpened {
   bool missing = false;              // the share does not stand at the copy's path
   std::vector<std::string> changed;  // files of the withdrawn chunks
 };
+struct ChunkLocated {
+  CopyId copy{};
+  ChunkIndex index = 0;
+  std::string path;  // in the share; empty: its page cannot be read
+};
 struct CopyMoved {
   CopyId copy{};
   std::string path;
@@ -242,8 +256,9 @@ struct CopyMoved {
   std::vector<Buffer> file_stats;
 };
 
-using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
-                               CopySynced, ChunkVerified, ChunkCopied, CopyOpened, CopyMoved>;
+using JobResult =
+    std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                 DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded, CopySynced,
+                 ChunkVerified, ChunkCopied, CopyOpened, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

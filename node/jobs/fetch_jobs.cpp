@@ -222,8 +222,10 @@ JobResult Jobs::perform(const FinishFetchJob& job, UnixMillis wall) {
       out.file_stats.at(page) = std::move(stats);
       return {};
     };
-    KITH_TRY(const auto finished, exporter->finish(page_source(share), wall, sink));
+    KITH_TRY(auto finished, exporter->finish(page_source(share), wall, sink));
     out.links_outside = finished.links_outside;
+    out.altered = std::move(finished.altered);
+    out.altered_path = std::move(finished.altered_path);
     return exporter->sync();
   };
   if (auto done = finish(); !done) out.error = std::move(done).error();

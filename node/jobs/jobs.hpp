@@ -47,6 +47,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
   [[nodiscard]] JobResult perform(const CloseFilesJob& job);
+  [[nodiscard]] JobResult perform(const LocateChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);
   [[nodiscard]] JobResult perform(const MoveCopyJob& job, UnixMillis wall);
@@ -75,6 +76,7 @@ class Jobs {
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
   [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
                                                   const Place& place);
+  [[nodiscard]] Result<void> confirm_chunk(CopyId copy, const Place& place);
   [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, UnixMillis wall,
                                                std::uint32_t& size, std::string& path);
   [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,

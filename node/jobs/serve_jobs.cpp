@@ -87,6 +87,16 @@ Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, con
   return place.row.length;
 }
 
+// Of a fetch; held copies are left as they are.
+Result<void> Jobs::confirm_chunk(CopyId copy, const Place& place) {
+  const auto exporter = copies_.exporter(copy);
+  if (exporter == nullptr) return {};
+  for (const Place::Part& part : place.parts) {
+    KITH_CHECK(exporter->confirm_chunk(part.page->page, part.page->layout, part.row));
+  }
+  return {};
+}
+
 JobResult Jobs::perform(const VerifyChunkJob& job) {
   ChunkVerified out;
   out.verify = job.verify;
@@ -106,7 +116,7 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
     KITH_TRY(const Place place, place_of(*share, job.index));
     out.path = path_in(place);
     KITH_TRY(out.bytes, check_chunk(job.copy, *share, place));
-    return {};
+    return confirm_chunk(job.copy, place);
   };
   auto done = verify();
   out.good = done.has_value();
@@ -114,6 +124,14 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
     out.error = std::move(done).error();
     if (!out.error->subject.empty()) out.path = out.error->subject;
   }
+  return out;
+}
+
+JobResult Jobs::perform(const LocateChunkJob& job) {
+  ChunkLocated out{job.copy, job.index, {}};
+  const auto share = manifests_.share(job.share);
+  if (!share) return out;
+  if (const auto place = place_of(**share, job.index)) out.path = path_in(*place);
   return out;
 }
 

@@ -153,6 +153,22 @@ class Fetching(KithTest):
         self.assertLess(last["bytes_received"], 28_000_000)
         self.assertEqual((self.out / "file").read_bytes(), file.read_bytes())
 
+    def test_unshare_keeps_what_was_fetched_so_far(self):
+        file = self.top / "file"
+        file.write_bytes(random.Random(8).randbytes(20_000_000))
+        link = self.share(file)
+        self.a.run("config", "limit", "5MB/s")
+        process = self.b.begin("--json", "fetch", link, "-o", self.out)
+        process.wait_line(lambda line: line.get("bytes_done", 0) > 2_000_000)
+        error = self.assert_fails(self.b.run("--json", "unshare", link), 1, "conflict")
+        self.assertIn("kith cancel", error["hint"])
+        process.signal(signal.SIGINT)
+        self.assert_fails(process.result(), 130)
+        self.assert_fails(self.b.run("--json", "unshare", link), 1, "conflict")
+        self.a.run("config", "limit", "none")
+        self.assertLess(self.fetch(link).last["bytes_received"], 19_000_000)
+        self.assertEqual((self.out / "file").read_bytes(), file.read_bytes())
+
     def test_detached(self):
         file = self.top / "file"
         file.write_bytes(random.Random(6).randbytes(3_000_000))

@@ -259,6 +259,56 @@ TEST(Disks, OneRottenChunkOfASoleSourceIsNamedAndTheRestComes) {
   EXPECT_EQ(c.shares(1).size(), 1U);
 }
 
+TEST(Disks, AFileThatItsOwnerChangedIsNamedWhereItIsMissed) {
+  Case c(2);
+  const std::string link = share_settled(c, 0, noise_tree(1 << 20));
+  c.world.run_for(1min);
+  auto& disk = c.world.node(0).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  const storage::Dir root = disk.open_root("/shared").value();
+  const storage::File file = disk.open_file(root, "b", storage::OpenMode::kReadWrite).value();
+  char byte = '!';
+  const iovec part{&byte, 1};
+  ASSERT_TRUE(disk.write(file, 0, std::span(&part, 1)));
+  const TimePoint began = c.world.now().mono;
+  const auto failed = c.ask(1, Case::fetch_to(link, "/fetched"), 10min);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::kNotFound) << to_string(failed.error());
+  EXPECT_EQ(failed.error().subject, "b");
+  EXPECT_LT(c.world.now().mono - began, node::kLookFor + 10s) << "it waited twice";
+  EXPECT_GE(c.shares(1).front().bytes_have, 1U << 20);
+}
+
+// While it stood still somebody changed what had come: a small file, a large one, and more.
+TEST(Disks, AStagingThatWasChangedIsRepairedByTheSameCommand) {
+  Case c(2);
+  Tree tree = noise_tree(1 << 20);
+  tree["c"] = storage::test::file("another");
+  const std::string link = share_settled(c, 0, tree);
+  ASSERT_TRUE(c.ask(0, node::SetLimit{256 * 1024}));
+  c.begin(1, Case::fetch_to(link, "/fetched"));
+  const std::string staging = "/fetched/" + storage::staging_name("it", Link::parse(link)->share);
+  auto& disk = c.world.node(1).disk();
+  const auto has_b = [&] {
+    const auto root = disk.open_root(staging);
+    return root && disk.stat_at(*root, "b");
+  };
+  ASSERT_TRUE(c.world.run_until(has_b, 60s));
+  c.world.run_for(2 * node::kFlushEvery);  // and knows that it has it
+  c.world.node(1).crash(Node::Crash::kProcess);
+  const storage::Dir root = disk.open_root(staging).value();
+  for (const char* name : {"a", "b"}) {
+    const auto file = disk.open_file(root, name, storage::OpenMode::kReadWrite);
+    if (!file) continue;
+    char bytes[] = "xx";
+    const iovec part{bytes, 2};
+    const std::uint64_t at = disk.stat(*file)->size;
+    ASSERT_TRUE(disk.write(*file, std::string_view(name) == "a" ? at : 0, std::span(&part, 1)));
+  }
+  c.world.node(1).start();
+  expect_fetched(c, 1, c.begin(1, Case::fetch_to(link, "/fetched")));
+}
+
 // Every read fails for a while.
 void fail_reads(MemoryFileIo& disk, std::uint64_t calls) {
   for (std::uint64_t i = 1; i <= calls; ++i) disk.fail_at(disk.calls() + i, EIO);

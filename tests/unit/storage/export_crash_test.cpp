@@ -52,6 +52,10 @@ class CrashRun {
     auto finished = exporter.finish(shared_.pages(), UnixMillis(0), no_stats());
     if (!finished && !io_.crashed()) known_.had.clear();  // verify everything: here, fetch it again
     if (!finished) return std::move(finished).error();
+    if (!finished->altered.empty()) {
+      ADD_FAILURE() << "altered: " << finished->altered_path;
+      return local_error(Errc::kChanged, "altered", finished->altered_path);
+    }
     KITH_CHECK(sync(exporter));
     known_.complete = true;
     KITH_CHECK(exporter.publish());
@@ -85,6 +89,7 @@ class CrashRun {
       if (good.contains(chunk)) {
         EXPECT_TRUE(is_on_disk(exporter, chunk)) << "a durable chunk is lost: " << chunk;
       } else if (is_on_disk(exporter, chunk)) {
+        KITH_CHECK(confirm(exporter, chunk));
         good.insert(chunk);
       }
       if (io_.crashed()) return local_error(Errc::kIo, "crashed");
@@ -108,6 +113,17 @@ class CrashRun {
                                  static_cast<std::uint32_t>(expected.size()));
     // A crash while reading is no proof of anything.
     return io_.crashed() || (read && read->data.to_buffer() == expected);
+  }
+
+  Result<void> confirm(Exporter& exporter, std::uint32_t chunk) {
+    const ShareShape shape(shared_.import.root);
+    const auto [first, last] = shape.pages_of_chunk(chunk);
+    for (std::uint32_t number = first; number <= last; ++number) {
+      if (!shape.describes(number, chunk)) continue;
+      const Page page = shared_.page(number);
+      KITH_CHECK(exporter.confirm_chunk(page, PageLayout(page), chunk - shape.first_chunk(number)));
+    }
+    return {};
   }
 
   [[nodiscard]] const Tree& expected() const { return *tree_; }

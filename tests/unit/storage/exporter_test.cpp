@@ -194,7 +194,7 @@ TEST_F(ExporterTest, SymlinksInTheStagingAreNotFollowed) {
     ASSERT_OK(io_->make_symlink(*stage, attack.name, attack.target));
     const auto written = write_all(*prepared->exporter);
     const bool refused = !written || !finish(*prepared->exporter);
-    if (std::string_view(attack.name) == "a") {
+    if (std::string_view(attack.name) == "a" || std::string_view(attack.name) == "empty") {
       EXPECT_FALSE(refused);  // a whole file takes the place of whatever is there
     } else {
       EXPECT_TRUE(refused) << attack.name;
@@ -226,17 +226,91 @@ TEST_F(ExporterTest, WhatDoesNotBelongInTheStagingIsNotPublished) {
   EXPECT_OK(finish(*prepared->exporter));
 }
 
-TEST_F(ExporterTest, AFileThatWasTakenAwayIsMissed) {
+using Change = std::function<void(MemoryFileIo&, const Dir& stage)>;
+
+void overwrite(MemoryFileIo& io, const Dir& dir, std::string_view name, std::uint64_t at) {
+  const auto opened = io.open_file(dir, name, OpenMode::kReadWrite);
+  char byte = '!';
+  const iovec part{&byte, 1};
+  ASSERT_OK(io.write(*opened, at, std::span(&part, 1)));
+}
+
+const struct {
+  const char* what;
+  const char* path;
+  Change change;
+} kChanges[] = {
+    {"gone", "a", [](auto& io, const Dir& stage) { ASSERT_OK(io.remove_file(stage, "a")); }},
+    {"other bytes", "a", [](auto& io, const Dir& stage) { overwrite(io, stage, "a", 1); }},
+    {"longer", "a", [](auto& io, const Dir& stage) { overwrite(io, stage, "a", 3); }},
+    {"touched", "d/b",
+     [](auto& io, const Dir& stage) {
+       ASSERT_OK(io.set_mtime_at(*io.open_dir(stage, "d"), "b", 5'000'000'000));
+     }},
+    {"linked", "a",
+     [](auto& io, const Dir& stage) {
+       ASSERT_OK(io.remove_file(stage, "a"));
+       ASSERT_OK(io.make_symlink(stage, "a", "large"));
+     }},
+    {"a large one gone", "large",
+     [](auto& io, const Dir& stage) { ASSERT_OK(io.remove_file(stage, "large")); }},
+    {"a large one longer", "large",
+     [](auto& io, const Dir& stage) { overwrite(io, stage, "large", 9000); }},
+};
+
+TEST_F(ExporterTest, AFileThatSomebodyChangedIsNamedAndWrittenAgain) {
+  for (const auto& [what, path, change] : kChanges) {
+    SCOPED_TRACE(what);
+    use(kTree);
+    auto prepared = prepare(target());
+    ASSERT_OK(prepared);
+    ASSERT_OK(write_all(*prepared->exporter));
+    change(*io_, *io_->open_root("/out/" + staging()));
+    const auto finished = finish(*prepared->exporter);
+    ASSERT_OK(finished);
+    EXPECT_FALSE(finished->altered.empty());
+    EXPECT_EQ(finished->altered_path, "/out/" + staging() + "/" + path);
+    const ShareShape shape(shared_->import.root);
+    for (const ChunkIndex index : finished->altered) {
+      const std::uint32_t chunk = index - shape.index_of_chunk(0);
+      ASSERT_OK(write_chunk(*prepared->exporter, pool_, *shared_, chunk));
+    }
+    const auto again = finish(*prepared->exporter);
+    ASSERT_OK(again);
+    EXPECT_TRUE(again->altered.empty()) << again->altered_path;
+    ASSERT_OK(prepared->exporter->publish());
+    EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+  }
+}
+
+TEST_F(ExporterTest, AFileThatWasOnlyTouchedIsConfirmed) {
   use(kTree);
   auto prepared = prepare(target());
   ASSERT_OK(prepared);
   ASSERT_OK(write_all(*prepared->exporter));
-  ASSERT_OK(io_->remove_file(*io_->open_root("/out/" + staging()), "a"));
-  const auto finished = finish(*prepared->exporter);
-  EXPECT_ERROR(finished, Errc::kNotFound);
-  EXPECT_EQ(finished.error().subject, "/out/" + staging() + "/a");
+  const auto stage = io_->open_root("/out/" + staging());
+  ASSERT_OK(io_->set_mtime_at(*stage, "a", 5'000'000'000));
+  ASSERT_EQ(finish(*prepared->exporter)->altered.size(), 1U);
+  for (std::uint32_t number = 0; number < shared_->import.root.pages.size(); ++number) {
+    const Page page = shared_->page(number);
+    for (std::uint32_t row = 0; row < page.rows.size(); ++row) {
+      ASSERT_OK(prepared->exporter->confirm_chunk(page, PageLayout(page), row));
+    }
+  }
+  EXPECT_TRUE(finish(*prepared->exporter)->altered.empty());
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
+}
+
+TEST_F(ExporterTest, ALinkThatLeadsElsewhereIsMadeAnew) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
   ASSERT_OK(write_all(*prepared->exporter));
-  EXPECT_OK(finish(*prepared->exporter));
+  ASSERT_OK(io_->make_symlink(*io_->open_root("/out/" + staging()), "link", "a"));
+  ASSERT_OK(finish(*prepared->exporter));
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree"), without_link_times(kTree));
 }
 
 TEST_F(ExporterTest, OnlyOneFillsAStaging) {

@@ -59,6 +59,14 @@ class CopiesTest : public testing::Test {
         out_.jobs.begin(), out_.jobs.end(), [](const Job& j) { return get_if<J>(&j) != nullptr; }));
   }
 
+  std::vector<Error> errors() const {
+    std::vector<Error> out;
+    for (const Reply& reply : out_.replies) {
+      if (const auto* error = std::get_if<Error>(&reply.body)) out.push_back(*error);
+    }
+    return out;
+  }
+
   FetchPrepared begin_fetch(bool fresh = true) {
     Fetch command;
     command.link.share = share_;
@@ -138,7 +146,9 @@ TEST_F(CopiesTest, WhatWasNotSyncedWhenTheDiskFailedIsWrittenAgain) {
   synced(first);
   copied(1);
   ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
-  const FetchFinished failed{copy_, local_error(Errc::kIo, "the disk is broken"), 0, {}};
+  FetchFinished failed;
+  failed.copy = copy_;
+  failed.error = local_error(Errc::kIo, "the disk is broken");
   run([&](Turn& turn) { copies_.on_finished(turn, failed); });
   fetch(false);
   EXPECT_EQ(jobs<CopyChunkJob>(), kChunks);
@@ -173,11 +183,56 @@ TEST_F(CopiesTest, AFetchThatLostAChunkWhileItWasFinishedFetchesItAgain) {
   ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
   const Error wrong = local_error(Errc::kVerification, "its bytes changed");
   run([&](Turn& turn) { copies_.withdraw(turn, copy_, share_, 3, wrong, "a file"); });
-  run([&](Turn& turn) { copies_.on_finished(turn, {copy_, {}, 0, {}}); });
+  FetchFinished done;
+  done.copy = copy_;
+  run([&](Turn& turn) { copies_.on_finished(turn, done); });
   ASSERT_EQ(jobs<CopyChunkJob>(), 1U);
   EXPECT_EQ(job<CopyChunkJob>()->index, 3U);
   copied(1);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+FetchFinished altered(CopyId copy, std::vector<ChunkIndex> chunks) {
+  FetchFinished out;
+  out.copy = copy;
+  out.altered = std::move(chunks);
+  out.altered_path = "/fetched/.it/a";
+  return out;
+}
+
+TEST_F(CopiesTest, AFileThatWasChangedInTheStagingIsCopiedAgainOnce) {
+  fetch();
+  copied(0);
+  copied(1);
+  ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
+  run([&](Turn& turn) { copies_.on_finished(turn, altered(copy_, {3})); });
+  ASSERT_EQ(jobs<CopyChunkJob>(), 1U);
+  EXPECT_EQ(job<CopyChunkJob>()->index, 3U);
+  copied(1);
+  ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
+  run([&](Turn& turn) { copies_.on_finished(turn, altered(copy_, {2})); });
+  ASSERT_EQ(out_.replies.size(), 1U) << "who changes it again must be told";
+  const Error error = std::get<Error>(out_.replies.front().body);
+  EXPECT_EQ(error.code, Errc::kChanged);
+  EXPECT_EQ(error.subject, "/fetched/.it/a");
+  fetch(false);
+  ASSERT_EQ(jobs<CopyChunkJob>(), 1U) << "the same command repairs it";
+  EXPECT_EQ(job<CopyChunkJob>()->index, 2U);
+}
+
+// What came so far is somebody's: only `cancel` may throw it away.
+TEST_F(CopiesTest, UnshareOfAFetchIsRefused) {
+  fetch();
+  copied(0);
+  for (const char* state : {"fetching", "paused"}) {
+    EXPECT_EQ(copies_.view(copy_).state, state);
+    run([&](Turn& turn) { copies_.unshare(turn, RequestId{5}, copy_); });
+    ASSERT_EQ(out_.replies.size(), 1U);
+    EXPECT_EQ(std::get<Error>(out_.replies.front().body).code, Errc::kConflict);
+    EXPECT_EQ(jobs<DiscardFetchJob>(), 0U);
+    EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
+    run([&](Turn& turn) { copies_.cancel_request(turn, kFetch); });
+  }
 }
 
 // A fetch from peers serves what it has: what one of them calls bad is looked into.
@@ -245,6 +300,46 @@ TEST_F(FetchedCopies, AChunkThatIsCalledBadAndIsNotDelaysTheEndOnly) {
   written(1);
   verified(0, true);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(FetchedCopies, AFileThatWasChangedInTheStagingIsHashedBeforeItIsFetchedAgain) {
+  written(0);
+  written(1);
+  ASSERT_EQ(jobs<FinishFetchJob>(), 1U);
+  run([&](Turn& turn) { copies_.on_finished(turn, altered(copy_, {2, 3})); });
+  ASSERT_EQ(jobs<VerifyChunkJob>(), 2U);
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
+  verified(0, true);
+  verified(1, false);
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  written(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(FetchedCopies, WhoLacksTheRestNamesAFileOfIt) {
+  written(0);
+  now_.mono += kLookFor;
+  run([&](Turn& turn) { copies_.on_timeout(turn); });
+  ASSERT_EQ(jobs<LocateChunkJob>(), 1U);
+  EXPECT_EQ(job<LocateChunkJob>()->index, 3U);
+  EXPECT_TRUE(errors().empty());
+  run([&](Turn& turn) { copies_.on_timeout(turn); });
+  EXPECT_EQ(jobs<LocateChunkJob>(), 0U) << "once is enough";
+  run([&](Turn& turn) { copies_.on_located(turn, {copy_, 3, "d/a"}); });
+  ASSERT_EQ(errors().size(), 1U);
+  const Error error = errors().front();
+  EXPECT_EQ(error.code, Errc::kNotFound);
+  EXPECT_EQ(error.subject, "d/a");
+}
+
+TEST_F(FetchedCopies, WhatCameWhileTheFileWasLookedUpIsProgress) {
+  now_.mono += kLookFor;
+  run([&](Turn& turn) { copies_.on_timeout(turn); });
+  ASSERT_EQ(jobs<LocateChunkJob>(), 1U);
+  written(0);
+  run([&](Turn& turn) { copies_.on_located(turn, {copy_, 2, "a"}); });
+  EXPECT_TRUE(errors().empty()) << "it has something new";
 }
 
 }  // namespace
