@@ -26,6 +26,7 @@ inline constexpr std::size_t kFlushBytes =
     32 * kMiB;  // of new chunks, then have-bits are committed
 inline constexpr std::size_t kSyncBytes = 256 * kMiB;  // of new chunks, then content is synced
 inline constexpr std::size_t kBackgroundJobs = 4;      // chunks checked or copied at a time
+inline constexpr std::size_t kSuspects = 100;  // chunks of a copy hashed because of how files look
 
 // --- content ---
 inline constexpr std::size_t kPageMax = 1 * kMiB;      // one encoded page, and the root

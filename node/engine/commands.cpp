@@ -5,6 +5,12 @@
 #include "proto/limits.hpp"
 
 namespace kith::node {
+namespace {
+
+// How long who asks what there is waits until the files were looked at.
+constexpr std::chrono::seconds kLookTime{1};
+
+}  // namespace
 
 void Engine::handle_command(Now now, Command command, Outbox& out) {
   Turn turn{now, out, transfer_out_};
@@ -15,6 +21,16 @@ void Engine::handle_command(Now now, Command command, Outbox& out) {
 
 void Engine::run(Turn& turn, Command command) {
   if (must_wait(command.body)) return waiting_.push_back(std::move(command));
+  const bool shows = std::holds_alternative<ListShares>(command.body) ||
+                     std::holds_alternative<ShowShare>(command.body);
+  if (shows) {
+    copies_.look(turn);
+    return looking_.push_back({std::move(command), turn.now.mono + kLookTime});
+  }
+  perform(turn, std::move(command));
+}
+
+void Engine::perform(Turn& turn, Command command) {
   std::visit([&](auto& body) { on_command(turn, command.request, std::move(body)); }, command.body);
 }
 
@@ -36,6 +52,19 @@ bool Engine::must_wait(const CommandBody& body) const {
 
 void Engine::run_waiting(Turn& turn) {
   for (Command& command : std::exchange(waiting_, {})) run(turn, std::move(command));
+}
+
+// Who asks what there is gets what the files look like now, if that does not take long.
+void Engine::run_looked(Turn& turn) {
+  if (looking_.empty()) return;
+  const bool is_looking = copies_.is_looking();
+  for (Looking& looking : std::exchange(looking_, {})) {
+    if (is_looking && turn.now.mono < looking.until) {
+      looking_.push_back(std::move(looking));
+    } else {
+      perform(turn, std::move(looking.command));
+    }
+  }
 }
 
 // Transfer knows devices; people want names.
@@ -359,6 +388,7 @@ void Engine::on_command(Turn& turn, RequestId request, const AddBootstrap& comma
 
 void Engine::on_command(Turn& turn, RequestId, const CancelRequest& command) {
   std::erase_if(waiting_, [&](const Command& c) { return c.request == command.request; });
+  std::erase_if(looking_, [&](const Looking& l) { return l.command.request == command.request; });
   copies_.cancel_request(turn, command.request);
   for (const auto& [number, join] : joins_) {
     if (join->request != command.request) continue;

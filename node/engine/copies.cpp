@@ -94,6 +94,7 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   Copy& copy = insert(command.copy, command.share);
   copy.problem.clear();
   copy.problem_paths.clear();
+  copy.look.reset();
   copy.swarm = command.swarm;
   copy.key = command.key;
   copy.state = State::kShared;

@@ -50,6 +50,10 @@ class Copies {
   void cancel(Turn& turn, RequestId request, CopyId copy);
   void verify(Turn& turn, RequestId request, std::vector<CopyId> copies);
   void moved(Turn& turn, RequestId request, CopyId copy, std::string path);
+  /// Looks at the files of every held copy: what is not as recorded is hashed, and withdrawn if it
+  /// is not the share's.
+  void look(Turn& turn);
+  [[nodiscard]] bool is_looking() const;
   /// The client of a command went away: a fetch nobody waits for, and that is not detached, pauses.
   void cancel_request(Turn& turn, RequestId request);
   /// Everything of a swarm that was left.
@@ -70,6 +74,7 @@ class Copies {
   void on_opened(Turn& turn, CopyOpened result);
   void on_moved(Turn& turn, const CopyMoved& result);
   void on_located(Turn& turn, const ChunkLocated& result);
+  void on_looked(Turn& turn, const PageLooked& result);
   /// Serving found that a chunk's files are missing or changed.
   void withdraw(Turn& turn, CopyId copy, const ShareId& share, ChunkIndex index, const Error& why,
                 const std::string& path);
@@ -142,6 +147,10 @@ class Copies {
     ChunkIndex index = 0;
     std::string path;
   };
+  struct Look {
+    std::size_t jobs = 0;
+    std::size_t suspects = 0;  // so far
+  };
   struct Copy {
     CopyId id{};
     ShareId share;
@@ -182,6 +191,7 @@ class Copies {
     std::set<std::string> problem_paths;
     std::string problem;
     std::optional<TimePoint> close_at;  // its files may be open. Held copies only
+    std::optional<Look> look;           // under way. Held copies only
   };
   /// A `verify` command: chunks of its copies, one after the other, some at a time.
   struct Verify {
@@ -255,6 +265,7 @@ class Copies {
   void flush(Turn& turn, Copy& copy);
   void wake_waiting(Turn& turn, const ShareId& share);
   void report_progress(Turn& turn, Copy& copy);
+  static void end_look(Copy& copy);
   void verify_more(Turn& turn, Verify& verify);
   void sync(Turn& turn, Copy& copy);
   void start_writeback(Turn& turn, Copy& copy);

@@ -88,6 +88,45 @@ void Copies::check_more(Turn& turn, Copy& copy) {
   }
 }
 
+// --- looking at held copies ---
+
+// One page after the other: a look must not keep the pool from what peers wait for.
+void Copies::look(Turn& turn) {
+  for (auto& [id, copy] : copies_) {
+    if (!is_held(copy.state) || copy.look || copy.shape.pages() == 0) continue;
+    copy.look = Look{1, 0};
+    will_read(turn, copy);
+    turn.out.jobs.push_back(LookPageJob{id, copy.share, 0});
+  }
+}
+
+bool Copies::is_looking() const {
+  return std::ranges::any_of(copies_,
+                             [](const auto& item) { return item.second.look.has_value(); });
+}
+
+void Copies::on_looked(Turn& turn, const PageLooked& result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->share != result.share || !copy->look) return;
+  for (const ChunkIndex index : result.suspects) {
+    if (copy->look->suspects == limits::kSuspects) break;
+    if (!copy->have.has(index)) continue;
+    ++copy->look->suspects;
+    ++copy->look->jobs;
+    turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, index, kForLook});
+  }
+  const std::uint32_t next = result.page + 1;
+  if (next < copy->shape.pages() && copy->look->suspects < limits::kSuspects) {
+    turn.out.jobs.push_back(LookPageJob{copy->id, copy->share, next});
+    return;
+  }
+  end_look(*copy);
+}
+
+void Copies::end_look(Copy& copy) {
+  if (copy.look && --copy.look->jobs == 0) copy.look.reset();
+}
+
 void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
   for (Verify& verify : verifies_) {
     if (verify.number != result.verify) continue;
@@ -118,6 +157,7 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
     const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
     withdraw(turn, copy->id, copy->share, result.index, why, result.path);
   }
+  if (copy != nullptr && result.verify == kForLook) end_look(*copy);
   for (Verify& verify : verifies_) verify_more(turn, verify);
   std::erase_if(verifies_, [](const Verify& verify) { return verify.at >= verify.copies.size(); });
 }

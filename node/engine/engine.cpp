@@ -67,6 +67,7 @@ void Engine::shutdown(Now now, Outbox& out) {
 void Engine::finish_turn(Turn& turn) {
   last_now_ = turn.now.mono;
   run_waiting(turn);
+  run_looked(turn);
   for (;;) {
     while (drain_transfer(turn)) {
     }
@@ -188,6 +189,7 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
     void operator()(ChunkCopied&& r) { engine.copies_.on_copied(turn, r); }
     void operator()(CopyOpened&& r) { engine.copies_.on_opened(turn, std::move(r)); }
+    void operator()(PageLooked&& r) { engine.copies_.on_looked(turn, r); }
     void operator()(ChunkLocated&& r) { engine.copies_.on_located(turn, r); }
     void operator()(CopyMoved&& r) { engine.copies_.on_moved(turn, r); }
   };

@@ -183,7 +183,9 @@ class Engine {
 
   // commands.cpp: one function per command
   void run(Turn& turn, Command command);
+  void perform(Turn& turn, Command command);
   void run_waiting(Turn& turn);
+  void run_looked(Turn& turn);
   [[nodiscard]] bool must_wait(const CommandBody& body) const;
   void on_command(Turn& turn, RequestId request, const CreateSwarm& command);
   void on_command(Turn& turn, RequestId request, const ListSwarms& command);
@@ -240,10 +242,16 @@ class Engine {
   };
   std::map<std::uint64_t, Redemption> redemptions_;
   std::map<std::uint64_t, std::vector<Promise>> promises_;  // by the ack of what they wait for
-  std::vector<Command> waiting_;                            // about copies that are being taken up
-  std::uint64_t next_ack_ = 1ULL << 32;                     // Copies counts from 1
-  transfer::RateLimit handshakes_;                          // answered: of those who hold a psk
-  dht::RateLimiter first_messages_;  // tried, per subnet: strangers spend nothing but their own
+  /// A command that shows copies, while their files are looked at.
+  struct Looking {
+    Command command;
+    TimePoint until;
+  };
+  std::vector<Looking> looking_;
+  std::vector<Command> waiting_;         // about copies that are being taken up
+  std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
+  transfer::RateLimit handshakes_;       // answered: of those who hold a psk
+  dht::RateLimiter first_messages_;      // tried, per subnet: strangers spend nothing but their own
   TimePoint started_{};
   TimePoint last_now_{};
   TimePoint next_watch_{};

@@ -93,8 +93,10 @@ struct VerifyChunkJob {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
-  std::uint64_t verify = 0;  // comes back: for which `verify` command; 0: for none
+  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files.
+  std::uint64_t verify = 0;
 };
+inline constexpr std::uint64_t kForLook = UINT64_MAX;
 /// Close what is open of a held copy: a file that was deleted keeps its space until then. It is
 /// opened again when it is read again. Answer: FetchDiscarded.
 struct CloseFilesJob {
@@ -115,6 +117,12 @@ struct OpenCopyJob {
   /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one.
   std::vector<ChunkIndex> withdrawn;
 };
+/// Which files of a page of a held copy are missing, or have another size or time than recorded?
+struct LookPageJob {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
+};
 /// Which file has bytes in this content chunk? For messages; its pages are here.
 struct LocateChunkJob {
   CopyId copy{};
@@ -131,7 +139,7 @@ struct MoveCopyJob {
 using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
                          CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob,
                          SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, OpenCopyJob,
-                         LocateChunkJob, MoveCopyJob>;
+                         LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -244,6 +252,12 @@ struct CopyOpened {
   bool missing = false;              // the share does not stand at the copy's path
   std::vector<std::string> changed;  // files of the withdrawn chunks
 };
+struct PageLooked {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
+  std::vector<ChunkIndex> suspects;  // of these files, the first limits::kSuspects: to be hashed
+};
 struct ChunkLocated {
   CopyId copy{};
   ChunkIndex index = 0;
@@ -259,6 +273,6 @@ struct CopyMoved {
 using JobResult =
     std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
                  DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded, CopySynced,
-                 ChunkVerified, ChunkCopied, CopyOpened, ChunkLocated, CopyMoved>;
+                 ChunkVerified, ChunkCopied, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

@@ -47,6 +47,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
   [[nodiscard]] JobResult perform(const CloseFilesJob& job);
+  [[nodiscard]] JobResult perform(const LookPageJob& job);
   [[nodiscard]] JobResult perform(const LocateChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);
@@ -76,6 +77,11 @@ class Jobs {
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
   [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
                                                   const Place& place);
+  [[nodiscard]] Result<std::vector<std::uint32_t>> suspicious_rows(CopyId copy,
+                                                                   const ShareInfo& share,
+                                                                   std::uint32_t page);
+  [[nodiscard]] bool looks_as_recorded(storage::CopyFiles& files, const Entry& entry,
+                                       const storage::FileStat* recorded);
   [[nodiscard]] Result<void> confirm_chunk(CopyId copy, const Place& place);
   [[nodiscard]] Result<SlabChain> read_section(const SealSectionJob& job, UnixMillis wall,
                                                std::uint32_t& size, std::string& path);

@@ -4,6 +4,7 @@
 
 #include "node/jobs/jobs.hpp"
 #include "proto/crypto/content_cipher.hpp"
+#include "proto/limits.hpp"
 #include "storage/compare.hpp"
 
 namespace kith::node {
@@ -123,6 +124,53 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
   if (!done) {
     out.error = std::move(done).error();
     if (!out.error->subject.empty()) out.path = out.error->subject;
+  }
+  return out;
+}
+
+// Rows of files that do not look as they were recorded; in order, perhaps more than once.
+Result<std::vector<std::uint32_t>> Jobs::suspicious_rows(CopyId copy, const ShareInfo& share,
+                                                         std::uint32_t number) {
+  KITH_TRY(const PagePtr page, manifests_.page(share, number));
+  KITH_TRY(const auto stats, manifests_.file_stats(copy, number));
+  const auto files = copies_.files(copy, share.root.single_file);
+  std::vector<std::uint32_t> out;
+  std::size_t file = 0;
+  for (std::uint32_t i = 0; i < page->page.entries.size(); ++i) {
+    const Entry& entry = page->page.entries[i];
+    if (entry.kind != EntryKind::kFile) continue;
+    const storage::FileStat* recorded =
+        stats && file < stats->files.size() ? &stats->files[file] : nullptr;
+    ++file;
+    if (files && looks_as_recorded(**files, entry, recorded)) continue;
+    const auto [first, last] = page->layout.rows_of(page->page, i);
+    for (std::uint32_t row = first; row < last && out.size() < limits::kSuspects; ++row) {
+      out.push_back(row);
+    }
+    if (out.size() == limits::kSuspects) break;
+  }
+  return out;
+}
+
+bool Jobs::looks_as_recorded(storage::CopyFiles& files, const Entry& entry,
+                             const storage::FileStat* recorded) {
+  const storage::SplitPath place = files.place(entry.path);
+  const auto dir = files.dir(place.parent);
+  if (!dir) return false;
+  const auto info = io_.stat_at(**dir, place.name);
+  if (!info || info->kind != storage::NodeKind::kFile || info->size != entry.size) return false;
+  return recorded == nullptr || info->mtime_ns == recorded->mtime_ns;
+}
+
+JobResult Jobs::perform(const LookPageJob& job) {
+  PageLooked out{job.copy, job.share, job.page, {}};
+  const auto share = manifests_.share(job.share);
+  if (!share) return out;
+  const auto rows = suspicious_rows(job.copy, **share, job.page);
+  if (!rows) return out;
+  for (const std::uint32_t row : *rows) {
+    const std::uint32_t chunk = (*share)->shape.first_chunk(job.page) + row;
+    out.suspects.push_back((*share)->shape.index_of_chunk(chunk));
   }
   return out;
 }

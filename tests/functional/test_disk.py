@@ -129,6 +129,17 @@ class SharedFiles(KithTest):
         for name in ("one", "two", "three"):
             self.assertEqual((self.top / "out/tree" / name).read_bytes(), (tree / name).read_bytes())
 
+    def test_one_that_changes_is_listed_though_nobody_asks_for_it(self):
+        [a] = self.swarm("a")
+        tree = self.top / "tree"
+        tree.mkdir()
+        (tree / "one").write_bytes(b"as it was")
+        a.ask("share", tree)
+        (tree / "one").write_bytes(b"otherwise")
+        share = a.ask("list")["shares"][0]
+        self.assertEqual(share["state"], "withdrawn")
+        self.assertIn("one", share["problem"])
+
     def test_one_that_is_deleted_while_it_is_served(self):
         a, b = self.swarm("a", "b")
         file = self.top / "file"

@@ -128,6 +128,43 @@ void overwrite(Case& c, std::size_t node, const std::string& name, char byte) {
   ASSERT_TRUE(disk.write(*file, 0, std::span(&part, 1)));
 }
 
+void expect_withdrawn(Case& c, const std::string& problem) {
+  const node::ShareView view = c.shares(0).front();
+  EXPECT_EQ(view.state, "withdrawn");
+  EXPECT_EQ(view.problem, problem);
+}
+
+// Nobody asked for it, nobody verified it: whoever looks what there is sees it.
+TEST(Copies, AListTellsOfFilesThatChanged) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  EXPECT_EQ(c.shares(0).front().state, "shared");
+  c.world.run_for(10s);
+  c.world.node(0).disk().set_time_ns(count(c.world.now().wall) * 1'000'000);
+  overwrite(c, 0, "b", 'S');
+  expect_withdrawn(c, "1 file changed or missing, first b");
+  ASSERT_TRUE(
+      c.world.node(0).disk().remove_file(*c.world.node(0).disk().open_root("/shared"), "a"));
+  expect_withdrawn(c, "2 files changed or missing, first a");
+}
+
+TEST(Copies, AListTellsOfATreeThatIsGone) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  auto& disk = c.world.node(0).disk();
+  ASSERT_TRUE(
+      disk.rename(root_of(c, 0), "shared", root_of(c, 0), "away", storage::RenameMode::kNoReplace));
+  EXPECT_EQ(c.shares(0).front().state, "withdrawn");
+}
+
+TEST(Copies, AFileThatWasTouchedIsStillShared) {
+  Case c(1);
+  c.share(0, noise_tree(50'000));
+  auto& disk = c.world.node(0).disk();
+  ASSERT_TRUE(disk.set_mtime_at(*disk.open_root("/shared"), "b", 5'000'000'000));
+  EXPECT_EQ(c.shares(0).front().state, "shared");
+}
+
 TEST(Copies, WhatWasWithdrawnIsSoAfterARestartAndUntilItIsGoodAgain) {
   Case c(1);
   c.share(0, noise_tree(50'000));
