@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that kith needs, by sets:
 #
-#   tools/lib/install.sh build|tests|checks|interop|bench|fresh …
+#   tools/lib/install.sh build|tests|checks|bench|fresh …
 #
 # Quiet and quick: if everything is there, one dpkg-query and no apt. What is missing is said before
 # it is installed. Never removes a package. Exit 1 if something stays missing, with the line to run.
@@ -19,9 +19,8 @@ packages_of() {
         libsodium-dev libssl-dev librust-blake3-dev libsqlite3-dev libcli11-dev \
         nlohmann-json3-dev libspdlog-dev libfmt-dev libqrencode-dev libgtest-dev libgmock-dev \
         libbenchmark-dev ;;
-    tests) echo nftables iproute2 rsync python3-libtorrent aria2 ;;
-    # Apart from the tests, because installing it starts a service of that name.
-    interop) echo transmission-daemon ;;
+    # For the small disks of tests/functional/root.
+    tests) echo mount ;;
     # Not openssh-server, which would open port 22: tools/bench unpacks sshd for itself, and libwrap0
     # is what that needs.
     bench) echo rsync python3-libtorrent openssh-client libwrap0 python3-matplotlib ;;
