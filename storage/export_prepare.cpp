@@ -58,7 +58,8 @@ class ExportPreparation {
       if (earlier) return std::move(*earlier);
     }
     KITH_TRY(const bool exists, is_there(target_.name));
-    if (exists && !target_.replace) return result(PreparedExport::State::kExists);
+    const bool replaces = target_.replace && !target_.compare_first;
+    if (exists && !replaces) return result(PreparedExport::State::kExists);
     if (system.free_bytes < root_.totals.bytes + kSpaceMargin) {
       return no_space(target_.directory, root_.totals.bytes, system.free_bytes);
     }

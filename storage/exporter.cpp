@@ -224,6 +224,11 @@ Result<void> Exporter::rename_to_final() {
   if (renamed) return renamed;
   const Errc why = renamed.error().code;
   if (why == Errc::kExists && target_.replace) return replace_final();
+  if (why == Errc::kExists) {
+    return local_error(Errc::kExists, "something else came to stand at the destination", {},
+                       "nothing was touched, and what was fetched is kept; use --replace, or "
+                       "remove it, then fetch again");
+  }
   if (why != Errc::kUnsupported) return renamed;
   // Without renameat2 there is a moment between looking and renaming; only an empty directory or a
   // file that appears in it would be lost.

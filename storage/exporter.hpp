@@ -36,6 +36,8 @@ struct ExportTarget {
   std::string name;       // final name; empty: the share's
   bool replace = false;
   bool safe_links = false;  // leave out symlinks that leave the tree
+  /// With `replace`: what stands there was not compared yet, and may be the share already.
+  bool compare_first = false;
 };
 
 /// Identity of the staging, for the catalog. 0, 0: none.
@@ -141,7 +143,7 @@ struct PreparedExport {
     kFresh,      // a new staging: nothing is held
     kResumed,    // the recorded staging: what was had may be believed as far as it was marked
     kPublished,  // the rename had happened already; no exporter
-    kExists,     // something has the final name, and replace is not set; no exporter
+    kExists,     // something has the final name, to be left alone or compared first; no exporter
   };
   State state = State::kFresh;
   std::string path;  // final

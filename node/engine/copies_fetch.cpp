@@ -63,6 +63,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.rate_since = turn.now.mono;
   copy.rate_bytes = 0;
   copy.from_local = false;
+  copy.compared = false;
   copy.repaired = false;
   copy.missing.reset();
   copy.jobs = 0;
@@ -150,7 +151,8 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
   turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
-                                          copy.replace, copy.safe_links, copy.device, copy.inode});
+                                          copy.replace, copy.safe_links, copy.compared, copy.device,
+                                          copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -361,6 +363,10 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
     save(turn, *copy, CopyState::kComplete, true);
     turn.save(PutFileStats{copy->id, result.file_stats});
     return finish(turn, *copy, true);
+  }
+  if (copy->replace) {
+    copy->compared = true;
+    return prepare(turn, *copy);
   }
   fail(turn, *copy,
        local_error(Errc::kExists, "something else stands at the destination", copy->path,

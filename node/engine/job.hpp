@@ -50,6 +50,8 @@ struct PrepareFetchJob {
   std::string name;
   bool replace = false;
   bool safe_links = false;
+  /// What stands there was compared, and is something else.
+  bool compared = false;
   /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -182,7 +184,7 @@ struct SectionSealed {
 struct FetchPrepared {
   CopyId copy{};
   std::optional<Error> error;
-  bool exists = false;   // something stands at the destination and --replace was not given
+  bool exists = false;   // something stands at the destination, and must be compared
   bool renamed = false;  // an earlier run had renamed it already: it is complete
   bool fresh = true;     // the staging was made now: nothing is held
   std::string path;      // final

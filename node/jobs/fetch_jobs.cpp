@@ -168,7 +168,8 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     const bool begins = job.device == 0 && job.inode == 0;
     if (begins) KITH_CHECK(check_home(share->root));
-    storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links};
+    storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links,
+                                 !job.compared};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),
                                      {job.device, job.inode}));

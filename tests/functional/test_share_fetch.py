@@ -91,6 +91,29 @@ class Fetching(KithTest):
         result = self.fetch(link, "--replace")
         self.assertEqual(result.exit, 0, str(result))
         self.assertEqual((self.out / "file").read_bytes(), b"content")
+        inode = (self.out / "file").stat().st_ino
+        self.assertTrue(self.fetch(link, "--replace").last["already_there"])
+        self.assertEqual((self.out / "file").stat().st_ino, inode)
+
+    def test_two_shares_of_one_name_in_one_directory(self):
+        links, contents = [], []
+        for number in (1, 2):
+            file = self.top / str(number) / "file"
+            file.parent.mkdir()
+            contents.append(random.Random(number).randbytes(4_000_000))
+            file.write_bytes(contents[-1])
+            links.append(self.share(file))
+        self.a.run("config", "limit", "4MB/s")
+        running = [self.b.begin("--json", "fetch", link, "-o", self.out) for link in links]
+        results = [process.result() for process in running]
+        self.assertEqual(sorted(result.exit for result in results), [0, 1], str(results))
+        won = 0 if results[0].exit == 0 else 1
+        error = self.assert_fails(results[1 - won], 1, "exists")
+        self.assertIn("--replace", error["hint"])
+        self.assertEqual((self.out / "file").read_bytes(), contents[won])
+        again = self.fetch(links[1 - won], "--replace")
+        self.assertEqual(again.exit, 0, str(again))
+        self.assertEqual((self.out / "file").read_bytes(), contents[1 - won])
 
     def test_nothing_else_is_left_in_the_directory(self):
         file = self.top / "file"

@@ -76,5 +76,23 @@ TEST(FetchCases, APausedFetchGoesOnWithTheFlagsOfTheLastCommand) {
   EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree_at(0, "/shared"));
 }
 
+TEST(FetchCases, ReplaceLeavesWhatIsTheShareAlready) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(50'000));
+  node::Fetch fetch = Case::fetch_to(link, "/fetched");
+  fetch.replace = true;
+  for (const bool already_there : {false, true}) {
+    const auto fetched = c.ask(1, fetch);
+    ASSERT_TRUE(fetched) << to_string(fetched.error());
+    EXPECT_EQ(std::get<node::FetchResult>(*fetched).already_there, already_there);
+  }
+  auto& disk = c.world.node(1).disk();
+  ASSERT_TRUE(disk.remove_file(*disk.open_root("/fetched/it"), "b"));
+  const auto fetched = c.ask(1, fetch);
+  ASSERT_TRUE(fetched) << to_string(fetched.error());
+  EXPECT_FALSE(std::get<node::FetchResult>(*fetched).already_there);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree_at(0, "/shared"));
+}
+
 }  // namespace
 }  // namespace kith::sim
