@@ -50,7 +50,7 @@ class ExportPreparation {
       return local_error(Errc::kRefused, "the share's name begins with a dot", path_,
                          "choose a name with --as");
     }
-    KITH_TRY(parent_, open_or_make_root(io_, target_.directory));
+    KITH_CHECK(open_parent());
     KITH_TRY(const FileSystemInfo system, io_.file_system(parent_));
     KITH_CHECK(check_final_name(target_.name, system.name_max));
     if (recorded != StagedRoot{}) {
@@ -69,6 +69,17 @@ class ExportPreparation {
   }
 
  private:
+  Result<void> open_parent() {
+    auto opened = open_or_make_root(io_, target_.directory);
+    if (!opened) {
+      Error error = std::move(opened).error();
+      if (error.hint.empty()) error.hint = "-o names the directory to fetch into";
+      return error;
+    }
+    parent_ = std::move(*opened);
+    return {};
+  }
+
   PreparedExport result(PreparedExport::State state) { return {state, path_, nullptr}; }
 
   Result<bool> is_there(std::string_view name) {

@@ -128,7 +128,7 @@ void add(Json& out, const FetchResult& answer) {
 void add(Json& out, const SharesAnswer& answer) { out["shares"] = views_json(answer.shares); }
 void add(Json& out, const ShareAnswer& answer) {
   out["share"] = view_json(answer.share);
-  out["providers"] = views_json(answer.providers);
+  out["sources"] = views_json(answer.sources);
 }
 void add(Json& out, const VerifyReport& answer) {
   out["chunks"] = answer.chunks;

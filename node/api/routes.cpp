@@ -92,15 +92,18 @@ Body swarm_create(Args& args) {
 }
 Body swarm_list(Args&) { return CommandBody(ListSwarms{}); }
 Body swarm_members(Args& args) { return CommandBody(ListMembers{swarm_selector(args)}); }
-Body swarm_leave(Args& args) { return CommandBody(LeaveSwarm{swarm_selector(args)}); }
+Body swarm_leave(Args& args) {
+  return CommandBody(LeaveSwarm{swarm_selector(args), args.flag("force")});
+}
 
 Body swarm_invite(Args& args) {
   MakeInvite invite;
   invite.swarm = swarm_selector(args);
   if (std::string role = args.text("role", 16); !role.empty()) invite.role = std::move(role);
-  constexpr std::array kRoles{"admin", "member", "reader", "mirror"};
+  // A mirror could do nothing yet.
+  constexpr std::array kRoles{"admin", "member", "reader"};
   if (std::find(kRoles.begin(), kRoles.end(), invite.role) == kRoles.end()) {
-    args.fail("role", "none of admin, member, reader, mirror");
+    args.fail("role", "none of admin, member, reader");
   }
   invite.uses = static_cast<std::uint32_t>(args.number("uses", 1, kInviteUsesMax, 1));
   invite.lifetime = std::chrono::milliseconds(

@@ -55,6 +55,7 @@ struct Join {
 };
 struct LeaveSwarm {
   SwarmSelector swarm;
+  bool force = false;  // also as the only admin of others
 };
 
 /// Where a share goes, decided before a long import begins. Answer: SwarmTarget. Makes a swarm
@@ -257,7 +258,7 @@ struct SharesAnswer {
 };
 struct ShareAnswer {
   ShareView share;
-  std::vector<SourceView> providers;
+  std::vector<SourceView> sources;  // what this run of the node got of it, and from whom
 };
 struct PeersAnswer {
   std::vector<PeerView> peers;

@@ -80,7 +80,7 @@ void Engine::name_sources(Outbox& out) {
     auto* done = std::get_if<Done>(&reply.body);
     if (done == nullptr) continue;
     if (auto* fetched = std::get_if<FetchResult>(done)) name(fetched->sources);
-    if (auto* share = std::get_if<ShareAnswer>(done)) name(share->providers);
+    if (auto* share = std::get_if<ShareAnswer>(done)) name(share->sources);
   }
 }
 
@@ -138,13 +138,23 @@ std::vector<Endpoint> Engine::hints() const {
   return out;
 }
 
+Error Engine::only_admins_invite(const Swarm& swarm) {
+  std::string admins;
+  for (const DeviceId& device : swarm.roster.state().admins) {
+    if (!admins.empty()) admins += ", ";
+    admins += swarm.name_of(device) + " (" + device.hex().substr(0, 8) + ")";
+  }
+  return local_error(Errc::kRefused, "only its admins can invite to a swarm", swarm.name,
+                     admins.empty() ? "it has no admin left" : "ask one of them: " + admins);
+}
+
 void Engine::on_command(Turn& turn, RequestId request, const MakeInvite& command) {
   const auto swarm = swarms_.resolve(command.swarm);
   if (!swarm) return turn.fail(request, swarm.error());
+  if ((*swarm)->role != Role::kAdmin) return turn.fail(request, only_admins_invite(**swarm));
   const auto role = parse_role(command.role);
   if (!role) {
-    return turn.fail(request, local_error(Errc::kUsage, "there is no such role", command.role,
-                                          "roles are admin, member, reader, mirror"));
+    return turn.fail(request, local_error(Errc::kUsage, "there is no such role", command.role));
   }
   if (command.uses == 0 || command.uses > kInviteUsesMax || command.lifetime.count() <= 0) {
     return turn.fail(
@@ -168,11 +178,24 @@ void Engine::on_command(Turn& turn, RequestId request, const Join& command) {
   begin_join(turn, request, command);
 }
 
+bool Engine::is_last_admin(const Swarm& swarm) {
+  const RosterState& state = swarm.roster.state();
+  return swarm.role == Role::kAdmin && state.admins.size() == 1 && state.members.size() > 1;
+}
+
 void Engine::on_command(Turn& turn, RequestId request, const LeaveSwarm& command) {
   const auto resolved = swarms_.resolve(command.swarm);
   if (!resolved) return turn.fail(request, resolved.error());
   Swarm& swarm = **resolved;
   const SwarmId id = swarm.id;
+  if (!command.force && is_last_admin(swarm)) {
+    return turn.fail(
+        request,
+        local_error(Errc::kRefused,
+                    "this device is its only admin: nobody could "
+                    "invite to it any more",
+                    swarm.name, "'kith swarm invite --role admin' makes another; --force leaves"));
+  }
   // The others are told if they can be; who is alone just goes.
   if (swarm.role && swarm.roster.state().members.size() > 1) {
     const auto removal = make_remove(swarms_.author(swarm), swarms_.self());
@@ -254,9 +277,9 @@ void Engine::on_command(Turn& turn, RequestId request, const ListShares&) {
   turn.done(request, std::move(answer));
 }
 
-// A share may have several copies here; of those the one is meant that the command is about.
-Result<CopyId> Engine::one_copy(const ShareSelector& selector, Wanted wanted) const {
-  const std::vector<CopyId> fits = copies_.select(selector);
+// The copies here of the one share that is meant: those that are wanted, or all if none is.
+Result<std::vector<CopyId>> Engine::copies_of(const ShareSelector& selector, Wanted wanted) const {
+  std::vector<CopyId> fits = copies_.select(selector);
   if (fits.empty()) {
     return local_error(Errc::kNotFound, "there is no such share here", selector,
                        "'kith list' shows what there is; ids may be cut to 8 characters");
@@ -267,49 +290,58 @@ Result<CopyId> Engine::one_copy(const ShareSelector& selector, Wanted wanted) co
   if (!one_share) {
     return local_error(Errc::kUsage, "several shares fit", selector, "give more of the id");
   }
-  const auto meant = std::find_if(fits.begin(), fits.end(), [&](CopyId copy) {
+  const auto meant = std::partition(fits.begin(), fits.end(), [&](CopyId copy) {
     return wanted == Wanted::kAny || copies_.holds(copy) == (wanted == Wanted::kHeld);
   });
-  return meant == fits.end() ? fits.front() : *meant;
+  if (meant != fits.begin()) fits.erase(meant, fits.end());
+  return fits;
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ShowShare& command) {
-  const auto copy = one_copy(command.share, Wanted::kAny);
-  if (!copy) return turn.fail(request, copy.error());
-  ShareAnswer answer{named(copies_.view(*copy)), {}};
+  const auto copies = copies_of(command.share, Wanted::kAny);
+  if (!copies) return turn.fail(request, copies.error());
+  ShareAnswer answer{named(copies_.view(copies->front())), {}};
   if (transfer_.has_share(answer.share.share)) {
     for (const auto& source : transfer_.progress(answer.share.share).by_device) {
-      answer.providers.push_back({source.device, {}, source.bytes});
+      answer.sources.push_back({source.device, {}, source.bytes});
     }
   }
   turn.done(request, std::move(answer));
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const Unshare& command) {
-  const auto copy = one_copy(command.share, Wanted::kHeld);
-  if (!copy) return turn.fail(request, copy.error());
-  copies_.unshare(turn, request, *copy);
+  const auto copies = copies_of(command.share, Wanted::kHeld);
+  if (!copies) return turn.fail(request, copies.error());
+  for (const CopyId copy : *copies) {
+    if (const auto done = copies_.unshare(turn, copy); !done) {
+      return turn.fail(request, done.error());
+    }
+  }
+  turn.done(request, Ok{});
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const CancelFetch& command) {
-  const auto copy = one_copy(command.share, Wanted::kFetch);
-  if (!copy) return turn.fail(request, copy.error());
-  copies_.cancel(turn, request, *copy);
+  const auto copies = copies_of(command.share, Wanted::kFetch);
+  if (!copies) return turn.fail(request, copies.error());
+  copies_.cancel(turn, request, copies->front());
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const VerifyShare& command) {
   if (!command.share.empty()) {
-    const auto copy = one_copy(command.share, Wanted::kHeld);
-    if (!copy) return turn.fail(request, copy.error());
-    return copies_.verify(turn, request, {*copy});
+    auto copies = copies_of(command.share, Wanted::kHeld);
+    if (!copies) return turn.fail(request, copies.error());
+    return copies_.verify(turn, request, std::move(*copies));
   }
   copies_.verify(turn, request, copies_.all());
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const MovedShare& command) {
-  const auto copy = one_copy(command.share, Wanted::kHeld);
-  if (!copy) return turn.fail(request, copy.error());
-  copies_.moved(turn, request, *copy, command.path);
+  const auto copies = copies_of(command.share, Wanted::kHeld);
+  if (!copies) return turn.fail(request, copies.error());
+  // Of several the one that lacks something is the one that was moved.
+  const auto lacking = std::ranges::find_if(
+      *copies, [this](CopyId copy) { return copies_.view(copy).state == "withdrawn"; });
+  copies_.moved(turn, request, lacking == copies->end() ? copies->front() : *lacking, command.path);
 }
 
 // --- the node ---

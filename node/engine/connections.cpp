@@ -312,6 +312,7 @@ void Engine::opened(Turn& turn, Connection& conn) {
   conn.state = Connection::State::kOpen;
   conn.heard = conn.pinged = turn.now.mono;
   conn.guest_until = turn.now.mono + limits::kGuestTime;
+  if (conn.incoming) ++reached_by_;
   if (conn.kind == ConnectionKind::kInvite) {
     if (conn.incoming) return;
     const auto join = joins_.find(conn.join);
@@ -319,7 +320,6 @@ void Engine::opened(Turn& turn, Connection& conn) {
     send(conn, make_join_frame(*join->second, config_.keys).encode());
     return;
   }
-  if (conn.incoming) ++reached_by_;
   if (!conn.incoming) discovery_.succeeded(turn, conn.swarm, conn.remote, conn.device);
   conn.heads = peer.heads;
   // The handshake had room for some of our heads only.

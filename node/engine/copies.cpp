@@ -238,21 +238,17 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   wake_waiting(turn, share);
 }
 
-void Copies::unshare(Turn& turn, RequestId request, CopyId id) {
-  Copy* copy = find(id);
-  if (copy == nullptr) {
-    return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
-  }
-  if (is_being_renamed(copy->state)) return turn.fail(request, being_renamed(copy->name));
+Result<void> Copies::unshare(Turn& turn, CopyId id) {
+  Copy& copy = *find(id);
+  if (is_being_renamed(copy.state)) return being_renamed(copy.name);
   // Nobody who says `unshare` means to lose what was fetched so far.
-  if (!will_be_held(*copy)) {
-    return turn.fail(request,
-                     local_error(Errc::kConflict, "it is not shared here yet: it is being fetched",
-                                 shown_name(*copy),
-                                 "'kith cancel' ends the fetch and removes what came so far"));
+  if (!will_be_held(copy)) {
+    return local_error(Errc::kConflict, "it is not shared here yet: it is being fetched",
+                       shown_name(copy),
+                       "'kith cancel' ends the fetch and removes what came so far");
   }
-  remove(turn, *copy, false);
-  turn.done(request, Ok{});
+  remove(turn, copy, false);
+  return {};
 }
 
 void Copies::cancel(Turn& turn, RequestId request, CopyId id) {
@@ -283,7 +279,9 @@ void Copies::leave(Turn& turn, const SwarmId& swarm) {
 void Copies::moved(Turn& turn, RequestId request, CopyId id, std::string path) {
   const Copy* copy = find(id);
   if (copy == nullptr || !is_held(copy->state)) {
-    return turn.fail(request, local_error(Errc::kNotFound, "there is no such share"));
+    return turn.fail(request, local_error(Errc::kConflict, "it is not shared here yet",
+                                          copy == nullptr ? "" : shown_name(*copy),
+                                          "'kith list' says what it is doing"));
   }
   moves_[id].push_back(request);
   turn.out.jobs.push_back(MoveCopyJob{id, copy->share, std::move(path)});

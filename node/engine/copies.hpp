@@ -46,7 +46,8 @@ class Copies {
   void restore(Turn& turn, const SavedCopy& saved);
   void add_share(Turn& turn, RequestId request, AddShare command);
   void fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm);
-  void unshare(Turn& turn, RequestId request, CopyId copy);
+  /// kConflict if it is not held, but fetched.
+  [[nodiscard]] Result<void> unshare(Turn& turn, CopyId copy);
   void cancel(Turn& turn, RequestId request, CopyId copy);
   void verify(Turn& turn, RequestId request, std::vector<CopyId> copies);
   void moved(Turn& turn, RequestId request, CopyId copy, std::string path);

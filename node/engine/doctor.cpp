@@ -33,11 +33,13 @@ DoctorCheck check_addresses(const EngineConfig& config, const std::set<Endpoint>
 }
 
 DoctorCheck check_reached(std::uint64_t reached, std::size_t connections, bool members) {
-  if (reached > 0) return {"reached", "ok", "members connected to this device", {}};
+  if (reached > 0) return {"reached", "ok", "others connected to this device", {}};
   if (!members) return {"reached", "ok", "no other member is known yet", {}};
-  return {"reached", "warning",
-          connections > 0 ? "this device reached members, none has reached it"
-                          : "no member reached this device",
+  // Of two devices one connects: who was quicker says nothing about firewalls.
+  if (connections > 0) {
+    return {"reached", "ok", "this device connected to members; none had to connect to it yet", {}};
+  }
+  return {"reached", "warning", "no member reached this device since it started",
           "does a firewall drop incoming TCP and UDP on its port?"};
 }
 

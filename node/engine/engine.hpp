@@ -210,8 +210,11 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const CancelRequest& command);
   /// What a selector may mean where one share has several copies.
   enum class Wanted : std::uint8_t { kAny, kHeld, kFetch };
-  [[nodiscard]] Result<CopyId> one_copy(const ShareSelector& selector, Wanted wanted) const;
+  [[nodiscard]] Result<std::vector<CopyId>> copies_of(const ShareSelector& selector,
+                                                      Wanted wanted) const;
   [[nodiscard]] ShareView named(ShareView view);
+  [[nodiscard]] static Error only_admins_invite(const Swarm& swarm);
+  [[nodiscard]] static bool is_last_admin(const Swarm& swarm);
   [[nodiscard]] SwarmView named_view(const Swarm& swarm);
   [[nodiscard]] std::vector<Endpoint> hints() const;
   void name_sources(Outbox& out);
@@ -257,7 +260,8 @@ class Engine {
   TimePoint next_watch_{};
   std::uint64_t bytes_sent_ = 0;
   std::uint64_t bytes_received_ = 0;
-  std::uint64_t reached_by_ = 0;  // incoming connections that proved to be members
+  std::uint64_t reached_by_ =
+      0;  // incoming connections of members, and of those whom an invite lets in
   Duration longest_turn_{};
 };
 

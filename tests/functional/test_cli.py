@@ -158,6 +158,41 @@ class Grammar(KithTest):
         self.assertNotIn("\x1b", result.stderr)
 
 
+class Roles(KithTest):
+    """What only some devices of a swarm may do."""
+
+    def setUp(self):
+        super().setUp()
+        self.a, self.b = self.swarm("a", "b")
+
+    def test_only_admins_invite(self):
+        error = self.assert_fails(self.b.run("--json", "swarm", "invite"), 5, "refused")
+        self.assertEqual(error["subject"], "test")
+        self.assertIn(self.a.ask("status")["device"][:8], error["hint"])
+        self.assert_fails(self.a.run("--json", "swarm", "invite", "--role", "mirror"), 2, "usage")
+
+    def test_the_only_admin_of_others_leaves_by_force_only(self):
+        error = self.assert_fails(self.a.run("--json", "swarm", "leave"), 5, "refused")
+        self.assertIn("--force", error["hint"])
+        self.assertEqual(len(self.a.ask("swarm", "list")["swarms"]), 1)
+        self.b.ask("swarm", "leave")
+        self.a.ask("swarm", "leave", "--force")
+        self.assertEqual(self.a.ask("swarm", "list")["swarms"], [])
+
+    def test_doctor_knows_that_a_join_reached_this_device(self):
+        checks = {check["name"]: check for check in self.a.ask("doctor")["checks"]}
+        self.assertEqual(checks["reached"]["state"], "ok")
+        self.assertIn("connected to this device", checks["reached"]["what"])
+        checks = {check["name"]: check for check in self.b.ask("doctor")["checks"]}
+        self.assertEqual(checks["reached"]["state"], "ok")
+
+    def test_options_of_a_node_that_runs_already(self):
+        self.assertTrue(self.a.ask("start")["already"])
+        for option in (["--limit", "1MB/s"], ["--listen", "127.0.0.1:0"], ["--bootstrap", "127.0.0.1:1"]):
+            error = self.assert_fails(self.a.run("--json", "start", *option), 2, "usage")
+            self.assertIn("kith stop", error["hint"])
+
+
 class Homes(KithTest):
     def run_in(self, env, *args):
         clean = {k: v for k, v in os.environ.items()

@@ -59,7 +59,7 @@ class Completion(unittest.TestCase):
 
     def test_a_value_is_not_taken_for_the_command(self):
         self.assertEqual(complete("kith", "--home", "share", "swa"), {"swarm"})
-        self.assertEqual(complete("kith", "swarm", "invite", "--role", "m"), {"member", "mirror"})
+        self.assertEqual(complete("kith", "swarm", "invite", "--role", "m"), {"member"})
         self.assertEqual(complete("kith", "--limit", ""), set())
 
     def test_files(self):

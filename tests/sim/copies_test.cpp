@@ -157,6 +157,29 @@ TEST(Copies, AListTellsOfATreeThatIsGone) {
   EXPECT_EQ(c.shares(0).front().state, "withdrawn");
 }
 
+TEST(Copies, OfTwoCopiesTheOneThatIsGoneWasMovedAndBothAreUnshared) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(50'000));
+  for (const std::string to : {"/first", "/second"}) {
+    ASSERT_TRUE(c.ask(1, Case::fetch_to(link, to)));
+  }
+  auto& disk = c.world.node(1).disk();
+  for (const std::string gone : {"/first", "/second"}) {
+    const auto dir = disk.open_root(gone);
+    const std::string there = gone + "/moved";
+    ASSERT_TRUE(disk.rename(*dir, "it", *dir, "moved", storage::RenameMode::kNoReplace));
+    ASSERT_THAT(c.shares(1),
+                testing::Contains(testing::Field(&node::ShareView::state, "withdrawn")));
+    const auto moved = c.ask(1, node::MovedShare{link, there});
+    ASSERT_TRUE(moved) << to_string(moved.error());
+    const auto shares = c.shares(1);
+    EXPECT_THAT(shares, testing::Each(testing::Field(&node::ShareView::state, "complete")));
+    EXPECT_THAT(shares, testing::Contains(testing::Field(&node::ShareView::path, there)));
+  }
+  ASSERT_TRUE(c.ask(1, node::Unshare{link}));
+  EXPECT_THAT(c.shares(1), testing::IsEmpty());
+}
+
 TEST(Copies, AFileThatWasTouchedIsStillShared) {
   Case c(1);
   c.share(0, noise_tree(50'000));

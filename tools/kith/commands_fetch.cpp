@@ -80,7 +80,8 @@ void add_fetch_commands(const Commands& commands) {
   add_about_one(commands, "cancel", "End a fetch and remove what it left", print_cancelled);
   commands.add(commands.app, "list", "What this device shares, has and fetches",
                [](Context& context) { return ask_and_print(context, {"list"}, print_shares); });
-  add_about_one(commands, "show", "One share: its link, content and providers", print_share);
+  add_about_one(commands, "show", "One share: its link, its content, whom it came from",
+                print_share);
 }
 
 }  // namespace kith::cli

@@ -52,6 +52,19 @@ void add_about_one(const Commands& commands, CLI::App& group, const char* name,
 
 void print_left(Output& out, const Json&) { out.note("left the swarm"); }
 
+void add_leave(const Commands& commands, CLI::App& group) {
+  const auto swarm = std::make_shared<std::string>();
+  const auto force = std::make_shared<bool>(false);
+  CLI::App* command =
+      commands.add(group, "leave", "Leave a swarm", [swarm, force](Context& context) {
+        Question question{"swarm-leave", swarm_argument(*swarm)};
+        if (*force) question.arguments["force"] = true;
+        return ask_and_print(context, question, print_left);
+      });
+  add_swarm_option(*command, *swarm);
+  command->add_flag("--force", *force, "Also as the only admin of others");
+}
+
 // --- swarm invite ---
 
 struct InviteOptions {
@@ -92,7 +105,7 @@ void add_invite(const Commands& commands, CLI::App& group) {
       commands.add(group, "invite", "Make an invite, and print it",
                    [options](Context& context) { return invite(context, *options); });
   add_swarm_option(*command, options->swarm);
-  command->add_option("--role", options->role, "admin, member (default), reader or mirror")
+  command->add_option("--role", options->role, "admin, member (default) or reader")
       ->option_text("ROLE");
   command->add_option("--uses", options->uses, "How many devices may join with it (default 1)")
       ->option_text("N");
@@ -139,7 +152,7 @@ void add_swarm_commands(const Commands& commands) {
   add_about_one(commands, group, "members", "swarm-members", "The devices of a swarm",
                 print_members);
   add_invite(commands, group);
-  add_about_one(commands, group, "leave", "swarm-leave", "Leave a swarm", print_left);
+  add_leave(commands, group);
 
   const auto options = std::make_shared<JoinOptions>();
   CLI::App* command = commands.add(commands.app, "join", "Join a swarm by an invite",

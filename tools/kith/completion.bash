@@ -13,7 +13,8 @@ _kith_options() {
     share) echo --swarm --name --exclude --skip-bad --chunking --private --detach --limit ;;
     fetch) echo --output --as --replace --safe-links --wait --detach --limit ;;
     'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
-    'swarm members' | 'swarm leave') echo --swarm ;;
+    'swarm members') echo --swarm ;;
+    'swarm leave') echo --swarm --force ;;
   esac
 }
 
@@ -59,7 +60,7 @@ _kith_value() {
     --home | -o | --output) _kith_files -d ;;
     --swarm) _kith_names "$(_kith_ask name swarm list)" ;;
     --chunking) _kith_reply 'cdc fixed' ;;
-    --role) _kith_reply 'admin member reader mirror' ;;
+    --role) _kith_reply 'admin member reader' ;;
   esac
 }
 

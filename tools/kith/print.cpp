@@ -167,8 +167,8 @@ void print_share(Output& out, const Json& done) {
   table.add({"link", text(share, "link")});
   const std::string problem = text(share, "problem");
   if (!problem.empty()) table.add({"problem", problem});
-  for (const Json& provider : items(done, "providers")) {
-    table.add({"provider", device_text(provider)});
+  for (const Json& source : items(done, "sources")) {
+    table.add({"from", format_bytes(number(source, "bytes")) + " from " + device_text(source)});
   }
   print_table(out, table);
 }

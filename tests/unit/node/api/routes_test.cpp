@@ -88,6 +88,7 @@ TEST(Routes, AnInviteHasRoleUsesAndLifetime) {
   EXPECT_EQ(full.uses, 5u);
   EXPECT_EQ(full.lifetime, std::chrono::minutes(1));
   expect_usage("swarm-invite", json_of(R"({"role":"owner"})"), "role");
+  expect_usage("swarm-invite", json_of(R"({"role":"mirror"})"), "role");
   expect_usage("swarm-invite", json_of(R"({"uses":0})"), "uses");
   EXPECT_TRUE(parse("swarm-invite", json_of(R"({"uses":1000})")).has_value());
   expect_usage("swarm-invite", json_of(R"({"uses":1001})"), "uses");

@@ -226,9 +226,11 @@ TEST_F(CopiesTest, UnshareOfAFetchIsRefused) {
   copied(0);
   for (const char* state : {"fetching", "paused"}) {
     EXPECT_EQ(copies_.view(copy_).state, state);
-    run([&](Turn& turn) { copies_.unshare(turn, RequestId{5}, copy_); });
-    ASSERT_EQ(out_.replies.size(), 1U);
-    EXPECT_EQ(std::get<Error>(out_.replies.front().body).code, Errc::kConflict);
+    run([&](Turn& turn) {
+      const auto refused = copies_.unshare(turn, copy_);
+      ASSERT_FALSE(refused);
+      EXPECT_EQ(refused.error().code, Errc::kConflict);
+    });
     EXPECT_EQ(jobs<DiscardFetchJob>(), 0U);
     EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
     run([&](Turn& turn) { copies_.cancel_request(turn, kFetch); });
@@ -239,7 +241,7 @@ TEST_F(CopiesTest, UnshareOfAFetchIsRefused) {
 class FetchedCopies : public CopiesTest {
  protected:
   void SetUp() override {
-    run([&](Turn& turn) { copies_.unshare(turn, RequestId{1}, CopyId{1}); });
+    run([&](Turn& turn) { ASSERT_TRUE(copies_.unshare(turn, CopyId{1})); });
     Fetch command;
     command.link.share = share_;
     command.directory = "/fetched";

@@ -55,7 +55,7 @@ Json line_of(Body body) {
 
 ShareAnswer share_answer() {
   ShareAnswer out;
-  out.providers.resize(1);
+  out.sources.resize(1);
   return out;
 }
 
