@@ -169,10 +169,11 @@ class Strangers(KithTest):
         b.ask("fetch", link, "-o", self.top / "before")  # from here on they are connected
         before = resident_kib(a)
         idle = []
-        for number in range(3):
-            idle += [self.connect(a, f"127.0.{subnet}.1") for subnet in range(10) for _ in range(30)]
+        for number in range(4):
+            idle += [self.connect(a, f"127.0.{subnet}.1") for subnet in range(10) for _ in range(25)]
             fetched = b.run("--json", "fetch", "-", "-o", self.top / f"out{number}", stdin=link)
             self.assertEqual(fetched.exit, 0, str(fetched))
+        self.assertEqual(len(idle), 1_000)
         self.assertLess(resident_kib(a) - before, 64 * 1_024)
         deadline = time.monotonic() + DEADLINE_S + SLACK_S
         for sock in idle:
