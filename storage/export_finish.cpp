@@ -33,8 +33,21 @@ class FinishVisitor final : public ManifestVisitor {
   }
   Result<void> end_page(std::uint32_t number, const Page& page) override {
     if (!late_.empty()) KITH_CHECK(settle_late(number, page));
+    KITH_CHECK(close_directories());
     KITH_CHECK(sink_(number, stats_.encode()));
     stats_.files.clear();
+    return {};
+  }
+  /// Gives those that were left their modes and times.
+  Result<void> close_directories() {
+    for (const Left& left : left_) {
+      if (auto closed = close(left); !closed) {
+        Error error = std::move(closed).error();
+        error.subject = path_of(left.path);
+        return error;
+      }
+    }
+    left_.clear();
     return {};
   }
   Exporter::Finished take_report() { return std::move(report_); }
@@ -46,16 +59,23 @@ class FinishVisitor final : public ManifestVisitor {
     std::optional<FileInfo> info;  // none: it is not there
   };
 
-  [[nodiscard]] std::string path_of(const Entry& entry) const {
+  // A directory of which everything was met.
+  struct Left {
+    std::string path;
+    std::uint32_t mode = 0;
+    std::int64_t mtime_ns = 0;
+  };
+
+  [[nodiscard]] std::string path_of(const std::string& path) const {
     const std::string staging = join_native(exporter_.target_.directory, exporter_.staging_name_);
-    const bool is_top = entry.path.empty() || exporter_.files_.is_single();
-    return is_top ? staging : join_native(staging, entry.path);
+    const bool is_top = path.empty() || exporter_.files_.is_single();
+    return is_top ? staging : join_native(staging, path);
   }
 
   Result<void> named(Result<void> result, const Entry& entry) const {
     if (result) return result;
     Error error = std::move(result).error();
-    error.subject = path_of(entry);
+    error.subject = path_of(entry.path);
     return error;
   }
 
@@ -67,7 +87,7 @@ class FinishVisitor final : public ManifestVisitor {
     return {};
   }
 
-  // Its time goes last: everything before would change it.
+  // Its files are settled with their page, and a closed directory would not let anybody at them.
   Result<void> leave(const Entry& directory, std::uint64_t children) {
     KITH_TRY(const auto dir, exporter_.files_.dir(directory.path));
     KITH_TRY(const auto items, io_.list(*dir));
@@ -77,10 +97,17 @@ class FinishVisitor final : public ManifestVisitor {
                          "system takes for one, or something that was put there",
                          {}, "remove what does not belong there, or choose another directory");
     }
+    left_.push_back({directory.path, directory.mode, directory.mtime_ns});
+    return {};
+  }
+
+  // Its time goes last: everything before would change it.
+  Result<void> close(const Left& left) {
+    KITH_TRY(const auto dir, exporter_.files_.dir(left.path));
     KITH_TRY(const FileInfo info, io_.stat(*dir));
-    if (info.mode != directory.mode) KITH_CHECK(io_.set_mode(*dir, directory.mode));
-    if (info.mtime_ns != directory.mtime_ns) KITH_CHECK(io_.set_mtime(*dir, directory.mtime_ns));
-    exporter_.dirty_.add_directory(directory.path);
+    if (info.mode != left.mode) KITH_CHECK(io_.set_mode(*dir, left.mode));
+    if (info.mtime_ns != left.mtime_ns) KITH_CHECK(io_.set_mtime(*dir, left.mtime_ns));
+    exporter_.dirty_.add_directory(left.path);
     return {};
   }
 
@@ -173,7 +200,7 @@ class FinishVisitor final : public ManifestVisitor {
 
   void note_altered(const Entry& entry, std::uint32_t first_chunk,
                     std::pair<std::uint32_t, std::uint32_t> rows) {
-    if (report_.altered.empty()) report_.altered_path = path_of(entry);
+    if (report_.altered.empty()) report_.altered_path = path_of(entry.path);
     for (std::uint32_t row = rows.first; row < rows.second; ++row) {
       report_.altered.push_back(shape_.index_of_chunk(first_chunk + row));
     }
@@ -214,6 +241,7 @@ class FinishVisitor final : public ManifestVisitor {
   const ShareShape shape_;
   const Exporter::StatsSink& sink_;
   PageStats stats_;
+  std::vector<Left> left_;    // and not closed; what lies in another comes before that
   std::vector<Late> late_;    // of the page, in order
   bool lacks_files_ = false;  // directories hold less than they should
   Exporter::Finished report_;
@@ -226,6 +254,7 @@ Result<Exporter::Finished> Exporter::finish(const PageSource& pages, UnixMillis 
   files_.forget_open();
   FinishVisitor visitor(*this, recorded_at, sink);
   KITH_CHECK(walk_manifest(root_, pages, visitor));
+  KITH_CHECK(visitor.close_directories());
   return visitor.take_report();
 }
 

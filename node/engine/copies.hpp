@@ -274,6 +274,8 @@ class Copies {
   static void distrust(Copy& copy, Errc why);
   void watch_over(Turn& turn, Copy& copy);
   [[nodiscard]] static Error why_stuck(const Copy& copy);
+  [[nodiscard]] static bool waits(const Turn& turn, const Listener& listener);
+  [[nodiscard]] static bool is_told(const Turn& turn, const Copy& copy);
   void give_up(Turn& turn, Copy& copy, const Error& why);
   [[nodiscard]] bool is_stuck(Turn& turn, Copy& copy) const;
   [[nodiscard]] static std::optional<ChunkIndex> first_missing(const Copy& copy);

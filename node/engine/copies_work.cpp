@@ -1,7 +1,6 @@
 // What copies do besides fetching from peers: checking and copying chunks, the have-set on its way
 // to the catalog, syncing, time.
 #include <algorithm>
-#include <functional>
 
 #include "node/engine/copies.hpp"
 #include "proto/limits.hpp"
@@ -301,26 +300,39 @@ void Copies::on_located(Turn& turn, const ChunkLocated& result) {
 void Copies::watch_over(Turn& turn, Copy& copy) {
   const bool looking =
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
-  if (!looking || !is_stuck(turn, copy) || !knows_missing(turn, copy)) return;
-  const Error why = why_stuck(copy);
-  std::vector<CopyId> waiting;
+  if (!looking || !is_stuck(turn, copy)) return;
+  std::vector<CopyId> hopeless;
   for (const auto& [id, other] : copies_) {
-    if (other.share == copy.share && other.state == State::kWaiting) waiting.push_back(id);
+    const bool same =
+        id == copy.id || (other.share == copy.share && other.state == State::kWaiting);
+    if (same && is_told(turn, other)) hopeless.push_back(id);
   }
-  for (const CopyId id : waiting) give_up(turn, *find(id), why);
-  give_up(turn, copy, why);
+  if (hopeless.empty() || !knows_missing(turn, copy)) return;
+  const Error why = why_stuck(copy);
+  // Those that wait for this one before it, for they would take its place.
+  std::ranges::partition(hopeless, [&](CopyId id) { return id != copy.id; });
+  for (const CopyId id : hopeless) give_up(turn, *find(id), why);
+}
+
+bool Copies::waits(const Turn& turn, const Listener& listener) {
+  return listener.wait || turn.now.mono - listener.since < kLookFor;
+}
+
+// Somebody waited long enough, or nobody waits at all.
+bool Copies::is_told(const Turn& turn, const Copy& copy) {
+  if (copy.listeners.empty()) return !copy.detached;
+  return std::ranges::any_of(copy.listeners,
+                             [&](const Listener& listener) { return !waits(turn, listener); });
 }
 
 // Whoever has waited long enough is told; the fetch goes on for the others.
 void Copies::give_up(Turn& turn, Copy& copy, const Error& why) {
-  const auto waits = [&](const Listener& listener) {
-    return listener.wait || turn.now.mono - listener.since < kLookFor;
-  };
-  if (!copy.detached && std::ranges::none_of(copy.listeners, waits)) return fail(turn, copy, why);
+  const auto is_over = [&](const Listener& listener) { return !waits(turn, listener); };
+  if (!copy.detached && std::ranges::all_of(copy.listeners, is_over)) return fail(turn, copy, why);
   for (const Listener& listener : copy.listeners) {
-    if (!waits(listener)) turn.fail(listener.request, why);
+    if (is_over(listener)) turn.fail(listener.request, why);
   }
-  std::erase_if(copy.listeners, std::not_fn(waits));
+  std::erase_if(copy.listeners, is_over);
 }
 
 Error Copies::why_stuck(const Copy& copy) {

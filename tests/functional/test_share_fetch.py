@@ -176,6 +176,29 @@ class Fetching(KithTest):
         self.assertLess(last["bytes_received"], 28_000_000)
         self.assertEqual((self.out / "file").read_bytes(), file.read_bytes())
 
+    def test_directories_that_are_closed(self):
+        """What lies in a directory is settled before that gets a mode which would not let us."""
+        tree = self.top / "tree"
+        shut = tree / "shut/shut"
+        shut.mkdir(parents=True)
+        (shut / "large").write_bytes(random.Random(9).randbytes(6_000_000))
+        (shut / "small").write_bytes(b"small")
+        for path in (shut, shut.parent):
+            path.chmod(0o500)
+            os.utime(path, ns=(0, 1_600_000_000_000_000_001))
+        link = self.share(tree)
+        try:
+            self.assertEqual(self.fetch(link).exit, 0)
+            for name in ("shut", "shut/shut", "shut/shut/large", "shut/shut/small"):
+                got, was = (self.out / "tree" / name).stat(), (tree / name).stat()
+                self.assertEqual((got.st_mode, got.st_mtime_ns), (was.st_mode, was.st_mtime_ns), name)
+            self.assertEqual((self.out / "tree/shut/shut/large").read_bytes(), (shut / "large").read_bytes())
+        finally:
+            for top in (tree, self.out / "tree"):
+                for name in ("shut", "shut/shut"):
+                    if (top / name).exists():
+                        (top / name).chmod(0o700)
+
     def test_unshare_keeps_what_was_fetched_so_far(self):
         file = self.top / "file"
         file.write_bytes(random.Random(8).randbytes(20_000_000))
