@@ -17,6 +17,7 @@ class Announcer {
  public:
   /// Due at once. Nothing happens if it is announced already, or if there are too many.
   void add(TimePoint now, const InfoHash& info_hash);
+  /// No longer announced. Nothing happens if it is not there.
   void remove(const InfoHash& info_hash);
   [[nodiscard]] bool contains(const InfoHash& info_hash) const {
     return items_.contains(info_hash);
@@ -33,6 +34,7 @@ class Announcer {
   /// Everything is due: our own address has changed.
   void restart();
 
+  /// When take_due() will give one; nothing while none may begin, or none is left.
   [[nodiscard]] std::optional<TimePoint> next() const;
   void check_invariants() const;
 

@@ -35,7 +35,9 @@ class Lookup {
   /// `node` will not answer, or answered with an error.
   void on_failure(const krpc::Node& node);
 
+  /// See above. Nobody need be asked after that, though late answers may still be reported.
   [[nodiscard]] bool done() const;
+  /// How many candidates have answered.
   [[nodiscard]] std::size_t responders() const;
 
   struct Responder {

@@ -12,6 +12,7 @@ namespace kith::dht {
 
 inline constexpr std::size_t kIdBits = 8 * NodeId::kSize;
 
+/// XOR: less is nearer, compared as big-endian numbers.
 [[nodiscard]] inline NodeId distance(const NodeId& a, const NodeId& b) {
   NodeId out;
   for (std::size_t i = 0; i < NodeId::kSize; ++i) {

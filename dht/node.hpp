@@ -56,6 +56,7 @@ class Node {
   /// Takes effect with the next handle_timeout, which is due at once.
   void set_tcp_port(std::uint16_t port);
 
+  /// Expires calls, and begins the announcements and the maintenance that are due.
   void handle_timeout(TimePoint now, Outbox& out);
   /// Nothing: no need to call before something else happens.
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
@@ -63,6 +64,7 @@ class Node {
   /// Everybody in the table, for status and for remembering.
   [[nodiscard]] std::vector<Contact> contacts() const { return table_.contacts(); }
   [[nodiscard]] std::size_t contact_count() const { return table_.size(); }
+  /// Info-hashes that are announced; of lookups(), those that run now.
   [[nodiscard]] std::size_t announcements() const { return announcer_.size(); }
   [[nodiscard]] std::size_t lookups() const { return activities_.size(); }
   [[nodiscard]] const RecordStore& records() const { return records_; }

@@ -17,6 +17,7 @@ enum class LookupId : std::uint64_t {};
 
 /// The first 8 bytes of a node id: what a sealed datagram names sender and receiver by.
 using NodePrefix = FixedBytes<8, struct NodePrefixTag>;
+/// As sealed datagrams carry it.
 [[nodiscard]] inline NodePrefix prefix_of(const NodeId& id) {
   return *NodePrefix::from(id.view().first(NodePrefix::kSize));
 }

@@ -33,7 +33,10 @@ class RateLimiter {
   /// addresses.
   RateLimiter(Duration interval, std::size_t burst, bool per_port)
       : interval_(interval), burst_(burst), per_port_(per_port), others_(interval, burst) {}
+  /// Whether one more from this source is within its rate; counts it if so. Sources for which there
+  /// is no entry left share one bucket.
   [[nodiscard]] bool allow(TimePoint now, const Endpoint& source);
+  /// Sources that have a bucket of their own.
   [[nodiscard]] std::size_t size() const { return buckets_.size(); }
 
  private:

@@ -32,6 +32,7 @@ class RecordStore {
   void expire(TimePoint now);
 
   [[nodiscard]] std::size_t records() const { return records_.size(); }
+  /// In all records, the expired until expire() included.
   [[nodiscard]] std::size_t providers() const { return total_; }
   void check_invariants() const;
 

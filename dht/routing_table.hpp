@@ -52,6 +52,7 @@ class RoutingTable {
   /// `node` did not answer in time. True if that removed it.
   bool on_failure(const krpc::Node& node);
 
+  /// Nullptr: not in the table; the cache does not count. Good until the table changes.
   [[nodiscard]] const Contact* find(const NodeId& id) const;
   /// Whether a node of this id that is not in the table would be added, not just cached.
   [[nodiscard]] bool has_room(const NodeId& id) const;

@@ -20,6 +20,7 @@ namespace kith::dht {
 /// Smoothed round-trip time and deviation, as TCP computes them (RFC 6298), over all nodes.
 class RttEstimate {
  public:
+  /// The round trip of one call that was sent once.
   void add(Duration sample);
   /// srtt + 4 · deviation, within [kSoftTimeoutMin, kSoftTimeoutMax]; the latter before any sample.
   [[nodiscard]] Duration soft_timeout() const;
@@ -61,11 +62,14 @@ class RpcTable {
     std::vector<Call> slow;    // still waited for
     std::vector<Call> failed;  // no longer waited for
   };
+  /// What became slow or failed by now, each told once.
   [[nodiscard]] Expired expire(TimePoint now);
+  /// When expire() will have something to tell; nothing: no call waits.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
   /// Whether any call to this endpoint waits.
   [[nodiscard]] bool is_waiting_for(const Endpoint& to) const { return busy_.contains(to); }
+  /// Calls of this lookup that wait.
   [[nodiscard]] std::size_t waiting_of(LookupId lookup) const;
   [[nodiscard]] bool full() const { return calls_.size() >= limits::kCallsMax; }
   [[nodiscard]] std::size_t size() const { return calls_.size(); }

@@ -43,6 +43,7 @@ class Runtime {
   /// Returns when the node has ended, by stop() or by a `stop` command of the API.
   void wait();
 
+  /// As bound: ports are never 0.
   [[nodiscard]] std::vector<Endpoint> listening() const;
 
  private:

@@ -26,10 +26,13 @@ using Buffer = std::vector<std::uint8_t>;
 [[nodiscard]] inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
+/// A copy.
 [[nodiscard]] inline Buffer to_buffer(Bytes bytes) { return {bytes.begin(), bytes.end()}; }
 
+/// At the end of `out`, of which `bytes` must be no part.
 inline void append(Buffer& out, Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
 
+/// Not in constant time: for what is no secret.
 [[nodiscard]] inline bool equal(Bytes a, Bytes b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
@@ -53,6 +56,7 @@ template <class T>
   for (std::size_t i = 0; i < sizeof(T); ++i) value = static_cast<T>((value << 8) | in[i]);
   return value;
 }
+/// Appends sizeof(T) bytes, big-endian.
 template <class T>
 void append_be(Buffer& out, T value) {
   const std::size_t at = out.size();
@@ -76,6 +80,7 @@ struct FixedBytes {
   }
   [[nodiscard]] Bytes view() const { return bytes; }
   [[nodiscard]] MutableBytes mutable_view() { return bytes; }
+  /// 2 · N lower-case digits.
   [[nodiscard]] std::string hex() const { return to_hex(bytes); }
   [[nodiscard]] bool is_zero() const { return *this == FixedBytes{}; }
   auto operator<=>(const FixedBytes&) const = default;

@@ -28,14 +28,21 @@ class Endpoint {
   [[nodiscard]] std::uint16_t port() const { return port_; }
   /// 4 or 16 bytes.
   [[nodiscard]] Bytes address() const { return Bytes(address_).first(v6_ ? 16 : 4); }
+  /// The same address with another port.
   [[nodiscard]] Endpoint with_port(std::uint16_t port) const;
+  /// As from_compact() takes it.
   [[nodiscard]] Buffer compact() const;
+  /// As parse() takes it.
   [[nodiscard]] std::string to_string() const;
+  /// Without the port, and without brackets.
   [[nodiscard]] std::string address_string() const;
 
+  /// 0.0.0.0 or ::.
   [[nodiscard]] bool is_unspecified() const;
+  /// 127/8 or ::1.
   [[nodiscard]] bool is_loopback() const;
   [[nodiscard]] bool is_multicast() const;
+  /// 169.254/16 or fe80::/10.
   [[nodiscard]] bool is_link_local() const;
   /// 10/8, 172.16/12, 192.168/16, 100.64/10, fc00::/7, loopback and link-local.
   [[nodiscard]] bool is_private() const;

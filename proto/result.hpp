@@ -53,6 +53,7 @@ using Result = boost::system::result<T, Error>;
 [[nodiscard]] inline Error peer_error(Errc code, std::string what) {
   return {code, Blame::kPeer, std::move(what), {}, {}};
 }
+/// A fault of the way between: a connection or datagram that was damaged or ended.
 [[nodiscard]] inline Error network_error(Errc code, std::string what) {
   return {code, Blame::kNetwork, std::move(what), {}, {}};
 }

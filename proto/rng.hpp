@@ -17,6 +17,7 @@ class Rng {
   /// Fills `out` with uniformly random bytes.
   virtual void fill(MutableBytes out) = 0;
 
+  /// Uniform over all 64 bits.
   [[nodiscard]] std::uint64_t next_u64();
   /// Uniform in [0, bound); bound > 0.
   [[nodiscard]] std::uint64_t uniform(std::uint64_t bound);
@@ -25,6 +26,7 @@ class Rng {
     return uniform(denominator) < numerator;
   }
 
+  /// A value of a FixedBytes type, or a Secret, of random bytes.
   template <class Fixed>
   [[nodiscard]] Fixed random() {
     Fixed out;

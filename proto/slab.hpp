@@ -20,6 +20,7 @@ inline constexpr std::size_t kSlabBytes = 65'536;
 inline constexpr std::size_t kRecordBytes = 61'440;
 inline constexpr std::size_t kTagBytes = 16;
 
+/// Slabs that `bytes` of content take: one for every kRecordBytes that were begun.
 [[nodiscard]] constexpr std::size_t slabs_for(std::size_t bytes) {
   return (bytes + kRecordBytes - 1) / kRecordBytes;
 }
@@ -89,6 +90,7 @@ class SlabChain {
   void copy_out(std::size_t from, MutableBytes out) const;
   void copy_in(std::size_t to, Bytes in);
   [[nodiscard]] Buffer to_buffer() const;
+  /// A chain with a copy of `bytes`.
   [[nodiscard]] static SlabChain from(SlabPool& pool, Bytes bytes);
 
   /// Calls f(MutableBytes) for each contiguous run of content in [from, from + length).

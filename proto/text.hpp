@@ -10,6 +10,7 @@
 
 namespace kith {
 
+/// Eight characters for every five bytes, rounded up to whole characters.
 [[nodiscard]] std::string to_base32(Bytes bytes);
 /// Lower case only; nothing on a foreign character, an impossible length or set bits after the end,
 /// so that every byte string has exactly one text.

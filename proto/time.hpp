@@ -22,6 +22,7 @@ using TimePoint = CoreClock::time_point;
 /// messages and datagrams, rendezvous, expiry of an invite at its redeemer, and display.
 enum class UnixMillis : std::int64_t {};
 
+/// Milliseconds since 1970, UTC.
 [[nodiscard]] constexpr std::int64_t count(UnixMillis t) { return static_cast<std::int64_t>(t); }
 
 /// Both clocks, read once per batch by whoever drives a core.

@@ -40,7 +40,9 @@ class Availability {
   // --- members ---
   void insert(ChunkIndex index);
   void erase(ChunkIndex index);
+  /// Whether it is a member.
   [[nodiscard]] bool contains(ChunkIndex index) const { return members_.test(index); }
+  /// Members.
   [[nodiscard]] std::size_t size() const { return order_.size(); }
   /// A member that `held` has, rarest first with random ties; nothing if there is none.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,

@@ -17,6 +17,7 @@ class BanList {
   /// Records one bad chunk. True if the device is banned by it (and was not before).
   [[nodiscard]] bool report(TimePoint now, const DeviceId& device, const ShareId& share,
                             ChunkIndex index);
+  /// Whether it is banned.
   [[nodiscard]] bool contains(const DeviceId& device) const { return banned_.contains(device); }
 
   /// Devices on record, banned or not.

@@ -27,6 +27,7 @@ class Bitfield {
   [[nodiscard]] std::size_t size() const { return size_; }
   /// Bits that are 1.
   [[nodiscard]] std::size_t count() const { return count_; }
+  /// Also true of none at all: size() 0.
   [[nodiscard]] bool all() const { return count_ == size_; }
   [[nodiscard]] bool none() const { return count_ == 0; }
 

@@ -44,6 +44,7 @@ class ChunkPicker {
   /// Lengths of [first, first + n), as far as they lie in the share. What is known stays.
   void set_lengths(ChunkIndex first, std::span<const std::uint32_t> lengths);
   [[nodiscard]] bool has_shape() const { return has_shape_; }
+  /// 1 before the shape is known.
   [[nodiscard]] ChunkIndex total() const { return static_cast<ChunkIndex>(states_.size()); }
   [[nodiscard]] ChunkState state(ChunkIndex index) const { return states_[index]; }
   /// Nothing if unknown, as the root's is.
@@ -54,6 +55,7 @@ class ChunkPicker {
   }
 
   // --- holders ---
+  /// A connection came that holds these, went, or got or lost one more.
   void add_holder(const Bitfield& held) { availability_.add_all(held); }
   void remove_holder(const Bitfield& held) { availability_.remove_all(held); }
   void add_holder_of(ChunkIndex index);
@@ -61,6 +63,7 @@ class ChunkPicker {
   [[nodiscard]] std::uint32_t holders(ChunkIndex index) const { return availability_.count(index); }
 
   // --- the way of a chunk ---
+  /// What to ask of a peer that holds `held`, by the order above; `cursor` is kept per peer.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
                                                Rng& rng) const {
     return availability_.pick(held, cursor, rng);
@@ -93,6 +96,7 @@ class ChunkPicker {
   [[nodiscard]] std::size_t in_flight() const { return in_flight_.size(); }
   /// Bytes wanted or in flight.
   [[nodiscard]] std::uint64_t open_bytes() const { return open_bytes_; }
+  /// Bytes that were ever asked for a second time while in flight.
   [[nodiscard]] std::uint64_t hedged_bytes() const { return hedged_bytes_; }
   /// Bytes of all indices whose length is known.
   [[nodiscard]] std::uint64_t known_bytes() const { return known_bytes_; }

@@ -31,9 +31,11 @@ struct Core {
     const auto it = sessions.find(conn);
     return it == sessions.end() ? nullptr : &it->second;
   }
+  /// With the end of the running call.
   void close(ConnId conn, Error why) { closing.emplace_back(conn, std::move(why)); }
 };
 
+/// Queues a control frame.
 template <class Frame>
 void send(Outbox& out, ConnId to, const Frame& frame) {
   out.frames.push_back({to, frame.encode()});

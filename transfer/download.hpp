@@ -26,25 +26,33 @@ class Download {
   Download(Core& core, Upload& upload);
 
   // --- shares ---
+  /// Watches the share at every connection of its swarm.
   void start(TimePoint now, ShareSwarm& share, Outbox& out);
   /// Takes every want back, unwatches everywhere. Store jobs under way go on.
   void stop(TimePoint now, ShareSwarm& share, Outbox& out);
+  /// As Manager::set_shape, and set_lengths.
   void set_shape(TimePoint now, ShareSwarm& share, ChunkIndex total,
                  std::span<const std::uint32_t> page_lengths, Bytes have, Outbox& out);
   void set_lengths(ShareSwarm& share, ChunkIndex first, std::span<const std::uint32_t> lengths);
   /// An index came to be held by other means: void its wants, tell watchers.
   void hold(TimePoint now, ShareSwarm& share, ChunkIndex index, Outbox& out);
+  /// Whoever holds the index may be asked again.
   void wanted_again(ShareSwarm& share, ChunkIndex index);
 
   // --- connections ---
+  /// A connection opened: watches what is fetched in its swarm.
   void watch_all(PeerSession& session, Outbox& out);
+  /// The connection ended: its wants go back to be asked of others.
   void forget(TimePoint now, PeerSession& session);
+  /// Frames of peers. Errors, blame peer, close the connection.
   [[nodiscard]] Result<void> on_have_set(PeerSession& session, const HaveSetFrame& frame);
   [[nodiscard]] Result<void> on_have(PeerSession& session, const HaveFrame& frame);
   [[nodiscard]] Result<void> on_refuse(TimePoint now, PeerSession& session,
                                        const RefuseFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_chunk(TimePoint now, PeerSession& session, const ChunkFrame& frame);
+  /// The section of the last `chunk` frame came whole. A chunk that is whole goes to a store job.
   void on_section(TimePoint now, PeerSession& session, SlabChain sealed, Outbox& out);
+  /// How a store job ended. Gives its memory back, and blames the sender where it was wrong.
   void on_stored(TimePoint now, const ShareId& share, ChunkIndex index, ConnId from,
                  StoreOutcome outcome, std::optional<Error> error, Outbox& out);
 
@@ -53,7 +61,9 @@ class Download {
   void on_timeout(TimePoint now, Outbox& out);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
+  /// 0: none.
   void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
+  /// Bytes.
   [[nodiscard]] std::size_t reserved() const { return reserved_; }
   void check_invariants() const;
 

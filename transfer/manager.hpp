@@ -65,11 +65,13 @@ class Manager {
   /// Unshare: takes effect on live sessions at once.
   void remove_share(TimePoint now, const ShareId& share, Outbox& out);
   [[nodiscard]] bool has_share(const ShareId& share) const;
+  /// All zero for a share that is not here.
   [[nodiscard]] ShareProgress progress(const ShareId& share) const;
 
   // --- connections ---
   void on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,
                     Outbox& out);
+  /// The connection ended: what was asked of it is asked of others.
   void on_closed(TimePoint now, ConnId conn, Outbox& out);
   /// watch, have_set, have, want, cancel, refuse, bad. Errors have blame peer: close the
   /// connection.
@@ -80,6 +82,7 @@ class Manager {
   /// chunk whose want was cancelled (or died) meanwhile is collected and dropped all the same.
   [[nodiscard]] Result<void> on_chunk(TimePoint now, ConnId conn, const ChunkFrame& frame,
                                       Outbox& out);
+  /// The section that the last on_chunk() announced, sealed as it came.
   void on_section(TimePoint now, ConnId conn, SlabChain sealed, Outbox& out);
   /// The connection's send queue went down to `unsent` bytes; `wrote` bytes left since the last
   /// call.
@@ -91,13 +94,17 @@ class Manager {
   /// `size`: bytes of the whole chunk. The section number stands in no request: the driver took it.
   void on_sealed(TimePoint now, const SealRequest& request, Section section, std::uint32_t size,
                  SlabChain sealed, Outbox& out);
+  /// The chunk could not be read: its want is refused.
   void on_seal_failed(TimePoint now, const SealRequest& request, Outbox& out);
 
   // --- time ---
   void on_timeout(TimePoint now, Outbox& out);
+  /// Nothing: no need to call on_timeout() before something else happens.
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
+  /// Bytes per second; 0: none. At once.
   void set_limits(std::uint64_t upload_limit, std::uint64_t download_limit);
+  /// It sent wrong chunks, and is shut out for the life of the process.
   [[nodiscard]] bool is_banned(const DeviceId& device) const;
   /// Receive memory reserved now, in bytes: 0 when nothing is in flight.
   [[nodiscard]] std::size_t reserved() const;

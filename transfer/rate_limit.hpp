@@ -16,20 +16,24 @@ class RateLimit {
   explicit RateLimit(std::uint64_t rate = 0, std::int64_t burst = 0)
       : rate_(clamped(rate)), burst_(burst) {}
 
+  /// Bytes per second; 0: none. A debt stays.
   void set_rate(std::uint64_t rate) {
     rate_ = clamped(rate);
     tokens_ = std::min(tokens_, burst());
   }
   [[nodiscard]] std::uint64_t rate() const { return static_cast<std::uint64_t>(rate_); }
 
+  /// Whether something may go now, however much.
   [[nodiscard]] bool allows(TimePoint now) {
     if (rate_ == 0) return true;
     refill(now);
     return tokens_ > 0;
   }
+  /// Takes off what goes; the bucket may go into debt.
   void spend(std::uint64_t bytes) {
     if (rate_ != 0) tokens_ -= static_cast<std::int64_t>(bytes);
   }
+  /// Gives back what was spent and did not go.
   void refund(std::uint64_t bytes) {
     if (rate_ != 0) tokens_ = std::min(tokens_ + static_cast<std::int64_t>(bytes), burst());
   }

@@ -48,8 +48,11 @@ class ReceiveAssembly {
     sections_.clear();
   }
 
+  /// All sections came, wanted or skipped.
   [[nodiscard]] bool complete() const { return expected_ && received_ == *expected_; }
+  /// Content bytes that came: where the next section must begin.
   [[nodiscard]] std::uint32_t received() const { return received_; }
+  /// The records of all sections, one per slab, and what each section was announced as. Once.
   [[nodiscard]] SlabChain take_sealed() { return std::move(sealed_); }
   [[nodiscard]] std::vector<ReceivedSection> take_sections() { return std::move(sections_); }
 

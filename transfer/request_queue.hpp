@@ -40,8 +40,11 @@ using WantKey = std::pair<Handle, ChunkIndex>;
 
 class RequestQueue {
  public:
+  /// A chunk was asked for. `expected`: its length, where it is known; `reserved`: bytes of memory
+  /// for it.
   Want& add(TimePoint now, const WantKey& key, const ShareId& share,
             std::optional<std::uint32_t> expected, std::uint32_t reserved);
+  /// Nullptr: not asked for, or ended.
   [[nodiscard]] Want* find(const WantKey& key);
   /// The want ended. It must exist.
   void erase(TimePoint now, const WantKey& key);
@@ -49,6 +52,7 @@ class RequestQueue {
   /// Whether one more chunk may be asked for. `cap`: what the budget and the rest of the share
   /// grant.
   [[nodiscard]] bool has_room(std::uint64_t cap) const;
+  /// Bytes, as above.
   [[nodiscard]] std::uint64_t window() const;
 
   /// First bytes of a want were announced.
@@ -65,12 +69,16 @@ class RequestQueue {
   [[nodiscard]] bool measured() const { return service_ != Duration{0}; }
   /// Smoothed time from want to last byte; 0 until measured.
   [[nodiscard]] Duration service_time() const { return service_; }
+  /// Bytes per second while busy; 0 until measured.
   [[nodiscard]] std::uint64_t rate() const { return meter_.rate(); }
   /// True if this connection uses no more than the least window: it may not take the last memory.
   [[nodiscard]] bool is_slow() const;
   [[nodiscard]] bool slack() const { return slack_; }
+  /// Wants that have not ended, void ones included.
   [[nodiscard]] std::size_t size() const { return wants_.size(); }
+  /// Bytes reserved for wants and not yet come.
   [[nodiscard]] std::uint64_t outstanding() const { return outstanding_; }
+  /// The earliest of any want, void ones included.
   [[nodiscard]] std::optional<TimePoint> next_deadline() const;
   [[nodiscard]] std::map<WantKey, Want>& wants() { return wants_; }
   [[nodiscard]] const std::map<WantKey, Want>& wants() const { return wants_; }

@@ -23,6 +23,7 @@ class SendScheduler {
   void activate(ConnId conn) {
     if (deficits_.try_emplace(conn, 0).second) circle_.push_back(conn);
   }
+  /// The connection ended. Its deficit is forgotten.
   void remove(ConnId conn) {
     if (deficits_.erase(conn) > 0) std::erase(circle_, conn);
   }
@@ -52,6 +53,7 @@ class SendScheduler {
     }
     return std::nullopt;
   }
+  /// Nothing happens if the connection is not in the circle.
   void refund(ConnId conn, std::uint32_t bytes) {
     if (const auto it = deficits_.find(conn); it != deficits_.end()) it->second += bytes;
   }

@@ -42,6 +42,7 @@ class ShareSwarm {
   [[nodiscard]] const Bitfield& have() const { return have_; }
   /// True if a peer may be served this index.
   [[nodiscard]] bool serves(ChunkIndex index) const { return total_ > 0 && have_.test(index); }
+  /// As Manager::set_shape.
   void set_shape(ChunkIndex total, std::span<const std::uint32_t> page_lengths, Bytes have);
   /// Returns whether it was not held before. What is past the end is ignored.
   bool hold(ChunkIndex index);
@@ -49,6 +50,7 @@ class ShareSwarm {
 
   // --- fetching ---
   [[nodiscard]] bool fetching() const { return picker_ != nullptr; }
+  /// Only while fetching().
   [[nodiscard]] ChunkPicker& picker() { return *picker_; }
   [[nodiscard]] const ChunkPicker& picker() const { return *picker_; }
   void start_fetching();
@@ -57,7 +59,9 @@ class ShareSwarm {
   // --- holders: connections that this side watches ---
   [[nodiscard]] std::map<ConnId, Holder>& holders() { return holders_; }
   [[nodiscard]] const std::map<ConnId, Holder>& holders() const { return holders_; }
+  /// Nullptr: the share is not watched there.
   [[nodiscard]] Holder* holder(ConnId conn);
+  /// A share is watched at a connection under this handle; it holds nothing yet.
   Holder& add_holder(ConnId conn, Handle handle, ChunkIndex cursor);
   void remove_holder(ConnId conn);
   /// A have_set. Error: it contradicts the shape (blame peer).
@@ -76,6 +80,7 @@ class ShareSwarm {
   // --- progress ---
   ShareProgress progress;  // `total`, `stored`, `sources`, `by_device` are filled in by report()
   std::map<DeviceId, std::uint64_t> by_device;
+  /// `progress`, with what is worked out filled in.
   [[nodiscard]] ShareProgress report() const;
 
   // --- to be told to watchers ---

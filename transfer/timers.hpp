@@ -25,6 +25,7 @@ class Timers {
     }
     order_.emplace(at, key);
   }
+  /// Nothing happens if it has no timer.
   void cancel(const Key& key) {
     const auto it = at_.find(key);
     if (it == at_.end()) return;
@@ -38,6 +39,7 @@ class Timers {
     cancel(key);
     return key;
   }
+  /// The time of the first.
   [[nodiscard]] std::optional<TimePoint> next() const {
     if (order_.empty()) return std::nullopt;
     return order_.begin()->first;

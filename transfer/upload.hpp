@@ -37,12 +37,15 @@ class Upload {
   void remove(ShareSwarm& share, Outbox& out);
 
   // --- connections ---
+  /// The connection ended: what was queued for it is dropped.
   void forget(PeerSession& session);
+  /// Frames of peers. Errors, blame peer, close the connection.
   [[nodiscard]] Result<void> on_watch(PeerSession& session, const WatchFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_want(PeerSession& session, const WantFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_cancel(PeerSession& session, const CancelFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_bad(TimePoint now, PeerSession& session, const BadFrame& frame,
                                     Outbox& out);
+  /// As Manager::on_wrote; and the results below as there.
   void on_wrote(TimePoint now, PeerSession& session, std::size_t wrote, std::size_t unsent,
                 Outbox& out);
 
@@ -56,6 +59,7 @@ class Upload {
   void on_timeout(TimePoint now, Outbox& out);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
+  /// 0: none.
   void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
   /// Bytes at section jobs or in send queues now.
   [[nodiscard]] std::size_t in_use() const { return sealing_ + unsent_; }

@@ -24,6 +24,7 @@ class Args {
   [[nodiscard]] std::string text(std::string_view key, std::size_t max);
   /// The same; an error if it is not given or empty.
   [[nodiscard]] std::string required_text(std::string_view key, std::size_t max);
+  /// False if missing.
   [[nodiscard]] bool flag(std::string_view key);
   /// A whole number from `min` to `max`; `fallback` if it is not given.
   [[nodiscard]] std::uint64_t number(std::string_view key, std::uint64_t min, std::uint64_t max,
@@ -35,6 +36,7 @@ class Args {
   void fail(std::string_view key, std::string what, std::string hint = {});
   /// Records an error as it is.
   void fail(Error error);
+  /// Nothing was wrong so far.
   [[nodiscard]] bool ok() const { return !failed_; }
   /// The first fault, or an argument that nobody read.
   [[nodiscard]] Result<void> finish() const;

@@ -32,8 +32,10 @@ struct Line {
 /// The exit code of a command that fails with `code` (docs/cli.md).
 [[nodiscard]] int exit_code(Errc code);
 
+/// A reply or an update as docs/cli.md shows it.
 [[nodiscard]] Line to_line(const Reply& reply);
 [[nodiscard]] Line to_line(const ShareUpdate& update);
+/// The lines `error` and `node`.
 [[nodiscard]] Json to_json(const Error& error);
 [[nodiscard]] Json to_json(const NodeEvent& event);
 /// A `done` line without fields of its own.

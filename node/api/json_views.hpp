@@ -7,6 +7,7 @@
 
 namespace kith::node {
 
+/// One object, with the members that docs/cli.md shows.
 [[nodiscard]] Json view_json(const SwarmView& swarm);
 [[nodiscard]] Json view_json(const MemberView& member);
 [[nodiscard]] Json view_json(const ShareView& share);
@@ -16,6 +17,7 @@ namespace kith::node {
 [[nodiscard]] Json view_json(const BadEntry& entry);
 [[nodiscard]] Json view_json(const Totals& totals);
 
+/// A list of such objects.
 template <class View>
 [[nodiscard]] Json views_json(const std::vector<View>& views) {
   Json out = Json::array();

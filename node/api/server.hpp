@@ -46,6 +46,7 @@ class ApiServer {
   [[nodiscard]] Result<void> start();
   /// Any thread. Never blocks. An answer to an unknown request is ignored.
   void deliver(Reply reply);
+  /// The same for what an import tells.
   void deliver(RequestId request, ShareUpdate update);
   /// Any thread. Never blocks. For every client of GET /v1/events.
   void publish(NodeEvent event);

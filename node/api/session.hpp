@@ -22,6 +22,7 @@ namespace kith::node {
 class Session {
  public:
   virtual ~Session() = default;
+  /// Begins to read the request, and its deadline.
   virtual void start() = 0;
   /// One line of the answer; after the last one, and after the end, nothing is written. Where no
   /// request has come yet, nobody can be answered: the connection ends.
@@ -34,6 +35,7 @@ class Session {
 class SessionHandler {
  public:
   virtual ~SessionHandler() = default;
+  /// A request came whole: the command, and its arguments as JSON, not looked at.
   virtual void on_command(Session& session, const std::string& name, const std::string& body) = 0;
   /// GET /v1/events
   virtual void on_events(Session& session) = 0;

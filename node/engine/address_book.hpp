@@ -33,6 +33,7 @@ enum class FoundBy : std::uint8_t {
   kBootstrap,
   kIncoming
 };
+/// As docs/cli.md names them: "invite", "remembered", …
 [[nodiscard]] std::string to_string(FoundBy found_by);
 
 class AddressBook {
@@ -112,6 +113,7 @@ class AddressBook {
   [[nodiscard]] std::vector<Endpoint> addresses_of(const DeviceId& device) const;
   /// Whether any address is said to be this device's.
   [[nodiscard]] bool knows(const DeviceId& device) const;
+  /// For `peers` and `doctor`.
   [[nodiscard]] const std::map<Endpoint, Address>& all() const { return addresses_; }
 
  private:

@@ -22,7 +22,9 @@ class Discovery {
 
   /// The port that we listen on, UDP and TCP. Before anything else.
   void configure(std::uint16_t port, bool lan, std::vector<Endpoint> bootstrap);
+  /// Begins to look for its members.
   void add_swarm(Turn& turn, Swarm& swarm);
+  /// Forgets everything about it.
   void remove_swarm(const SwarmId& swarm);
   /// Of every swarm.
   void add_bootstrap(Turn& turn, const Endpoint& endpoint);
@@ -32,21 +34,26 @@ class Discovery {
   void add_address(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
                    std::optional<DeviceId> device, FoundBy found_by,
                    std::optional<DeviceId> told_by = {});
+  /// As in AddressBook; forget() and hurry() in every swarm.
   void succeeded(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint,
                  const DeviceId& device);
   void failed(Turn& turn, const SwarmId& swarm, const Endpoint& endpoint, std::string why,
               bool silent);
   void forget(const Endpoint& endpoint);
   void hurry(Turn& turn);
+  /// Nullptr: no such swarm.
   [[nodiscard]] AddressBook* book(const SwarmId& swarm);
 
   // --- who is connected ---
+  /// A member is connected. `dialled`: it listens at `remote`, which is remembered.
   void connected(Turn& turn, const SwarmId& swarm, const DeviceId& device, const Endpoint& remote,
                  bool dialled);
   void disconnected(Turn& turn, const SwarmId& swarm, const DeviceId& device);
+  /// Members may be others now.
   void roster_changed(Turn& turn, Swarm& swarm);
 
   // --- datagrams ---
+  /// One datagram, from anybody; what no secret of ours opens is dropped.
   void handle_datagram(Turn& turn, const Endpoint& from, Bytes bytes);
   /// Beacons of members, of whoever slept through an epoch, and of joiners, which are answered.
   void handle_beacon(Turn& turn, const Endpoint& from, Bytes bytes);
@@ -59,7 +66,9 @@ class Discovery {
   void on_timeout(Turn& turn);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Nodes in the routing table of the swarm.
   [[nodiscard]] std::size_t dht_contacts(const SwarmId& swarm) const;
+  /// Datagrams that a secret of ours opened, ever.
   [[nodiscard]] std::uint64_t datagrams_opened() const { return datagrams_opened_; }
   /// Addresses that other members see us under.
   [[nodiscard]] const std::set<Endpoint>& seen_as() const { return seen_as_; }

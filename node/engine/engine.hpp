@@ -52,26 +52,33 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
+  /// Takes up what the catalog had. The first call, once.
   void start(Now now, const SavedState& saved, Outbox& out);
   /// Says farewell on every connection and hands all that is unsaved to the catalog.
   void shutdown(Now now, Outbox& out);
 
   // --- datagrams ---
   void handle_datagram(Now now, const Endpoint& from, Bytes bytes, Outbox& out);
+  /// A beacon, from anybody on the local network.
   void handle_beacon(Now now, const Endpoint& from, Bytes bytes, Outbox& out);
 
   // --- connections ---
   /// Nothing: too many are half-open, or open; the driver closes it without a word.
   [[nodiscard]] std::optional<ConnId> handle_accepted(Now now, const Endpoint& from, Outbox& out);
+  /// A dial that OutConnect asked for succeeded. `local`: our end of it.
   void handle_connected(Now now, ConnId conn, const Endpoint& local, Outbox& out);
+  /// Appends where the next bytes go; handle_read() says how many came. Valid until then.
   void read_plan(ConnId conn, std::vector<MutableBytes>& out);
   void handle_read(Now now, ConnId conn, std::size_t n, Outbox& out);
+  /// Appends what is to be written; handle_wrote() says how many bytes left. Valid until then.
   void write_plan(ConnId conn, std::vector<Bytes>& out) const;
   void handle_wrote(Now now, ConnId conn, std::size_t n, Outbox& out);
+  /// The socket ended, or the dial failed.
   void handle_closed(Now now, ConnId conn, const Error& why, Outbox& out);
 
   // --- results, commands, time ---
   void handle_job(Now now, JobResult result, Outbox& out);
+  /// The write with this ack was committed, or failed.
   void handle_catalog(Now now, const CatalogDone& done, Outbox& out);
   void handle_command(Now now, Command command, Outbox& out);
   void handle_timeout(Now now, Outbox& out);
@@ -80,11 +87,13 @@ class Engine {
   /// The runtime's measurement, for status.
   void set_longest_turn(Duration turn) { longest_turn_ = turn; }
   [[nodiscard]] DeviceId device() const { return swarms_.self(); }
+  /// All, half-open ones included.
   [[nodiscard]] std::size_t connection_count() const { return connections_.size(); }
   /// Reserved for chunks that were asked for: 0 when nothing is being fetched.
   [[nodiscard]] std::size_t receive_memory() const { return transfer_.reserved(); }
   /// Of sections at jobs or not written yet: 0 when nothing is being served.
   [[nodiscard]] std::size_t send_memory() const { return transfer_.send_reserved(); }
+  /// Asserts what must always hold. For tests.
   void check_invariants() const;
 
  private:

@@ -19,7 +19,9 @@ class HaveLog {
   void reset(ChunkIndex total, bool all);
   [[nodiscard]] ChunkIndex total() const { return total_; }
   [[nodiscard]] bool has(ChunkIndex index) const;
+  /// Indices that are had.
   [[nodiscard]] ChunkIndex count() const { return count_; }
+  /// Had from now on, not durable.
   void add(ChunkIndex index);
   /// Counts its row among the changes, though nothing changed.
   void touch(ChunkIndex index) { dirty_.insert(index / kBitsPerRow); }
@@ -32,10 +34,13 @@ class HaveLog {
 
   /// Rows touched since the last call, as writes for `copy`.
   [[nodiscard]] std::vector<PutHave> take_changes(CopyId copy);
+  /// take_changes() would give something.
   [[nodiscard]] bool changed() const { return !dirty_.empty(); }
 
   /// Remembers what is had now; a later commit_durable(mark) makes exactly that durable.
   [[nodiscard]] std::uint64_t begin_sync();
+  /// The sync of this mark is done: the rows that changed by it. Nothing for a mark of an earlier
+  /// sync.
   [[nodiscard]] std::vector<PutHave> commit_durable(CopyId copy, std::uint64_t mark);
   /// Something is had that is not durable.
   [[nodiscard]] bool needs_sync() const { return have_ != durable_; }

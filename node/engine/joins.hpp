@@ -49,7 +49,9 @@ struct PendingJoin {
   std::vector<Try> tries;
   std::map<ConnId, JoinAnswer> answers;
 
+  /// One more to try, at once, unless it is known, unusable, or one too many.
   void add_address(TimePoint now, const Endpoint& endpoint);
+  /// Nullptr: not one of those to try.
   Try* find(const Endpoint& endpoint);
   /// "tried 192.0.2.1:5484: cannot connect: Connection refused; …"
   [[nodiscard]] std::string what_was_tried() const;

@@ -15,6 +15,7 @@ namespace kith::node {
 /// What is to be written, in order: control bytes and sealed sections.
 class SendQueue {
  public:
+  /// Control bytes, copied.
   void push(Bytes control);
   /// A sealed section: the content of slab i is followed by its tag.
   void push(SlabChain sealed);
@@ -24,6 +25,7 @@ class SendQueue {
   /// The first n planned bytes were written. Returns slabs to their pool as they empty.
   void wrote(std::size_t n);
 
+  /// Bytes queued and not written, tags included; and those of them that are control.
   [[nodiscard]] std::size_t unsent() const { return unsent_; }
   [[nodiscard]] std::size_t unsent_control() const { return unsent_control_; }
   [[nodiscard]] bool empty() const { return unsent_ == 0; }
@@ -47,10 +49,12 @@ class ReceiveBuffer {
   /// Where the next bytes go: the rest of the current section's slabs, then control space; at most
   /// `bytes_max`. Valid until the next call of any other function.
   void plan(std::vector<MutableBytes>& out, std::size_t bytes_max);
+  /// The first n planned bytes came.
   void commit(std::size_t n);
 
   /// Control bytes not consumed yet; empty while a section is being received.
   [[nodiscard]] MutableBytes control();
+  /// The first n control bytes were dealt with.
   void consume(std::size_t n);
 
   /// The next section_wire_bytes(length) bytes are records of one section. Control bytes that came
@@ -59,6 +63,7 @@ class ReceiveBuffer {
   [[nodiscard]] bool in_section() const { return section_left_ > 0; }
   /// The section, if it is complete: records as they came, one per slab.
   [[nodiscard]] bool section_complete() const { return !section_.empty() && section_left_ == 0; }
+  /// Of a complete one. Control follows then.
   [[nodiscard]] SlabChain take_section();
   /// Forgets all that came: of a connection that is being closed nothing is read any more.
   void discard();

@@ -52,7 +52,9 @@ struct Swarm {
   [[nodiscard]] bool is_member(const DeviceId& device) const {
     return !roster.empty() && roster.state().find(device) != nullptr;
   }
+  /// Empty where it does not belong, or its name cannot be opened here.
   [[nodiscard]] std::string name_of(const DeviceId& device) const;
+  /// The front of the id: by that links name their swarm.
   [[nodiscard]] std::array<std::uint8_t, 8> link_prefix() const;
 };
 
@@ -78,20 +80,26 @@ class Swarms {
 
   // --- which ---
   void restore(Turn& turn, const SavedSwarm& saved);
+  /// This device is its founder, and saves it. Error kUsage: a bad name.
   [[nodiscard]] Result<Swarm*> create(Turn& turn, const std::string& name,
                                       const std::string& device_name);
   /// A roster that a joiner received and checked.
   Swarm* adopt(Turn& turn, Roster roster, const JoinSecrets& secrets);
+  /// Forgets it, here and in the catalog. The others are told by the engine, before.
   void leave(Turn& turn, Swarm& swarm);
+  /// Nullptr: this device is not in it.
   [[nodiscard]] Swarm* find(const SwarmId& id);
   /// Errors: kUsage where several fit and none is named, kNotFound.
   [[nodiscard]] Result<Swarm*> resolve(const SwarmSelector& selector);
+  /// Error kNotFound: of a swarm that this device is not in.
   [[nodiscard]] Result<Swarm*> of_link(const Link& link);
   [[nodiscard]] std::map<SwarmId, std::unique_ptr<Swarm>>& all() { return swarms_; }
 
   // --- who may connect ---
   /// Every psk that a first message may be under; tags lead back to admit().
   [[nodiscard]] std::vector<PskCandidate> candidates(Now now);
+  /// What an opened first message may lead to; nothing: silence, for it is old, repeated, for
+  /// another, or of no device that may connect.
   [[nodiscard]] std::optional<Admission> admit(Now now, const OpenedFirst& first);
   /// Whether a joiner by one more invite of ours would be answered. Error kLimit.
   [[nodiscard]] Result<void> can_invite(Now now) const;
@@ -112,11 +120,13 @@ class Swarms {
   };
   /// Takes up at most limits::kReducePerTurn queued operations.
   [[nodiscard]] OpsTaken take_ops(Turn& turn, Swarm& swarm);
+  /// take_ops() has something to do in some swarm.
   [[nodiscard]] bool has_queued() const;
   /// Adds an operation of our own, and saves it.
   [[nodiscard]] Result<void> append(Turn& turn, Swarm& swarm, const Op& op);
   /// The same of one that is saved already.
   [[nodiscard]] Result<void> take_saved(Turn& turn, Swarm& swarm, const Op& op);
+  /// For the makers of proto/swarm/author.hpp. During the call only.
   [[nodiscard]] Author author(Swarm& swarm) { return {keys_, swarm.roster, swarm.secrets, rng_}; }
   [[nodiscard]] const DeviceKeys& keys() const { return keys_; }
   [[nodiscard]] DeviceId self() const { return self_; }
@@ -127,6 +137,7 @@ class Swarms {
     JoinAnswerFrame answer;
     std::optional<Op> add;
   };
+  /// What to say to a joiner by an invite that lives here; changes nothing.
   [[nodiscard]] JoinOutcome answer_join(Now now, Swarm& swarm, const JoinFrame& join);
 
   // --- views ---

@@ -26,8 +26,10 @@ struct Turn {
   std::vector<Promise> promises{};
 
   void log(LogLevel level, std::string text) { out.log.push_back({level, std::move(text)}); }
+  /// To the catalog; save_full(): so that it survives a power cut.
   void save(CatalogBody body) { out.catalog.push_back({std::move(body), {}, false}); }
   void save_full(CatalogBody body) { out.catalog.push_back({std::move(body), {}, true}); }
+  /// The last reply to a command; done_when_saved: once this turn's writes are committed.
   void done(RequestId request, Done done) { out.replies.push_back({request, std::move(done)}); }
   void done_when_saved(RequestId request, Done done, std::optional<SwarmId> begun = {}) {
     promises.push_back({request, std::move(done), begun});
@@ -36,6 +38,7 @@ struct Turn {
   void progress(RequestId request, Progress progress) {
     out.replies.push_back({request, std::move(progress)});
   }
+  /// For the stream of events: see NodeEvent.
   void event(std::string kind, std::string what, std::string subject) {
     out.events.push_back({std::move(kind), std::move(what), std::move(subject)});
   }

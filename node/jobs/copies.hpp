@@ -33,6 +33,7 @@ class CopyTable {
   [[nodiscard]] std::shared_ptr<storage::Exporter> exporter(CopyId copy);
   /// The fetch ended: what it wrote is a held copy at `path` from now on, or gone.
   void published(CopyId copy, const std::string& path);
+  /// Of a copy that is gone: closes everything of it.
   void forget(CopyId copy);
   /// Closes what was opened to read a held copy.
   void close_files(CopyId copy);

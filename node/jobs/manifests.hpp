@@ -53,23 +53,27 @@ class Manifests {
   void put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext);
   /// The catalog has executed this.
   void saved(const CatalogBody& write);
+  /// Of a share that is gone.
   void forget(const ShareId& share);
 
   /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged
   /// there.
   [[nodiscard]] Result<std::shared_ptr<const ShareInfo>> share(const ShareId& id);
+  /// Decoded, and its id compared. Errors as share().
   [[nodiscard]] Result<PagePtr> page(const ShareInfo& share, std::uint32_t page);
   /// The root (index 0) or a page, enciphered, as it is sent.
   [[nodiscard]] Result<Buffer> ciphertext(const ShareInfo& share, ChunkIndex index);
   /// Recorded states of the files of a page; nothing if none were recorded.
   [[nodiscard]] Result<std::shared_ptr<const storage::PageStats>> file_stats(CopyId copy,
                                                                              std::uint32_t page);
+  /// They were recorded anew, or will be: what is at hand is old.
   void forget_file_stats(CopyId copy);
 
   /// Chunks that were hashed when every file in them was as recorded, and its last change long
   /// enough ago: for them a recording that came too soon after that change (FileTrust::kRacy) is as
   /// good as any. Kept until file states are recorded anew; a restart begins without.
   [[nodiscard]] bool is_sound(CopyId copy, ChunkIndex index);
+  /// It was just hashed and is sound, in the sense above.
   void mark_sound(CopyId copy, ChunkIndex index);
 
  private:

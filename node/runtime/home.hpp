@@ -20,6 +20,7 @@
 
 namespace kith::node {
 
+/// Where a home has its device key; and its catalog.
 [[nodiscard]] inline std::string key_path(const std::string& home) { return home + "/device.key"; }
 [[nodiscard]] inline std::string catalog_path(const std::string& home) {
   return home + "/catalog.sqlite";

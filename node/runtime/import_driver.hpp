@@ -46,6 +46,7 @@ class ImportDriver {
 
   /// Any thread.
   void start(RequestId request, ShareRequest share);
+  /// The client of an import went away: it ends. Any thread.
   void cancel(RequestId request);
   /// T0. True if the reply was to a command of this driver.
   bool deliver(const Reply& reply);

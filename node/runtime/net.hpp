@@ -32,6 +32,7 @@ template <class AsioEndpoint>
   return {asio::ip::address_v4(bytes), endpoint.port()};
 }
 
+/// What an operation on a socket reported, with blame network.
 [[nodiscard]] inline Error net_error(const error_code& ec, const std::string& doing,
                                      const std::string& subject) {
   Error error = os_error(ec.value(), doing, subject);

@@ -21,8 +21,12 @@ class TcpEvents {
   virtual ~TcpEvents() = default;
   /// A connection came in. Nothing: it is refused, and closed without a word.
   virtual std::optional<ConnId> on_accepted(const Endpoint& from) = 0;
+  /// A dial succeeded. `local`: our end of it.
   virtual void on_connected(ConnId conn, const Endpoint& local) = 0;
+  /// It ended, or could not be made. The last event of a connection.
   virtual void on_closed(ConnId conn, const Error& why) = 0;
+  /// Where to read to, and how much came; what to write, and how much left. Runs stay valid until
+  /// the answer.
   virtual void read_plan(ConnId conn, std::vector<MutableBytes>& out) = 0;
   virtual void on_read(ConnId conn, std::size_t n) = 0;
   virtual void write_plan(ConnId conn, std::vector<Bytes>& out) = 0;
@@ -32,14 +36,18 @@ class TcpEvents {
 class TcpDriver {
  public:
   TcpDriver(asio::io_context& context, TcpEvents& events);
+  /// Errors as the system reports them, with the address.
   [[nodiscard]] Result<void> listen(const Endpoint& endpoint);
+  /// Begins to accept.
   void start();
+  /// Dials; on_connected or on_closed follows.
   void connect(ConnId conn, const Endpoint& to);
   /// The engine has something to write.
   void writable(ConnId conn);
   /// At once, and no event follows; or, with `flush`, after what is planned was written, and then
   /// on_closed follows.
   void close(ConnId conn, bool flush);
+  /// For the end: no new ones; then all that are open, without events.
   void stop_accepting();
   void close_all();
   [[nodiscard]] std::size_t connections() const { return links_.size(); }

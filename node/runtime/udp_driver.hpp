@@ -29,6 +29,7 @@ class UdpDriver {
   /// Binds; an endpoint with port 0 gets one.
   [[nodiscard]] Result<void> open(const Endpoint& listen);
   [[nodiscard]] std::uint16_t port() const { return port_; }
+  /// Begins to hear; close() ends it, and no datagram is handed over after it.
   void start();
   void close();
   /// Dropped if the socket cannot take it now: every use has a retry of its own.
@@ -54,8 +55,10 @@ class BeaconDriver {
   BeaconDriver(asio::io_context& context, Handler handler);
   /// A host without multicast is no error: beacons are one of many ways.
   [[nodiscard]] Result<void> open();
+  /// As those of UdpDriver.
   void start();
   void close();
+  /// One beacon on every interface; what cannot be sent is dropped.
   void send(Bytes bytes);
 
  private:

@@ -41,6 +41,7 @@ class ManifestBuilder {
   /// Pages that are complete, since the last call. The caller enciphers them under the share's conv
   /// and hands their id, key and length back with add_page_ref, in order.
   [[nodiscard]] std::vector<Page> take_pages();
+  /// Of the page that take_pages() gave; `length`: of its ciphertext, in bytes.
   void add_page_ref(const Page& page, const ChunkId& id, const ChunkKey& key, std::uint32_t length);
   /// Ends the last page; take_pages() once more after it.
   void finish_pages();

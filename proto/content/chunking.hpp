@@ -66,6 +66,7 @@ class FastCdc {
   /// in `data` (all of it belongs to the present chunk). The caller calls again with the rest. The
   /// end of the file ends the last chunk; call reset() there.
   [[nodiscard]] std::size_t next_cut(Bytes data);
+  /// The next call of next_cut() begins a chunk of another file.
   void reset();
 
  private:

@@ -39,6 +39,7 @@ struct Entry {
 
 /// Bytes that the entry takes in a page.
 [[nodiscard]] std::size_t encoded_size(const Entry& entry);
+/// Writes it as a page holds it. The entry must pass check_entry().
 void encode_entry(bencode::Writer& out, const Entry& entry);
 /// Checks the form, then check_entry(). Blame peer.
 [[nodiscard]] Result<Entry> decode_entry(const bencode::Value& value);

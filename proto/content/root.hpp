@@ -80,6 +80,7 @@ class ShareShape {
   [[nodiscard]] ChunkIndex total() const { return 1 + pages_ + chunks_; }
   [[nodiscard]] std::uint32_t pages() const { return pages_; }
   [[nodiscard]] std::uint32_t chunks() const { return chunks_; }
+  /// Of page 0 to pages() − 1, and of content chunk 0 to chunks() − 1. Index 0 is the root.
   [[nodiscard]] ChunkIndex index_of_page(std::uint32_t page) const { return 1 + page; }
   [[nodiscard]] ChunkIndex index_of_chunk(std::uint32_t chunk) const { return 1 + pages_ + chunk; }
   [[nodiscard]] bool is_page(ChunkIndex index) const { return index >= 1 && index <= pages_; }
@@ -89,12 +90,14 @@ class ShareShape {
   /// The pages [first, last] that describe content chunk `chunk`: one, or several where one chunk's
   /// entries fill several pages. Between these there may be pages without any row: chunk_count() 0.
   [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> pages_of_chunk(std::uint32_t chunk) const;
+  /// Whether the page has the row of this content chunk.
   [[nodiscard]] bool describes(std::uint32_t page, std::uint32_t chunk) const {
     return chunk >= first_chunk_[page] && chunk - first_chunk_[page] < chunk_count_[page];
   }
   /// The content chunk of a page's first row. A page without rows has the number of chunks before
   /// it.
   [[nodiscard]] std::uint32_t first_chunk(std::uint32_t page) const { return first_chunk_[page]; }
+  /// Rows of the page: content chunks that it describes.
   [[nodiscard]] std::uint32_t chunk_count(std::uint32_t page) const { return chunk_count_[page]; }
 
  private:

@@ -15,6 +15,7 @@
 namespace kith {
 
 using BulkKey = Secret;
+/// The key of the sections of one direction, from the first Noise key of that direction.
 [[nodiscard]] BulkKey bulk_key(const Secret& first_noise_key);
 
 /// Bytes that a section of `length` content bytes takes on the wire.

@@ -19,8 +19,11 @@ void chunk_cipher(const ChunkKey& key, std::uint64_t offset, MutableBytes data);
 /// The same for a whole chain that begins at byte `offset` of the chunk.
 void chunk_cipher(const ChunkKey& key, std::uint64_t offset, SlabChain& chain);
 
+/// p, above.
 [[nodiscard]] PlainHash plain_hash(const SlabChain& plaintext);
+/// The key of the chunk with this p. Equal content under one conv has equal keys.
 [[nodiscard]] ChunkKey chunk_key(const Secret& conv, const PlainHash& plain);
+/// The id of a chunk, by its ciphertext.
 [[nodiscard]] ChunkId chunk_id(const SlabChain& ciphertext);
 [[nodiscard]] ChunkId chunk_id(Bytes ciphertext);
 
@@ -38,6 +41,7 @@ struct EncipheredPage {
   ChunkId id;
   Buffer ciphertext;
 };
+/// `plaintext` stays as it is.
 [[nodiscard]] EncipheredPage encipher_page(const Secret& conv, Bytes plaintext);
 /// Checks the id, deciphers. Blame peer (kVerification).
 [[nodiscard]] Result<Buffer> decipher_page(const ChunkId& id, const ChunkKey& key,

@@ -25,6 +25,7 @@ namespace kith {
 
 /// The front of a swarm node id. All zero as `to`: an unknown device, allowed in a ping only.
 using DatagramId = FixedBytes<8, struct DatagramIdTag>;
+/// Its first 8 bytes.
 [[nodiscard]] DatagramId datagram_id(const NodeId& node);
 
 inline constexpr std::size_t kDatagramNonce = 24;

@@ -74,6 +74,7 @@ class PeerHandshake {
     SignKeys signer;             // device D, or the invite's I
     std::optional<DeviceId> to;  // the device wanted; nothing when only an address is known
   };
+  /// The side that dials, and the one that is dialled. `own_static` is S.
   [[nodiscard]] static PeerHandshake initiator(const Dial& dial);
   [[nodiscard]] static PeerHandshake responder(const DhKeys& own_static);
 

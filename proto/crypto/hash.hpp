@@ -35,6 +35,7 @@ void wipe(MutableBytes bytes);
 
 /// BLAKE2b of `out.size()` bytes (16 to 64), unkeyed or keyed (key up to 64 bytes).
 void blake2b(MutableBytes out, Bytes data, Bytes key = {});
+/// The same with 32 bytes of output.
 [[nodiscard]] std::array<std::uint8_t, 32> blake2b_256(Bytes data, Bytes key = {});
 
 /// KDF of the design: BLAKE2b-256(key = secret, label). Every use has a label of its own; all
@@ -49,13 +50,16 @@ class Blake3 {
   ~Blake3();
   Blake3(const Blake3&) = delete;
   Blake3& operator=(const Blake3&) = delete;
+  /// Takes the next part of the message. Not after finish().
   void update(Bytes data);
+  /// The hash. Once.
   [[nodiscard]] std::array<std::uint8_t, 32> finish();
 
  private:
   struct State;
   alignas(64) std::array<std::uint8_t, 2048> storage_;  // holds a blake3_hasher; no allocation
 };
+/// BLAKE3-256 of a whole message, unkeyed; of a chain, of its content.
 [[nodiscard]] std::array<std::uint8_t, 32> blake3(Bytes data);
 [[nodiscard]] std::array<std::uint8_t, 32> blake3(const SlabChain& chain);
 /// Fills `out` with BLAKE3's extendable output for `data`.

@@ -19,17 +19,20 @@ using SignPublic = FixedBytes<32, struct SignPublicTag>;
 struct SignKeys {
   SignPublic pub;
   Secret seed;
+  /// The pair that follows from 32 bytes of seed (RFC 8032).
   [[nodiscard]] static SignKeys from_seed(const Secret& seed);
   /// Signs label ‖ message. Labels begin with "kith/1 " and end the domain: no label is a prefix of
   /// another.
   [[nodiscard]] Signature sign(std::string_view label, Bytes message) const;
 };
+/// Whether `signature` is that of `key` over label ‖ message.
 [[nodiscard]] bool verify(const SignPublic& key, std::string_view label, Bytes message,
                           const Signature& signature);
 
 struct DhKeys {
   DhPublic pub;
   Secret secret;
+  /// The pair that follows from a secret scalar, which X25519 clamps.
   [[nodiscard]] static DhKeys from_secret(const Secret& secret);
 };
 /// X25519; an error (blame peer) where the result would be all zero.
@@ -47,6 +50,7 @@ struct DeviceBinding {
   DhPublic wrap;   // W
   Signature signature;
 
+  /// The canonical bencode above, which is what travels.
   [[nodiscard]] Buffer encode() const;
   /// Parses and checks the signature. Blame peer.
   [[nodiscard]] static Result<DeviceBinding> decode(Bytes bytes);
@@ -60,12 +64,16 @@ struct DeviceKeys {
   DhKeys noise;   // S
   DhKeys wrap;    // W
 
+  /// Three new pairs.
   [[nodiscard]] static DeviceKeys generate(Rng& rng);
+  /// The public half of D.
   [[nodiscard]] DeviceId id() const;
+  /// Signed anew; equal each time, for Ed25519 is deterministic.
   [[nodiscard]] DeviceBinding binding() const;
   /// The key file: bencode {d, s, v = 1, w} of the three 32-byte secrets. To be wiped by
   /// whoever asked for it.
   [[nodiscard]] Buffer encode() const;
+  /// Errors, local: kMalformed; kUnsupported for a key file of another version.
   [[nodiscard]] static Result<DeviceKeys> decode(Bytes file);
 };
 
@@ -76,11 +84,13 @@ struct DeviceKeys {
 /// nowhere.
 inline constexpr std::size_t kSealedBoxOverhead = 48;
 [[nodiscard]] Buffer seal_box(const DhPublic& to, Bytes plaintext, Rng& rng);
+/// Errors, blame peer: kMalformed (too short), kVerification (not for these keys, or altered).
 [[nodiscard]] Result<Buffer> open_box(const DhKeys& keys, Bytes sealed);
 
 /// nonce[24] ‖ XChaCha20-Poly1305 under `key`, with associated data: for names and parent secrets.
 inline constexpr std::size_t kSecretBoxOverhead = 40;
 [[nodiscard]] Buffer seal_secret(const Secret& key, Bytes plaintext, Bytes ad, Rng& rng);
+/// Errors, blame peer: kMalformed (too short), kVerification (another key or `ad`, or altered).
 [[nodiscard]] Result<Buffer> open_secret(const Secret& key, Bytes sealed, Bytes ad);
 
 }  // namespace kith

@@ -65,18 +65,24 @@ class SymmetricState {
  public:
   explicit SymmetricState(std::string_view protocol_name);
 
+  /// MixKey: the chaining key takes `input` up; a new cipher key, its counter at 0.
   void mix_key(Bytes input);
+  /// MixHash: the transcript hash takes `data` up.
   void mix_hash(Bytes data);
+  /// MixKeyAndHash: both, for a psk.
   void mix_key_and_hash(Bytes input);
   [[nodiscard]] const Hash& handshake_hash() const { return hash_; }
   [[nodiscard]] bool has_key() const { return cipher_.has_key(); }
+  /// Appends the ciphertext, under the transcript so far, and mixes it into that.
   void encrypt_and_hash(Bytes plaintext, Buffer& out);
+  /// The reverse; appends the plaintext. Error kVerification: nothing is appended or mixed.
   [[nodiscard]] Result<void> decrypt_and_hash(Bytes ciphertext, Buffer& out);
 
   struct Pair {
     CipherState initiator_to_responder;
     CipherState responder_to_initiator;
   };
+  /// Split: the ciphers of the two directions, both with counter 0.
   [[nodiscard]] Pair split() const;
 
  private:
@@ -145,6 +151,7 @@ class HandshakeState {
   /// h of all that was processed so far; after the last message, the channel binding
   /// (section 11.2).
   [[nodiscard]] const Hash& handshake_hash() const { return symmetric_.handshake_hash(); }
+  /// Nothing until the message that carries it was read; or as the configuration gave it.
   [[nodiscard]] const std::optional<DhPublic>& remote_static() const { return remote_static_; }
   [[nodiscard]] const std::optional<DhPublic>& remote_ephemeral() const {
     return remote_ephemeral_;

@@ -53,6 +53,7 @@ class SecureChannel {
   [[nodiscard]] bool broken() const { return broken_; }
   /// h of the handshake: what binds a signature to this connection (Noise section 11.2).
   [[nodiscard]] const noise::Hash& handshake_hash() const { return hash_; }
+  /// Keys of the sections of each direction; constant, whatever is rekeyed.
   [[nodiscard]] const BulkKey& send_bulk_key() const { return send_bulk_; }
   [[nodiscard]] const BulkKey& receive_bulk_key() const { return receive_bulk_; }
 

@@ -43,8 +43,11 @@ struct NewInvite {
   Op op;
   Invite invite;  // without hints
 };
+/// `uses`: 1 to limits::kInviteUsesMax. Only this device can redeem one with uses = 1; one with
+/// more uses, any admin.
 [[nodiscard]] Result<NewInvite> make_invite(const Author& author, Role role, std::uint32_t uses,
                                             UnixMillis expiry);
+/// Ends an invite, by its public key.
 [[nodiscard]] Result<Op> make_revoke_invite(const Author& author, const SignPublic& key);
 
 /// Adds a device with its wrap of the current epoch.
@@ -53,6 +56,7 @@ struct NewInvite {
                                   std::optional<AddBody::ByInvite> invite = std::nullopt);
 /// Removes another device and changes the epoch; or the author itself, without an epoch.
 [[nodiscard]] Result<OpWithEpoch> make_remove(const Author& author, const DeviceId& device);
+/// Changes the epoch where the change takes the content secret away.
 [[nodiscard]] Result<OpWithEpoch> make_set_role(const Author& author, const DeviceId& device,
                                                 Role role);
 /// A new epoch on demand.

@@ -84,6 +84,7 @@ class Past {
 class OpGraph {
  public:
   [[nodiscard]] OpIndex size() const { return static_cast<OpIndex>(nodes_.size()); }
+  /// `i` < size(). Good until the next insert.
   [[nodiscard]] const OpNode& node(OpIndex i) const { return nodes_[i]; }
   [[nodiscard]] std::optional<OpIndex> find(const OpId& id) const;
   /// Operations that no other names as parent, by id.
@@ -91,6 +92,7 @@ class OpGraph {
 
   /// `tips`, none twice, and all their ancestors. O(size), O(tips) where that is the whole graph.
   [[nodiscard]] Past past(std::span<const OpIndex> tips) const;
+  /// The past that holds every operation.
   [[nodiscard]] Past all() const;
 
   /// Adds an operation all of whose parents are here; the caller has found it valid and fills what
@@ -99,11 +101,14 @@ class OpGraph {
 
   // What operations are about. References are good until the next insert.
   [[nodiscard]] const std::vector<DeviceRecord>& devices() const { return devices_; }
+  /// Its place in devices(); nothing: no operation names it.
   [[nodiscard]] std::optional<DeviceNumber> device_number(const DeviceId& id) const;
   /// Nullptr: never named.
   [[nodiscard]] const DeviceRecord* device(const DeviceId& id) const;
+  /// Nullptr: never named.
   [[nodiscard]] const InviteRecord* invite(const SignPublic& key) const;
   [[nodiscard]] const std::map<SignPublic, InviteRecord>& invites() const { return invites_; }
+  /// Operations of one kind each, in order of their numbers.
   [[nodiscard]] const std::vector<OpIndex>& attacks() const { return attacks_; }
   [[nodiscard]] const std::vector<OpIndex>& removals() const { return removals_; }
   [[nodiscard]] const std::vector<OpIndex>& epochs() const { return epochs_; }
@@ -137,6 +142,7 @@ struct CarriedWrap {
   OpId epoch;
   const Wrap* wrap;
 };
+/// Nothing where it carries none. `wrap` points into `op`.
 [[nodiscard]] std::optional<CarriedWrap> carried_wrap(const Op& op);
 
 /// Causal order where there is one, else a rule that all devices share: true if `a` comes later.

@@ -44,6 +44,7 @@ struct Invite {
 /// The joiner's signature by I over "kith/1 join" ‖ swarm id ‖ binding ‖ name.
 [[nodiscard]] Signature sign_join(const SignKeys& invite, const SwarmId& swarm, Bytes binding,
                                   std::string_view name);
+/// Whether sign_join() with the key of this invite made the signature.
 [[nodiscard]] bool verify_join(const SignPublic& invite, const SwarmId& swarm, Bytes binding,
                                std::string_view name, const Signature& signature);
 

@@ -166,6 +166,7 @@ struct Op {
   [[nodiscard]] std::optional<DeviceId> target() const;
   /// The epoch that it holds: genesis, epoch, and some of remove and set_role. Nullptr: none.
   [[nodiscard]] const EpochInfo* epoch() const;
+  /// A device that leaves.
   [[nodiscard]] bool is_self_removal() const;
 };
 

@@ -57,6 +57,7 @@ class Reduction {
   [[nodiscard]] std::optional<OpIndex> invite(const SignPublic& key) const;
   /// Of the operation that invite() gave.
   [[nodiscard]] InviteStatus invite_status(OpIndex invite) const;
+  /// Adds that count and name this invite.
   [[nodiscard]] std::uint32_t invite_uses(const SignPublic& key) const;
 
   /// Takes up the newest operation of the graph where its past is all the set: nothing is

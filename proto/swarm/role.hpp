@@ -21,6 +21,7 @@ enum class Role : std::uint8_t { kMirror = 0, kReader = 1, kMember = 2, kAdmin =
 
 /// "mirror", "reader", "member", "admin".
 [[nodiscard]] std::string_view to_string(Role role);
+/// The reverse; nothing for any other text.
 [[nodiscard]] std::optional<Role> parse_role(std::string_view text);
 
 }  // namespace kith

@@ -42,12 +42,15 @@ class Roster {
   /// Takes up to `max` operations that wait for nothing any more. How many it took from the
   /// waiting; those that turn out invalid are dropped in silence.
   std::size_t settle(std::size_t max);
+  /// Operations that wait for nothing but settle().
   [[nodiscard]] std::size_t ready() const { return ready_.size(); }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
   [[nodiscard]] OpIndex size() const { return graph_->size(); }
   [[nodiscard]] bool empty() const { return size() == 0; }
+  /// `i` < size(). Good until the next add().
   [[nodiscard]] const Op& op(OpIndex i) const { return graph_->node(i).op; }
+  /// Its number; nothing for one that is not accepted (yet).
   [[nodiscard]] std::optional<OpIndex> find(const OpId& id) const { return graph_->find(id); }
 
   /// Operations that no other names as parent, in order of id. Whoever leaves can make any number

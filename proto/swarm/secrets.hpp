@@ -39,10 +39,12 @@ struct EpochSecrets {
   std::optional<Secret> network;
   std::optional<Secret> content;
 
+  /// Both, new.
   [[nodiscard]] static EpochSecrets generate(Rng& rng);
   bool operator==(const EpochSecrets&) const = default;
 };
 
+/// What an epoch operation says of a secret, so that whoever is given it can check it.
 [[nodiscard]] SecretHash hash_secret(const Secret& secret);
 /// The hashes of both stand in the epoch operation.
 [[nodiscard]] bool matches(const EpochSecrets& secrets, const EpochInfo& info);
@@ -61,6 +63,7 @@ struct NamedWrap {
   DeviceId device;
   Wrap wrap;
 };
+/// `wraps` in ascending order of devices.
 [[nodiscard]] Buffer encode_wraps(std::span<const NamedWrap> wraps);
 /// Errors kMalformed (blame peer): a wrong size, or devices not in ascending order.
 [[nodiscard]] Result<std::vector<NamedWrap>> decode_wraps(Bytes bytes);
@@ -68,6 +71,7 @@ struct NamedWrap {
 /// C of a parent epoch, readable to who holds C of the child.
 [[nodiscard]] ParentBox seal_parent(const Secret& child_content, const OpId& parent,
                                     const Secret& parent_content, Rng& rng);
+/// Error kVerification, blame peer: another child or parent, or altered.
 [[nodiscard]] Result<Secret> open_parent(const Secret& child_content, const OpId& parent,
                                          const ParentBox& box);
 
@@ -76,6 +80,7 @@ struct NamedWrap {
 /// Sealed with its subject (device id; nothing for the swarm) as associated data.
 [[nodiscard]] NameBox seal_name(const Secret& content, std::optional<DeviceId> subject,
                                 std::string_view name, Rng& rng);
+/// Errors, blame peer: kVerification; kMalformed for what is no name.
 [[nodiscard]] Result<std::string> open_name(const Secret& content, std::optional<DeviceId> subject,
                                             const NameBox& box);
 
@@ -86,6 +91,7 @@ struct JoinSecrets {
   Secret group;
   EpochSecrets epoch;
 };
+/// Errors, blame peer: kVerification (not for these keys), kMalformed (a wrong size).
 [[nodiscard]] Result<JoinSecrets> open_join_secrets(const DeviceKeys& keys, Bytes sealed);
 
 /// Everything secret that one device knows of one swarm.
@@ -95,9 +101,11 @@ class SwarmKeys {
   explicit SwarmKeys(const Secret& group) : group_(group) {}
 
   [[nodiscard]] const Secret& group() const { return group_; }
+  /// All epochs of which anything is known.
   [[nodiscard]] const std::map<OpId, EpochSecrets>& epochs() const { return epochs_; }
   /// Nullptr: nothing known.
   [[nodiscard]] const EpochSecrets* find(const OpId& epoch) const;
+  /// Adds what `secrets` has; what is known already and absent there stays.
   void learn(const OpId& epoch, const EpochSecrets& secrets);
 
   /// Takes what the roster's operations from number `from` on carry for this device: wraps, then C

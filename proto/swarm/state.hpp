@@ -60,8 +60,11 @@ struct RosterState {
   /// All that count, by key, with their status.
   std::map<SignPublic, InviteState> invites;
 
+  /// Nullptr: it does not belong.
   [[nodiscard]] const Member* find(const DeviceId& device) const;
+  /// Nothing: it does not belong.
   [[nodiscard]] std::optional<Role> role(const DeviceId& device) const;
+  /// It belonged once, or was to, and does not. Not the same as unknown.
   [[nodiscard]] bool is_removed(const DeviceId& device) const { return removed.contains(device); }
   /// Nullptr: no such epoch, or it does not count.
   [[nodiscard]] const EpochState* epoch(const OpId& id) const;

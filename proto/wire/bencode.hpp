@@ -38,6 +38,7 @@ class Document;
 class Value {
  public:
   [[nodiscard]] Kind kind() const;
+  /// The content; nothing for another kind.
   [[nodiscard]] std::optional<std::int64_t> integer() const;
   [[nodiscard]] std::optional<Bytes> string() const;
   /// Exactly this value's encoding.
@@ -47,6 +48,7 @@ class Value {
   [[nodiscard]] std::size_t size() const;
   /// The value under `key`; nothing if absent or not a dict. Linear in the number of keys.
   [[nodiscard]] std::optional<Value> find(std::string_view key) const;
+  /// find() for one kind: nothing if it is of another.
   [[nodiscard]] std::optional<std::int64_t> find_integer(std::string_view key) const;
   [[nodiscard]] std::optional<Bytes> find_string(std::string_view key) const;
   [[nodiscard]] std::optional<Value> find_list(std::string_view key) const;
@@ -94,6 +96,7 @@ class Value {
 
 class Document {
  public:
+  /// The one value that the input is.
   [[nodiscard]] Value root() const { return {this, 0}; }
 
  private:
@@ -126,10 +129,12 @@ class Writer {
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
+  /// Begins a dict, or a list, which end() ends.
   Writer& dict();
   Writer& list();
   /// Ends the innermost dict or list.
   Writer& end();
+  /// Of the innermost dict, above its last one; a value must follow.
   Writer& key(std::string_view key);
   Writer& integer(std::int64_t value);
   Writer& string(Bytes value);

@@ -32,6 +32,7 @@ inline constexpr std::size_t kBodyTokens = 128;
 /// Parses a body, which is a dictionary. `elements` is the limit of its long list, if it has one.
 [[nodiscard]] Result<bencode::Document> parse_body(Bytes body, std::size_t elements = 0);
 
+/// kMalformed, or kLimit, with blame peer; `what` names the field.
 [[nodiscard]] Error malformed_frame(const char* what);
 [[nodiscard]] Error oversized_frame(const char* what);
 
@@ -44,6 +45,7 @@ template <class T>
 /// A string of at most `limit` bytes.
 [[nodiscard]] Result<Bytes> need_string(bencode::Value body, std::string_view key,
                                         std::size_t limit, const char* what);
+/// {h: handle}.
 [[nodiscard]] Result<Handle> need_handle(bencode::Value body);
 /// {i: index}, below kIndicesMax.
 [[nodiscard]] Result<ChunkIndex> need_index(bencode::Value body);

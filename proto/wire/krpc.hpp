@@ -113,6 +113,7 @@ struct Message {
 /// At most `max` bytes: values at the end are left out, then nodes at the end.
 [[nodiscard]] Buffer encode(Bytes transaction, const Response& response,
                             std::size_t max = limits::kKrpcMax);
+/// An error; its text must be short.
 [[nodiscard]] Buffer encode(Bytes transaction, const Failure& failure);
 
 }  // namespace kith::krpc
