@@ -10,10 +10,12 @@ install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/README.md
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}
   FILES_MATCHING PATTERN "*.md")
 
-# The unit names the program by its full path, which is known only now if --prefix is given. systemd
-# looks in lib/ on every architecture, so this is not CMAKE_INSTALL_LIBDIR.
+# The unit names the program by its full path, which is known only now if --prefix is given. A percent
+# sign in it would begin a specifier. systemd looks in lib/ on every architecture, so this is not
+# CMAKE_INSTALL_LIBDIR.
 install(CODE "
   set(KITH_PROGRAM \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/kith\")
+  string(REPLACE \"%\" \"%%\" KITH_PROGRAM \"\${KITH_PROGRAM}\")
   configure_file(\"${CMAKE_SOURCE_DIR}/tools/kith/kith.service.in\"
     \"${CMAKE_BINARY_DIR}/kith.service\" @ONLY)")
 install(FILES ${CMAKE_BINARY_DIR}/kith.service DESTINATION lib/systemd/user)

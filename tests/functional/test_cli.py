@@ -89,6 +89,14 @@ class Grammar(KithTest):
             self.run_("--home", home, *args)
             self.assertFalse(home.exists(), args)
 
+    def test_fetch_into_what_is_no_directory(self):
+        file = self.top / "file"
+        file.write_text("x")
+        for output, subject in (("/dev/null", "/dev/null"), (file / "sub", str(file))):
+            error = self.assert_fails(self.run_("--json", "fetch", "x", "-o", output), 2, "usage")
+            self.assertEqual((error["what"], error["subject"]), ("this is not a directory", subject))
+            self.assertIn("--as", error["hint"])
+
     def test_malformed_texts_name_what_is_wrong(self):
         for args in [["fetch", "kith:share/abc"], ["fetch", "nonsense"], ["join", "kith:invite/abc"],
                      ["join", "nonsense"], ["fetch", ""]]:
@@ -185,12 +193,6 @@ class Roles(KithTest):
         self.assertIn("connected to this device", checks["reached"]["what"])
         checks = {check["name"]: check for check in self.b.ask("doctor")["checks"]}
         self.assertEqual(checks["reached"]["state"], "ok")
-
-    def test_options_of_a_node_that_runs_already(self):
-        self.assertTrue(self.a.ask("start")["already"])
-        for option in (["--limit", "1MB/s"], ["--listen", "127.0.0.1:0"], ["--bootstrap", "127.0.0.1:1"]):
-            error = self.assert_fails(self.a.run("--json", "start", *option), 2, "usage")
-            self.assertIn("kith stop", error["hint"])
 
 
 class Homes(KithTest):
@@ -359,6 +361,30 @@ class Background(KithTest):
         self.assert_fails(device.run("--json", "status"), 3)
         self.wait_until(lambda: not Path(f"/proc/{started['pid']}").exists(), "the process ends")
         self.assert_fails(device.run("--json", "stop"), 3)
+
+    def test_options_do_not_reach_a_node_that_runs(self):
+        device = self.device("a")
+        started = device.ask("start", "--limit", "1MB/s")
+        self.addCleanup(device.run, "stop")
+        for option, value, hint in (("--limit", "2MB/s", "kith config limit"),
+                                    ("--listen", "127.0.0.1:1", "kith stop"),
+                                    ("--advertise", "127.0.0.1:1", "kith stop"),
+                                    ("--bootstrap", "127.0.0.1:1", "kith stop")):
+            error = self.assert_fails(device.run("--json", "start", option, value), 2, "usage")
+            self.assertEqual(error["subject"], option)
+            self.assertIn("a node is running", error["what"])
+            self.assertIn(hint, error["hint"])
+        self.assertEqual(device.ask("start")["pid"], started["pid"])
+
+    def test_a_node_that_detach_starts_has_the_limit(self):
+        device = self.device("a")
+        (self.top / "file").write_text("x")
+        self.addCleanup(device.run, "stop")
+        args = ("share", self.top / "file", "--detach", "--limit", "1MB/s")
+        self.assertTrue(device.ask(*args)["link"])
+        pid = device.ask("status")["pid"]
+        self.assertIn(b"--limit\x001MB/s", Path(f"/proc/{pid}/cmdline").read_bytes())
+        self.assert_fails(device.run("--json", *args), 2, "usage")
 
     def test_the_node_keeps_no_descriptor_of_the_command(self):
         device = self.device("a")

@@ -49,11 +49,6 @@ bool node_ended(const Attempt& attempt) {
   return attempt.end == CallEnd::kLost || raw(attempt.last, "code") == "closed";
 }
 
-Error limit_of_a_node() {
-  return local_error(Errc::kUsage, "a node is running, and a limit is that of a node", "--limit",
-                     "kith config limit RATE sets it");
-}
-
 Answer failed(Context& context, const Question& question, const Error& error) {
   Answer out;
   const bool signal = error.code == Errc::kCancelled;
@@ -87,16 +82,18 @@ Answer finished(Context& context, const Question& question, Attempt attempt, Nod
 Answer ask(Context& context, const Question& question) {
   const auto valid = node::parse_request(question.command, question.arguments);
   if (!valid) return failed(context, question, valid.error());
+  bool started = false;
   if (question.in_background) {
-    if (auto ready = ensure_background(context); !ready) {
-      return failed(context, question, ready.error());
-    }
+    const auto ready = ensure_background(context);
+    if (!ready) return failed(context, question, ready.error());
+    started = *ready;
   }
   for (int repetition = 0;; ++repetition) {
     auto access = question.needs_running_node ? reach_running_node(context) : reach_node(context);
     if (!access) return failed(context, question, access.error());
-    if (!access->own && !context.node.limit.empty()) {
-      return failed(context, question, limit_of_a_node());
+    const bool heard = access->own || started;  // of the options
+    if (const auto none = check_no_node_option(context.node); !heard && !none) {
+      return failed(context, question, none.error());
     }
     auto result = attempt(context, question, *access);
     if (!result) return failed(context, question, result.error());

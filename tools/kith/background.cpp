@@ -145,6 +145,7 @@ Result<Started> running_already(const Context& context, const Holder& holder) {
   KITH_TRY(const NodeAccess access, reach_running_node(context));
   Started out;
   KITH_TRY(out.status, ask_status(context, access));
+  KITH_CHECK(check_no_node_option(context.node));
   out.already = true;
   return out;
 }
@@ -176,6 +177,19 @@ Result<Started> start_new(Context& context) {
 
 }  // namespace
 
+Result<void> check_no_node_option(const NodeFlags& flags) {
+  const auto given = [](const char* option, const char* hint) {
+    return local_error(Errc::kUsage, "a node is running, and this is an option for its start",
+                       option, hint);
+  };
+  constexpr auto kRestart = "end it with kith stop, then start it with the option";
+  if (!flags.limit.empty()) return given("--limit", "kith config limit RATE sets it at once");
+  if (!flags.listen.empty()) return given("--listen", kRestart);
+  if (!flags.advertise.empty()) return given("--advertise", kRestart);
+  if (!flags.bootstrap.empty()) return given("--bootstrap", kRestart);
+  return {};
+}
+
 Result<Started> start_background(Context& context) {
   KITH_CHECK(make_home(context.home));
   for (int i = 0;; ++i) {
@@ -190,13 +204,13 @@ Result<Started> start_background(Context& context) {
   }
 }
 
-Result<void> ensure_background(Context& context) {
+Result<bool> ensure_background(Context& context) {
   KITH_CHECK(make_home(context.home));
-  if (lock_holder(context.home)) return {};
+  if (lock_holder(context.home)) return false;
   KITH_TRY(const Started started, start_background(context));
   context.out.note("started a node in the background, process " +
                    std::to_string(number(started.status, "pid")) + "; kith stop ends it");
-  return {};
+  return !started.already;
 }
 
 }  // namespace kith::cli

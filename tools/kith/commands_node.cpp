@@ -57,20 +57,9 @@ Json with_event(const Json& status, const char* event) {
   return out;
 }
 
-bool has_options(const NodeFlags& flags) {
-  return !flags.listen.empty() || !flags.advertise.empty() || !flags.limit.empty() ||
-         !flags.bootstrap.empty();
-}
-
 int start(Context& context) {
   const auto started = start_background(context);
   if (!started) return say_error(context, started.error());
-  if (started->already && has_options(context.node)) {
-    return context.out.fail(local_error(
-        Errc::kUsage, "a node is running, and keeps the options that it was started with",
-        context.home,
-        "kith stop, then kith start with these; kith config limit RATE works at once"));
-  }
   Json done = with_event(started->status, "done");
   done["already"] = started->already;
   context.out.json_line(node::dump_line(done));

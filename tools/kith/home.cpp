@@ -50,6 +50,21 @@ Holder read_holder(int fd) {
   return holder;
 }
 
+/// What exists of the path must be a directory, or none can be made below it.
+Result<void> check_may_be_directory(const std::filesystem::path& path) {
+  using std::filesystem::file_type;
+  for (std::filesystem::path at = path;; at = at.parent_path()) {
+    std::error_code error;
+    const file_type type = std::filesystem::status(at, error).type();
+    if (type == file_type::not_found && at != at.root_path()) continue;
+    // What cannot be looked at is named when it is opened.
+    const bool may = type == file_type::directory || type == file_type::none;
+    if (may) return {};
+    return local_error(Errc::kUsage, "this is not a directory", at.string(),
+                       "-o names the directory that the share goes into, --as its name there");
+  }
+}
+
 }  // namespace
 
 Result<std::string> find_home(const std::string& flag) {
@@ -105,6 +120,7 @@ Result<std::string> absolute_path(const std::string& path) {
 
 Result<std::string> directory_path(const std::string& path) {
   KITH_TRY(const std::string absolute, absolute_path(path));
+  KITH_CHECK(check_may_be_directory(absolute));
   std::error_code error;
   const auto resolved = std::filesystem::weakly_canonical(absolute, error);
   // What is in the way is named when the directory is opened.

@@ -21,7 +21,8 @@ namespace kith::cli {
 /// ".." stay. kUsage where it is not UTF-8, which JSON cannot carry.
 [[nodiscard]] Result<std::string> absolute_path(const std::string& path);
 /// The same without symlinks and "..": one text for one directory, however it is spelled. What does
-/// not exist yet is taken as it is written.
+/// not exist yet is taken as it is written. kUsage where something else than a directory stands
+/// there.
 [[nodiscard]] Result<std::string> directory_path(const std::string& path);
 /// An absolute path for something that exists and will be named after its last component, which
 /// must therefore not be "." or "..": those are resolved. A final symlink is kept.

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 
 namespace kith::cli {
@@ -29,6 +30,20 @@ TEST(Home, ADirectoryHasOnePath) {
   EXPECT_EQ(*directory_path(top + "/link/.."), top + "/a");
   EXPECT_EQ(*directory_path(top + "/nosuch/../a"), top + "/a");
   EXPECT_EQ(*directory_path(top + "/link/new/../x/"), top + "/a/b/x");
+  std::filesystem::remove_all(top);
+}
+
+TEST(Home, WhatIsNoDirectoryIsNamed) {
+  std::string top = "/tmp/kith-home-XXXXXX";
+  ASSERT_NE(::mkdtemp(top.data()), nullptr);
+  std::ofstream(top + "/file") << "x";
+  for (const std::string path : {"/file", "/file/new", "/file/new/er"}) {
+    const auto taken = directory_path(top + path);
+    ASSERT_FALSE(taken) << path;
+    EXPECT_EQ(taken.error().code, Errc::kUsage);
+    EXPECT_EQ(taken.error().subject, top + "/file");
+  }
+  EXPECT_EQ(directory_path("/dev/null").error().subject, "/dev/null");
   std::filesystem::remove_all(top);
 }
 
