@@ -300,13 +300,9 @@ Result<std::vector<CopyId>> Engine::copies_of(const ShareSelector& selector, Wan
 void Engine::on_command(Turn& turn, RequestId request, const ShowShare& command) {
   const auto copies = copies_of(command.share, Wanted::kAny);
   if (!copies) return turn.fail(request, copies.error());
-  ShareAnswer answer{named(copies_.view(copies->front())), {}};
-  if (transfer_.has_share(answer.share.share)) {
-    for (const auto& source : transfer_.progress(answer.share.share).by_device) {
-      answer.sources.push_back({source.device, {}, source.bytes});
-    }
-  }
-  turn.done(request, std::move(answer));
+  ShareView view = named(copies_.view(copies->front()));
+  std::vector<SourceView> sources = copies_.sources_of(view.share);
+  turn.done(request, ShareAnswer{std::move(view), std::move(sources)});
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const Unshare& command) {

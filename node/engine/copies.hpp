@@ -108,6 +108,8 @@ class Copies {
   [[nodiscard]] bool holds(CopyId copy) const { return will_be_held(*find(copy)); }
   /// It is being taken up: what it has is not known yet.
   [[nodiscard]] bool is_opening(CopyId copy) const { return find(copy)->state == State::kOpening; }
+  /// What this run of the node got of a share, and from whom; names are filled in by the engine.
+  [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;
   [[nodiscard]] std::vector<CopyId> all() const;
   /// Copies that a selector (link, id, prefix of an id) may mean.
   [[nodiscard]] std::vector<CopyId> select(const ShareSelector& selector) const;
@@ -282,7 +284,6 @@ class Copies {
   [[nodiscard]] bool knows_missing(Turn& turn, Copy& copy);
   [[nodiscard]] static std::string shown_name(const Copy& copy);
   [[nodiscard]] FetchProgress progress_of(const Copy& copy) const;
-  [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;
   [[nodiscard]] std::uint32_t length_of(const Copy& copy, ChunkIndex index) const;
   void set_root(Copy& copy, Root root);
 

@@ -135,13 +135,12 @@ Result<std::vector<std::uint32_t>> Jobs::suspicious_rows(CopyId copy, const Shar
   KITH_TRY(const auto stats, manifests_.file_stats(copy, number));
   const auto files = copies_.files(copy, share.root.single_file);
   std::vector<std::uint32_t> out;
-  std::size_t file = 0;
+  const std::vector<std::uint32_t> positions = storage::stat_positions(page->page);
   for (std::uint32_t i = 0; i < page->page.entries.size(); ++i) {
     const Entry& entry = page->page.entries[i];
     if (entry.kind != EntryKind::kFile) continue;
-    const storage::FileStat* recorded =
-        stats && file < stats->files.size() ? &stats->files[file] : nullptr;
-    ++file;
+    const bool is_recorded = stats && positions[i] < stats->files.size();
+    const storage::FileStat* recorded = is_recorded ? &stats->files[positions[i]] : nullptr;
     if (files && looks_as_recorded(**files, entry, recorded)) continue;
     const auto [first, last] = page->layout.rows_of(page->page, i);
     for (std::uint32_t row = first; row < last && out.size() < limits::kSuspects; ++row) {

@@ -7,6 +7,7 @@
 #include "dht/node.hpp"
 #include "proto/assert.hpp"
 #include "proto/crypto/random.hpp"
+#include "tests/fuzz/script.hpp"
 
 namespace {
 
@@ -28,17 +29,8 @@ class Harness {
   }
 
  private:
-  std::uint8_t byte() {
-    if (input_.empty()) return 0;
-    const std::uint8_t out = input_.front();
-    input_ = input_.subspan(1);
-    return out;
-  }
-  Bytes take(std::size_t count) {
-    const Bytes out = input_.first(std::min(count, input_.size()));
-    input_ = input_.subspan(out.size());
-    return out;
-  }
+  std::uint8_t byte() { return input_.byte(); }
+  Bytes take(std::size_t count) { return input_.take(count); }
   Endpoint endpoint() {
     return Endpoint::v4({10, 0, byte(), 1}, static_cast<std::uint16_t>(byte() + 1));
   }
@@ -136,7 +128,7 @@ class Harness {
   }
 
   SeededRng rng_{1};
-  Bytes input_;
+  Script input_;
   TimePoint now_{std::chrono::hours(1)};
   Node node_;
   std::vector<Datagram> sent_;

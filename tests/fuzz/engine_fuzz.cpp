@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "proto/assert.hpp"
+#include "tests/fuzz/script.hpp"
 #include "tests/unit/node/engine/support.hpp"
 
 namespace {
@@ -35,17 +36,8 @@ class Harness {
   }
 
  private:
-  std::uint8_t byte() {
-    if (input_.empty()) return 0;
-    const std::uint8_t out = input_.front();
-    input_ = input_.subspan(1);
-    return out;
-  }
-  Bytes take(std::size_t count) {
-    const Bytes out = input_.first(std::min(count, input_.size()));
-    input_ = input_.subspan(out.size());
-    return out;
-  }
+  std::uint8_t byte() { return input_.byte(); }
+  Bytes take(std::size_t count) { return input_.take(count); }
   Buffer bytes() { return to_buffer(take(byte())); }
   Handle handle() { return byte() & 3; }
   ChunkIndex index() {
@@ -295,7 +287,7 @@ class Harness {
     KITH_ASSERT(node_.slabs().in_use() == 0);
   }
 
-  Bytes input_;
+  Script input_;
   Founder node_;
   Link link_ = node_.share(kTree);
   test::Member member_ = join(node_);

@@ -6,6 +6,7 @@
 
 #include "proto/assert.hpp"
 #include "proto/swarm/author.hpp"
+#include "tests/fuzz/script.hpp"
 #include "tests/unit/node/engine/support.hpp"
 
 namespace {
@@ -41,17 +42,10 @@ class Harness {
   }
 
  private:
-  std::uint8_t byte() {
-    if (input_.empty()) return 0;
-    const std::uint8_t out = input_.front();
-    input_ = input_.subspan(1);
-    return out;
-  }
+  std::uint8_t byte() { return input_.byte(); }
   Buffer bytes() {
     const std::size_t wanted = byte();
-    const Bytes out = input_.first(std::min(wanted, input_.size()));
-    input_ = input_.subspan(out.size());
-    return to_buffer(out);
+    return to_buffer(input_.take(wanted));
   }
   Author author() { return {issuer_keys_, roster_, swarm_.keys, node_.rng()}; }
 
@@ -137,7 +131,7 @@ class Harness {
     issuer_->send(answer.encode());
   }
 
-  Bytes input_;
+  Script input_;
   Node node_{2};
   DeviceKeys issuer_keys_ = DeviceKeys::generate(node_.rng());
   NewSwarm swarm_ = create_swarm(issuer_keys_, "swarm", "issuer", node_.rng()).value();
