@@ -124,6 +124,8 @@ Result<void> Exporter::write_whole(const Dir& dir, std::string_view name, const 
 Result<void> Exporter::write_part(const Dir& dir, std::string_view name, const Entry& entry,
                                   std::uint64_t offset, std::span<const iovec> content) {
   KITH_TRY(const auto file, open_part(dir, name, entry));
+  // The kernel lets one writer at a time into a file, and has the others spin for it.
+  const std::lock_guard lock(writing_[std::hash<std::string_view>()(entry.path) % kWriteLocks]);
   return io_->write(*file, offset, content);
 }
 

@@ -16,6 +16,7 @@
 // else from one at a time, and not together with them.
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -133,6 +134,9 @@ class Exporter {
   StagedRoot staged_;
   CopyFiles files_;
   DirtySet dirty_;
+  // By the hash of the path: two files may share one.
+  static constexpr std::size_t kWriteLocks = 16;
+  std::array<std::mutex, kWriteLocks> writing_;
   std::mutex reserving_;
   std::uint64_t reserved_ = 0;  // for large files, in this run
   bool folds_case_ = false;

@@ -5,10 +5,12 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <fstream>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <string_view>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 namespace kith::storage::linux_calls {
@@ -63,7 +65,15 @@ int rename_exchange(int from_dir, const char* from, int to_dir, const char* to) 
   return ::renameat2(from_dir, from, to_dir, to, RENAME_EXCHANGE);
 }
 
-int allocate(int fd, std::uint64_t size) { return ::fallocate(fd, 0, 0, static_cast<off_t>(size)); }
+int allocate(int fd, std::uint64_t size) {
+  struct statfs system {};
+  if (::fstatfs(fd, &system) != 0) return -1;
+  if (system.f_type == TMPFS_MAGIC) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  return ::fallocate(fd, 0, 0, static_cast<off_t>(size));
+}
 
 void start_writeback(int fd) { (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 

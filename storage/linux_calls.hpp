@@ -14,7 +14,8 @@ namespace kith::storage::linux_calls {
 [[nodiscard]] int rename_no_replace(int from_dir, const char* from, int to_dir, const char* to);
 [[nodiscard]] int rename_exchange(int from_dir, const char* from, int to_dir, const char* to);
 
-/// fallocate of [0, size).
+/// fallocate of [0, size). EOPNOTSUPP on tmpfs, which would clear every page now for contents that
+/// come soon after: a pass over memory that nobody needs.
 [[nodiscard]] int allocate(int fd, std::uint64_t size);
 /// Starts write-back of the whole file; errors are left for the sync that follows.
 void start_writeback(int fd);

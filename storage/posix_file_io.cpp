@@ -197,8 +197,9 @@ Result<void> PosixFileIo::write(const File& file, std::uint64_t offset,
 Result<void> PosixFileIo::allocate(const File& file, std::uint64_t size) {
   assert_may_block();
   if (linux_calls::allocate(file.fd(), size) == 0) return {};
-  if (errno == EOPNOTSUPP || errno == ENOSYS) return truncate(file, size);
-  return io_error(errno, "reserving space");
+  if (errno != EOPNOTSUPP && errno != ENOSYS) return io_error(errno, "reserving space");
+  KITH_TRY(const FileInfo info, stat(file));
+  return info.size < size ? truncate(file, size) : Result<void>();
 }
 
 Result<void> PosixFileIo::truncate(const File& file, std::uint64_t size) {

@@ -1,4 +1,7 @@
 // Both implementations of FileIo keep the same promises.
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "storage/may_block.hpp"
 #include "storage/memory_file_io.hpp"
 #include "storage/posix_file_io.hpp"
@@ -171,6 +174,23 @@ TEST_P(FileIoTest, AllocateAndTruncate) {
   EXPECT_EQ(io().stat(file)->size, 5000U);
   ASSERT_OK(io().truncate(file, 1));
   EXPECT_EQ(read(file, 0, 3), "a");
+}
+
+TEST(PosixFileIo, OnTmpfsRoomIsNotCleared) {
+  PosixFileIo io;
+  const auto memory = io.open_root("/dev/shm");
+  if (!memory || io.file_system(*memory)->type != 0x01021994) GTEST_SKIP() << "no tmpfs here";
+  const std::string name = "kith-test-" + std::to_string(::getpid());
+  const auto file = io.open_file(*memory, name, OpenMode::kCreate);
+  ASSERT_OK(file);
+  EXPECT_OK(io.remove_file(*memory, name));
+  ASSERT_OK(io.allocate(*file, 1 << 20));
+  struct stat info {};
+  ASSERT_EQ(::fstat(file->fd(), &info), 0);
+  EXPECT_EQ(info.st_size, 1 << 20);
+  EXPECT_EQ(info.st_blocks, 0);
+  ASSERT_OK(io.allocate(*file, 10));
+  EXPECT_EQ(io.stat(*file)->size, 1U << 20);
 }
 
 TEST_P(FileIoTest, LocksExcludeOtherDescriptors) {
