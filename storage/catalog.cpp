@@ -396,6 +396,17 @@ Result<void> Catalog::index_plain(const ShareId& share, std::uint32_t first,
   return {};
 }
 
+Result<void> Catalog::copy_plain(const ShareId& earlier, std::uint32_t from, const ShareId& share,
+                                 std::uint32_t to, std::uint32_t count) {
+  KITH_TRY(const std::int64_t old_owner, share_number(earlier));
+  KITH_TRY(const std::int64_t owner, share_number(share));
+  KITH_TRY(const Use copy, stmt("INSERT OR IGNORE INTO plain_index(plain8, share, chunk) "
+                                "SELECT plain8, ?4, chunk - ?2 + ?5 FROM plain_index "
+                                "WHERE share = ?1 AND chunk >= ?2 AND chunk < ?3"));
+  copy->bind(1, old_owner).bind(2, from).bind(3, std::int64_t{from} + count);
+  return copy->bind(4, owner).bind(5, to).run();
+}
+
 Result<std::vector<ChunkPlace>> Catalog::find_places(const char* sql, std::int64_t id8) {
   std::vector<ChunkPlace> out;
   KITH_TRY(const Use get, stmt(sql));
@@ -423,43 +434,38 @@ Result<std::vector<ChunkPlace>> Catalog::find_plain(const PlainHash& hash) {
       first8(hash.view()));
 }
 
-Result<bool> Catalog::sweep_index(const char* last_sql, const char* delete_sql,
-                                  std::array<std::int64_t, 3>& cursor) {
-  KITH_TRY(const Use last, stmt(last_sql));
-  last->bind(1, cursor[0]).bind(2, cursor[1]).bind(3, cursor[2]);
-  KITH_TRY(const bool more, last->step());
-  const std::array<std::int64_t, 3> next =
-      more ? std::array{last->integer(0), last->integer(1), last->integer(2)}
-           : std::array{INT64_MAX, INT64_MAX, INT64_MAX};
-  last->reset();
-  KITH_TRY(const Use remove, stmt(delete_sql));
-  remove->bind(1, cursor[0]).bind(2, cursor[1]).bind(3, cursor[2]);
-  KITH_CHECK(remove->bind(4, next[0]).bind(5, next[1]).bind(6, next[2]).run());
-  cursor = more ? next : kStart;
-  return more;
+// Removes some rows of the first share that is gone and still has any here. Looks at one row per
+// share, not at all of them.
+Result<bool> Catalog::sweep_table(const char* next_sql, const char* delete_sql) {
+  for (std::int64_t share = INT64_MIN;;) {
+    KITH_TRY(const Use next, stmt(next_sql));
+    KITH_TRY(const bool found, next->bind(1, share).step());
+    if (!found) return false;
+    share = next->integer(0);
+    KITH_TRY(const Use alive, stmt("SELECT 1 FROM share WHERE number = ?1"));
+    KITH_TRY(const bool is_alive, alive->bind(1, share).step());
+    if (is_alive) continue;
+    KITH_TRY(const Use remove, stmt(delete_sql));
+    KITH_CHECK(remove->bind(1, share).run());
+    return true;
+  }
 }
 
-// Looks at some thousand index rows and some pages per call.
+// So many rows per call that a commit in between waits for some tens of milliseconds at most.
 Result<bool> Catalog::sweep() {
-  KITH_TRY(const Use pages, stmt("DELETE FROM page WHERE rowid IN (SELECT rowid FROM page "
-                                 "WHERE share NOT IN (SELECT number FROM share) LIMIT 64)"));
-  KITH_CHECK(pages->run());
-  const bool more_pages = db_->changes() > 0;
-  KITH_TRY(const bool more_chunks,
-           sweep_index("SELECT id8, share, chunk FROM chunk_index WHERE (id8, share, chunk) > "
-                       "(?1, ?2, ?3) ORDER BY id8, share, chunk LIMIT 1 OFFSET 8191",
-                       "DELETE FROM chunk_index WHERE (id8, share, chunk) > (?1, ?2, ?3) "
-                       "AND (id8, share, chunk) <= (?4, ?5, ?6) "
-                       "AND share NOT IN (SELECT number FROM share)",
-                       chunk_cursor_));
-  KITH_TRY(const bool more_plain,
-           sweep_index("SELECT plain8, share, chunk FROM plain_index WHERE (plain8, share, chunk) "
-                       "> (?1, ?2, ?3) ORDER BY plain8, share, chunk LIMIT 1 OFFSET 8191",
-                       "DELETE FROM plain_index WHERE (plain8, share, chunk) > (?1, ?2, ?3) "
-                       "AND (plain8, share, chunk) <= (?4, ?5, ?6) "
-                       "AND share NOT IN (SELECT number FROM share)",
-                       plain_cursor_));
-  return more_pages || more_chunks || more_plain;
+  KITH_TRY(const bool pages,
+           sweep_table("SELECT share FROM page WHERE share > ?1 ORDER BY share LIMIT 1",
+                       "DELETE FROM page WHERE rowid IN "
+                       "(SELECT rowid FROM page WHERE share = ?1 LIMIT 64)"));
+  if (pages) return true;
+  KITH_TRY(const bool chunks,
+           sweep_table("SELECT share FROM chunk_index WHERE share > ?1 ORDER BY share LIMIT 1",
+                       "DELETE FROM chunk_index WHERE (id8, share, chunk) IN (SELECT id8, share, "
+                       "chunk FROM chunk_index WHERE share = ?1 ORDER BY chunk LIMIT 2048)"));
+  if (chunks) return true;
+  return sweep_table("SELECT share FROM plain_index WHERE share > ?1 ORDER BY share LIMIT 1",
+                     "DELETE FROM plain_index WHERE (plain8, share, chunk) IN (SELECT plain8, "
+                     "share, chunk FROM plain_index WHERE share = ?1 ORDER BY chunk LIMIT 2048)");
 }
 
 Result<void> Catalog::check() {

@@ -10,7 +10,6 @@
 // follow in sweep(), some at a time.
 #pragma once
 
-#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -147,6 +146,11 @@ class Catalog {
   /// The same by hash of the plaintext, so that a later import finds content that it has.
   [[nodiscard]] Result<void> index_plain(const ShareId& share, std::uint32_t first,
                                          std::span<const PlainHash> hashes);
+  /// Notes for `count` chunks from `to` on of a share the hashes that are noted for those from
+  /// `from` on of an earlier one.
+  [[nodiscard]] Result<void> copy_plain(const ShareId& earlier, std::uint32_t from,
+                                        const ShareId& share, std::uint32_t to,
+                                        std::uint32_t count);
   /// Places where the first 8 bytes agree, at most 8. The caller compares the whole id.
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_chunk(const ChunkId& id);
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_plain(const PlainHash& hash);
@@ -159,7 +163,6 @@ class Catalog {
   [[nodiscard]] Result<void> check();
 
  private:
-  static constexpr std::array<std::int64_t, 3> kStart = {INT64_MIN, INT64_MIN, INT64_MIN};
   explicit Catalog(std::unique_ptr<Db> db) : db_(std::move(db)) {}
   [[nodiscard]] static Result<Catalog> open_db(const std::string& path, DbMode mode);
   // A statement in use; reset when the use ends, so that no read transaction stays open.
@@ -170,14 +173,10 @@ class Catalog {
   [[nodiscard]] Result<Use> stmt(const char* sql);
   [[nodiscard]] Result<std::int64_t> share_number(const ShareId& id);
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_places(const char* sql, std::int64_t id8);
-  [[nodiscard]] Result<bool> sweep_index(const char* last_sql, const char* delete_sql,
-                                         std::array<std::int64_t, 3>& cursor);
+  [[nodiscard]] Result<bool> sweep_table(const char* next_sql, const char* delete_sql);
 
   std::unique_ptr<Db> db_;
   std::map<const char*, Stmt> statements_;  // keyed by the constant, not by its text
-  // Where the next sweep goes on in each index: the last key that was looked at.
-  std::array<std::int64_t, 3> chunk_cursor_ = kStart;
-  std::array<std::int64_t, 3> plain_cursor_ = kStart;
 };
 
 /// Refuses file systems on which SQLite's locks or our permissions do not hold: NFS, SMB, 9P, FAT.

@@ -79,7 +79,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
 
 Result<std::optional<ScannedChunk>> ImportScan::step() {
   KITH_ASSERT(may_step());
-  for (int turn = 0; turn < kStepTurns && !scanned(); ++turn) {
+  for (int turn = 0; turn < kStepTurns && may_step(); ++turn) {
     KITH_TRY(Chunk chunk, advance());
     if (chunk) return std::optional(ScannedChunk{next_ordinal_++, std::move(*chunk)});
   }
@@ -98,6 +98,8 @@ Result<ImportScan::Chunk> ImportScan::advance() {
       return next_item();
     case Phase::kFile:
       return read_on();
+    case Phase::kKnownFile:
+      return add_known_row();
     case Phase::kTail:
       return end_stream();
     case Phase::kEnd:
@@ -181,6 +183,10 @@ Result<ImportScan::Chunk> ImportScan::add_symlink(const ScanItem& item) {
 
 Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_view name,
                                                  const std::string& path) {
+  if (earlier_ && !refusing()) {
+    KITH_TRY(auto known, begin_known(dir, name, path));
+    if (known) return std::move(*known);
+  }
   auto file = io_->open_file(dir, name, OpenMode::kRead);
   if (!file && file.error().code == Errc::kNotFound) return changed(path);
   if (!file) {
@@ -190,22 +196,41 @@ Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_vie
   KITH_TRY(const FileInfo info, io_->stat(*file));
   if (info.kind != NodeKind::kFile) return changed(path);
   if (refusing()) return Chunk();
+  OpenFile open{std::move(*file), path, FileStat::of(info)};
+  open.large = !is_fixed() && info.size >= options_.chunking.large_file;
+  KITH_TRY(open.entry_bytes, add_file(path, info));
+  if (open.large) io_->advise_sequential(open.file);
+  file_ = std::move(open);
+  phase_ = Phase::kFile;
+  if (file_->large) return end_pack();
+  // What lies before it in its pack is read after all: the pack is another one now.
+  if (info.size > 0) KITH_CHECK(read_unread());
+  return Chunk();
+}
+
+// Returns what the entry takes in a manifest.
+Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo& info) {
   Entry entry{.kind = EntryKind::kFile,
               .path = path,
               .target = {},
               .mode = info.mode & 0777,
               .mtime_ns = info.mtime_ns,
               .size = info.size};
-  OpenFile open{std::move(*file), path, FileStat::of(info)};
-  open.large = !is_fixed() && info.size >= options_.chunking.large_file;
-  open.entry_bytes = encoded_size(entry);
-  stats_.push_back(open.before);
+  const std::size_t bytes = encoded_size(entry);
+  stats_.push_back(FileStat::of(info));
   KITH_CHECK(builder_.add(std::move(entry)));
-  if (open.large) io_->advise_sequential(open.file);
-  file_ = std::move(open);
-  phase_ = Phase::kFile;
-  if (!file_->large || buffer_.size() == 0) return Chunk();
-  packer_.reset();  // a large file begins on a chunk boundary
+  return bytes;
+}
+
+// A pack is complete, or a large file begins, which it does on a chunk boundary.
+Result<ImportScan::Chunk> ImportScan::end_pack() {
+  KITH_TRY(const bool reused, reuse_pack());
+  if (reused) {
+    packer_.reset();
+    return Chunk();
+  }
+  KITH_CHECK(read_unread());
+  if (buffer_.size() > 0) packer_.reset();
   return cut_all();
 }
 
@@ -224,16 +249,23 @@ Result<void> ImportScan::read_stretch() {
   if (is_fixed())
     wanted = std::min<std::uint64_t>(wanted, options_.chunking.fixed - buffer_.size());
   const auto bytes = static_cast<std::size_t>(wanted);
-  auto got = io_->read(file_->file, file_->read, buffer_.room(bytes));
+  KITH_CHECK(read(file_->file, file_->path, file_->read, bytes));
+  file_->read += bytes;
+  return {};
+}
+
+// Exactly so many bytes, behind what is in the buffer.
+Result<void> ImportScan::read(const File& file, const std::string& path, std::uint64_t offset,
+                              std::size_t bytes) {
+  auto got = io_->read(file, offset, buffer_.room(bytes));
   if (!got) {
     Error error = std::move(got).error();
-    error.subject = full_path(file_->path);
+    error.subject = full_path(path);
     return error;
   }
-  if (*got != bytes) return changed(file_->path);
+  if (*got != bytes) return changed(path);
   buffer_.fill(bytes);
-  file_->read += bytes;
-  bytes_read_ += bytes;
+  bytes_done_ += bytes;
   return {};
 }
 
@@ -248,14 +280,17 @@ Result<ImportScan::Chunk> ImportScan::end_file() {
     cdc_.reset();
     return cut_all();
   }
-  return packer_.add(file.path, file.before.size, file.entry_bytes) ? cut_all() : Chunk();
+  if (packer_.add(file.path, file.before.size, file.entry_bytes)) return end_pack();
+  return Chunk();
 }
 
 Result<ImportScan::Chunk> ImportScan::end_stream() {
   phase_ = Phase::kEnd;
-  if (buffer_.size() == 0 || refusing()) return Chunk();
-  if (is_fixed()) buffer_.fill_zeros(options_.chunking.fixed - buffer_.size());
-  return cut_all();
+  if (refusing()) return Chunk();
+  if (is_fixed() && buffer_.size() > 0) {
+    buffer_.fill_zeros(options_.chunking.fixed - buffer_.size());
+  }
+  return end_pack();
 }
 
 ImportScan::Chunk ImportScan::scan_for_cut() {
@@ -283,7 +318,8 @@ Result<ImportScan::Chunk> ImportScan::place(Entry entry) {
   if (refusing()) return Chunk();
   const bool ends_pack = !is_fixed() && packer_.add(entry.path, 0, encoded_size(entry));
   KITH_CHECK(builder_.add(std::move(entry)));
-  return ends_pack ? cut_all() : Chunk();
+  if (ends_pack) return end_pack();
+  return Chunk();
 }
 
 Result<void> ImportScan::add_result(std::uint64_t ordinal, const HashedChunk& chunk) {

@@ -8,6 +8,10 @@
 // false. Memory: the chunk being read, the entries of the chunks that are out, and the finished
 // pages.
 //
+// With an EarlierTree, what is as it was when that was recorded is not read: a large file by
+// itself, small ones if their pack holds the same files as before, all unchanged. Else the whole
+// pack is read. Chunks of fixed size have no regard to files: there everything is read.
+//
 // What is checked:
 // - A file has, after it was read, the same inode, size, mtime and ctime as when it was opened, and
 //   gave exactly as many bytes: else kChanged, with its path.
@@ -30,6 +34,7 @@
 #include "proto/result.hpp"
 #include "proto/slab.hpp"
 #include "storage/chunk_hash.hpp"
+#include "storage/earlier_tree.hpp"
 #include "storage/file_stat.hpp"
 #include "storage/stretch_buffer.hpp"
 #include "storage/tree_scan.hpp"
@@ -62,6 +67,14 @@ struct ImportedPage {
   Buffer file_stats;  // PageStats
 };
 
+/// `count` chunks from number `to` on of the new share are those from number `from` on of the
+/// earlier one.
+struct ReusedRun {
+  std::uint32_t to = 0;
+  std::uint32_t from = 0;
+  std::uint32_t count = 0;
+};
+
 struct ImportResult {
   ShareId share;
   ChunkKey key;
@@ -69,7 +82,8 @@ struct ImportResult {
   Buffer root_ciphertext;
   std::vector<ImportedPage> pages;
   std::vector<ChunkId> chunks;      // of the content, in stream order
-  std::vector<PlainHash> plain;     // of the same
+  std::vector<PlainHash> plain;     // of the same; of those of a reused run: zeros
+  std::vector<ReusedRun> reused;    // chunks that were not read, ascending
   std::vector<ImportNote> skipped;  // the first kNotesMax
   std::uint64_t skipped_count = 0;
   std::vector<ImportNote> links_outside;  // symlinks that leave the tree; the first kNotesMax
@@ -83,6 +97,10 @@ class ImportScan {
   /// kUsage (a name that a share cannot have).
   [[nodiscard]] static Result<ImportScan> open(FileIo& io, SlabPool& pool,
                                                const std::string& source, ImportOptions options);
+
+  /// What was recorded of the same place before, under the same chunking, and not in private.
+  /// Before the first step.
+  void set_earlier(EarlierTree earlier);
 
   /// Reads on until a chunk is complete, or for a while: then nothing, and the caller may do other
   /// things first. After an error the scan is spent.
@@ -100,12 +118,12 @@ class ImportScan {
   /// What was not shared so far, and why: the first kNotesMax.
   [[nodiscard]] const std::vector<ImportNote>& skipped() const { return result_.skipped; }
 
-  // Progress.
-  [[nodiscard]] std::uint64_t bytes_read() const { return bytes_read_; }
+  // Progress: read, or known to be as before.
+  [[nodiscard]] std::uint64_t bytes_done() const { return bytes_done_; }
   [[nodiscard]] std::uint64_t entries_seen() const { return entries_seen_; }
 
  private:
-  enum class Phase : std::uint8_t { kTop, kItems, kFile, kTail, kEnd };
+  enum class Phase : std::uint8_t { kTop, kItems, kFile, kKnownFile, kTail, kEnd };
   struct OpenFile {
     File file;
     std::string path;
@@ -115,6 +133,22 @@ class ImportScan {
     std::size_t entry_bytes = 0;
   };
   using Chunk = std::optional<SlabChain>;
+  /// Files of the present pack that are as before, from its beginning on; none of it was read.
+  struct UnreadPack {
+    struct Item {
+      std::string path;
+      FileStat stat;
+    };
+    std::vector<Item> files;
+    std::uint32_t chunk = 0;  // where they lay
+    std::uint64_t bytes = 0;
+  };
+  /// A large file that is as before.
+  struct KnownFile {
+    std::vector<ChunkRow> rows;
+    std::uint32_t chunk = 0;  // of the first one
+    std::size_t next = 0;
+  };
 
   ImportScan(FileIo& io, SlabPool& pool, std::string source, ImportOptions options, bool single);
 
@@ -126,8 +160,27 @@ class ImportScan {
   [[nodiscard]] Result<Chunk> place(Entry entry);
   [[nodiscard]] Result<Chunk> begin_file(const Dir& dir, std::string_view name,
                                          const std::string& path);
+  [[nodiscard]] Result<std::size_t> add_file(const std::string& path, const FileInfo& info);
+  [[nodiscard]] Result<Chunk> end_pack();
+  // importer_reuse.cpp
+  [[nodiscard]] Result<std::optional<Chunk>> begin_known(const Dir& dir, std::string_view name,
+                                                         const std::string& path);
+  [[nodiscard]] Result<std::optional<Chunk>> begin_known_large(const std::string& path,
+                                                               const FileInfo& info,
+                                                               EarlierTree::Place place);
+  [[nodiscard]] Result<std::optional<Chunk>> begin_known_small(const std::string& path,
+                                                               const FileInfo& info,
+                                                               EarlierTree::Place place);
+  [[nodiscard]] Result<Chunk> add_known_row();
+  [[nodiscard]] Result<bool> reuse_pack();
+  [[nodiscard]] Result<void> reuse(const ChunkRow& row, std::uint32_t from);
+  [[nodiscard]] Result<void> read_unread();
+  [[nodiscard]] Result<void> read_whole(const Dir& dir, std::string_view name,
+                                        const UnreadPack::Item& item);
   [[nodiscard]] Result<Chunk> read_on();
   [[nodiscard]] Result<void> read_stretch();
+  [[nodiscard]] Result<void> read(const File& file, const std::string& path, std::uint64_t offset,
+                                  std::size_t bytes);
   [[nodiscard]] Result<Chunk> end_file();
   [[nodiscard]] Result<Chunk> end_stream();
   [[nodiscard]] Chunk scan_for_cut();
@@ -148,6 +201,9 @@ class ImportScan {
   Dir single_parent_;
   std::optional<TreeScan> tree_;
   std::optional<OpenFile> file_;
+  std::optional<EarlierTree> earlier_;
+  UnreadPack unread_;
+  KnownFile known_;
 
   StretchBuffer buffer_;
   std::size_t scanned_to_ = 0;  // bytes of the buffer that the cutter has seen
@@ -162,7 +218,7 @@ class ImportScan {
   std::uint64_t next_row_ = 0;
   ImportResult result_;
   std::uint64_t skipped_count_ = 0;
-  std::uint64_t bytes_read_ = 0;
+  std::uint64_t bytes_done_ = 0;
   std::uint64_t entries_seen_ = 0;
 };
 

@@ -103,7 +103,14 @@ CREATE TABLE plain_index(
 ) STRICT, WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1};
+// The indexes by share: to sweep what a deleted share left, and to take over what a new version of
+// a share has in common with the one before.
+constexpr const char* kVersion2 = R"(
+CREATE INDEX chunk_by_share ON chunk_index(share, chunk);
+CREATE INDEX plain_by_share ON plain_index(share, chunk);
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2};
 
 Result<std::int64_t> checked_version(Db& db) {
   KITH_TRY(const std::int64_t version, db.query_integer("PRAGMA user_version"));

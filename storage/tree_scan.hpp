@@ -50,6 +50,7 @@ class TreeScan {
   [[nodiscard]] Result<FileInfo> enter(const ScanItem& item);
   /// The directory in which the item lies that next() returned last.
   [[nodiscard]] const Dir& dir() const { return dir_; }
+  [[nodiscard]] const Dir& top() const { return top_; }
 
  private:
   struct Level {

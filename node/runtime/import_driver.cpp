@@ -96,14 +96,14 @@ class ProgressReport {
     ShareProgress progress;
     progress.phase = "hashing";
     progress.files = scan.entries_seen();
-    progress.bytes_done = scan.bytes_read();
-    progress.bytes_total = std::max(bytes_total_.load(), bytes_total_ > 0 ? scan.bytes_read() : 0);
+    progress.bytes_done = scan.bytes_done();
+    progress.bytes_total = std::max(bytes_total_.load(), bytes_total_ > 0 ? scan.bytes_done() : 0);
     if (!first && elapsed > 0) {
       progress.rate =
-          (scan.bytes_read() - last_bytes_) * 1000 / static_cast<std::uint64_t>(elapsed);
+          (scan.bytes_done() - last_bytes_) * 1000 / static_cast<std::uint64_t>(elapsed);
     }
     last_ = now;
-    last_bytes_ = scan.bytes_read();
+    last_bytes_ = scan.bytes_done();
     update_(request_, progress);
     if (!first && !counter_) {
       counter_.emplace();
@@ -193,9 +193,10 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   KITH_CHECK(check_not_home(share, links_.home));
   KITH_TRY(const Done answer, ask(ResolveShareTarget{share.swarm}));
   const SwarmTarget& target = std::get<SwarmTarget>(answer);
-  KITH_TRY(const storage::ImportResult result, import(request, share, target));
+  const auto before = earlier(target.swarm, share.path);
+  KITH_TRY(const storage::ImportResult result, import(request, share, target, before));
   if (is_cancelled(request)) return cancelled();
-  KITH_TRY(const CopyId copy, save(share, target, result));
+  KITH_TRY(const CopyId copy, save(share, target, result, before));
   links_.manifests.forget(result.share);
   links_.manifests.forget_file_stats(copy);
   KITH_TRY(const Done added,
@@ -211,7 +212,8 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
 }
 
 Result<storage::ImportResult> ImportDriver::import(RequestId request, const ShareRequest& share,
-                                                   const SwarmTarget& target) {
+                                                   const SwarmTarget& target,
+                                                   const std::optional<Earlier>& earlier) {
   storage::ImportOptions options;
   options.name = share.name;
   options.exclude = share.exclude;
@@ -228,6 +230,7 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
   }
   KITH_TRY(storage::ImportScan scan,
            storage::ImportScan::open(links_.io, links_.slabs, share.path, std::move(options)));
+  if (earlier) scan.set_earlier(earlier->tree);
   const auto results = std::make_shared<Results>();
   ProgressReport report(request, links_.update, [&](const std::function<bool()>& stopped) {
     return storage::content_bytes(links_.io, share.path, storage::Exclude(share.exclude), stopped);
@@ -295,8 +298,75 @@ std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,
   return std::nullopt;
 }
 
+std::optional<ImportDriver::Earlier> ImportDriver::earlier(const SwarmId& swarm,
+                                                           const std::string& path) {
+  const std::lock_guard lock(index_mutex_);
+  std::optional<Earlier> latest;
+  const auto copies = links_.index.copies();
+  if (!copies) return latest;
+  for (const storage::CopyRecord& copy : *copies) {
+    const bool held =
+        copy.state == storage::CopyState::kShared || copy.state == storage::CopyState::kComplete;
+    if (!held || copy.path != path) continue;
+    auto found = earlier_copy(copy, swarm);
+    // One that cannot be read is none: then everything is read anew.
+    if (!found || !*found) continue;
+    if (!latest || latest->recorded_at < (*found)->recorded_at) latest = std::move(*found);
+  }
+  return latest;
+}
+
+Result<std::optional<ImportDriver::Earlier>> ImportDriver::earlier_copy(
+    const storage::CopyRecord& copy, const SwarmId& swarm) {
+  KITH_TRY(const auto record, links_.index.share(copy.share));
+  if (!record || record->swarm != swarm) return std::optional<Earlier>();
+  KITH_TRY(const auto share, links_.manifests.share(copy.share));
+  KITH_TRY(const auto first, links_.manifests.file_stats(copy.id, 0));
+  if (first == nullptr) return std::optional<Earlier>();
+  storage::EarlierTree::Source source{share->root, {}, {}};
+  const ChunkIndex content = share->shape.index_of_chunk(0);
+  KITH_TRY(const auto rows, links_.index.have(copy.id));
+  for (const storage::HaveRow& row : rows) {
+    if (row.durable) continue;
+    for (std::size_t i = 0; i < 8 * row.bits.size(); ++i) {
+      const std::size_t index = row.first + i;
+      const bool has = (row.bits[i / 8] & (0x80U >> (i % 8))) != 0;
+      if (has || index < content || index >= share->shape.total()) continue;
+      source.withdrawn.resize(share->shape.chunks());
+      source.withdrawn[index - content] = true;
+    }
+  }
+  source.pages = [this, share,
+                  id = copy.id](std::uint32_t number) -> Result<storage::EarlierTree::Page> {
+    KITH_TRY(const PagePtr page, links_.manifests.page(*share, number));
+    KITH_TRY(const auto stats, links_.manifests.file_stats(id, number));
+    if (stats == nullptr) return local_error(Errc::kNotFound, "no file was recorded");
+    return storage::EarlierTree::Page{{page, &page->page}, stats};
+  };
+  return std::optional(
+      Earlier{copy.share, first->recorded_at, storage::EarlierTree(std::move(source))});
+}
+
+// Of what was not read, the hashes are those that the earlier share has.
+Result<void> ImportDriver::index_plain(storage::Catalog& catalog,
+                                       const storage::ImportResult& result,
+                                       const std::optional<Earlier>& earlier) {
+  const std::span<const PlainHash> all(result.plain);
+  std::uint32_t next = 0;
+  const auto index_up_to = [&](std::uint32_t end) {
+    return catalog.index_plain(result.share, next, all.subspan(next, end - next));
+  };
+  for (const storage::ReusedRun& run : result.reused) {
+    KITH_CHECK(index_up_to(run.to));
+    KITH_CHECK(catalog.copy_plain(earlier->share, run.from, result.share, run.to, run.count));
+    next = run.to + run.count;
+  }
+  return index_up_to(static_cast<std::uint32_t>(all.size()));
+}
+
 Result<CopyId> ImportDriver::save(const ShareRequest& share, const SwarmTarget& target,
-                                  const storage::ImportResult& result) {
+                                  const storage::ImportResult& result,
+                                  const std::optional<Earlier>& earlier) {
   CopyId copy{static_cast<std::int64_t>(SystemRng().next_u64() >> 2) + 1};
   const auto done = std::make_shared<std::promise<Result<void>>>();
   links_.catalog.run([&, done](storage::Catalog& catalog) {
@@ -322,8 +392,9 @@ Result<CopyId> ImportDriver::save(const ShareRequest& share, const SwarmTarget& 
         KITH_CHECK(catalog.put_page(result.share, number, result.pages[i].ciphertext));
         KITH_CHECK(catalog.put_file_stats(copy, number, result.pages[i].file_stats));
       }
+      if (earlier && earlier->share == result.share) return catalog.commit_full();
       KITH_CHECK(catalog.index_chunks(result.share, 0, result.chunks));
-      KITH_CHECK(catalog.index_plain(result.share, 0, result.plain));
+      KITH_CHECK(index_plain(catalog, result, earlier));
       return catalog.commit_full();
     };
     auto written = write();

@@ -31,7 +31,8 @@ class ImportDriver {
     Pool& pool;
     CatalogThread& catalog;
     Manifests& manifests;
-    /// Finds known content: a reading connection of its own, used on pool threads, one at a time.
+    /// Finds known content and earlier imports: a reading connection of its own, used on the import
+    /// thread and on pool threads, one at a time.
     storage::Catalog& index;
     std::function<UnixMillis()> wall;
     /// Commands of this driver to the engine; replies come back through deliver().
@@ -54,10 +55,24 @@ class ImportDriver {
  private:
   void run(RequestId request, const ShareRequest& share);
   [[nodiscard]] Result<ShareDone> share(RequestId request, const ShareRequest& share);
+  struct Earlier {
+    ShareId share;
+    UnixMillis recorded_at{};
+    storage::EarlierTree tree;
+  };
   [[nodiscard]] Result<storage::ImportResult> import(RequestId request, const ShareRequest& share,
-                                                     const SwarmTarget& target);
+                                                     const SwarmTarget& target,
+                                                     const std::optional<Earlier>& earlier);
   [[nodiscard]] Result<CopyId> save(const ShareRequest& share, const SwarmTarget& target,
-                                    const storage::ImportResult& result);
+                                    const storage::ImportResult& result,
+                                    const std::optional<Earlier>& earlier);
+  [[nodiscard]] static Result<void> index_plain(storage::Catalog& catalog,
+                                                const storage::ImportResult& result,
+                                                const std::optional<Earlier>& earlier);
+  /// What was recorded when the same place was shared, or fetched, last.
+  [[nodiscard]] std::optional<Earlier> earlier(const SwarmId& swarm, const std::string& path);
+  [[nodiscard]] Result<std::optional<Earlier>> earlier_copy(const storage::CopyRecord& copy,
+                                                            const SwarmId& swarm);
   /// Asks the engine and waits for its final answer.
   [[nodiscard]] Result<Done> ask(CommandBody body);
   [[nodiscard]] bool is_cancelled(RequestId request);

@@ -151,6 +151,20 @@ TEST_F(CatalogTest, ChunksAreFoundByTheirFirstBytes) {
   EXPECT_TRUE(catalog_.find_plain(id<PlainHash>(8))->empty());
 }
 
+TEST_F(CatalogTest, AVersionTakesOverHashesOfTheOneBefore) {
+  ASSERT_OK(catalog_.put_share(a_share(1)));
+  ASSERT_OK(catalog_.put_share(a_share(2)));
+  const std::vector hashes{id<PlainHash>(5), id<PlainHash>(6), id<PlainHash>(7), id<PlainHash>(8)};
+  ASSERT_OK(catalog_.index_plain(id<ShareId>(1), 10, hashes));
+  ASSERT_OK(catalog_.copy_plain(id<ShareId>(1), 11, id<ShareId>(2), 3, 2));
+  EXPECT_EQ(catalog_.find_plain(id<PlainHash>(5))->size(), 1U);
+  EXPECT_EQ(catalog_.find_plain(id<PlainHash>(8))->size(), 1U);
+  ASSERT_OK(catalog_.remove_share(id<ShareId>(1)));
+  while (*catalog_.sweep()) continue;
+  EXPECT_EQ(*catalog_.find_plain(id<PlainHash>(6)), (std::vector<ChunkPlace>{{id<ShareId>(2), 3}}));
+  EXPECT_EQ(*catalog_.find_plain(id<PlainHash>(7)), (std::vector<ChunkPlace>{{id<ShareId>(2), 4}}));
+}
+
 TEST_F(CatalogTest, SweepingTakesAwayWhatRemovedSharesLeft) {
   ASSERT_OK(catalog_.begin());
   SeededRng rng(1);

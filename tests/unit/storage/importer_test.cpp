@@ -114,7 +114,7 @@ TEST_F(Importer, AfterARefusalNothingMoreIsRead) {
     ASSERT_OK(chunk);
     EXPECT_FALSE(*chunk);
   }
-  EXPECT_EQ(scan->bytes_read(), 0U);
+  EXPECT_EQ(scan->bytes_done(), 0U);
   EXPECT_ERROR(scan->finish(), Errc::kUnsupported);
 }
 
