@@ -266,6 +266,7 @@ Result<void> ImportScan::read(const File& file, const std::string& path, std::ui
   if (*got != bytes) return changed(path);
   buffer_.fill(bytes);
   bytes_done_ += bytes;
+  result_.bytes_read += bytes;
   return {};
 }
 

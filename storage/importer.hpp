@@ -88,6 +88,7 @@ struct ImportResult {
   std::uint64_t skipped_count = 0;
   std::vector<ImportNote> links_outside;  // symlinks that leave the tree; the first kNotesMax
   std::uint64_t links_outside_count = 0;
+  std::uint64_t bytes_read = 0;  // of content; what was known to be as before was not
 };
 inline constexpr std::size_t kNotesMax = 1'000;
 

@@ -114,12 +114,14 @@ void add(Json& out, const ShareDone& answer) {
   out["skipped"] = views_json(answer.skipped);
   out["skipped_count"] = answer.skipped_count;
   out["links_outside"] = answer.links_outside;
+  out["bytes_read"] = answer.bytes_read;
 }
 void add(Json& out, const FetchResult& answer) {
   out["share"] = answer.share.hex();
   out["path"] = answer.path;
   out["totals"] = view_json(answer.totals);
   out["bytes_received"] = answer.bytes_received;
+  out["bytes_copied"] = answer.bytes_copied;
   out["sources"] = views_json(answer.sources);
   out["links_outside"] = answer.links_outside;
   out["already_there"] = answer.already_there;

@@ -40,6 +40,7 @@ struct ShareDone {
   std::vector<BadEntry> skipped;    // with skip_bad; the first of them
   std::uint64_t skipped_count = 0;  // all of them
   std::uint64_t links_outside = 0;  // symlinks that leave the tree, carried as they are
+  std::uint64_t bytes_read = 0;     // of content; the rest was known to be as before
 };
 
 /// Progress and BadEntry are not final; ShareDone and Error are.

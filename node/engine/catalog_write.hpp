@@ -42,6 +42,8 @@ struct PutPage {
   ShareId share;
   std::uint32_t page = 0;
   Buffer ciphertext;
+  std::uint32_t first_chunk = 0;  // number of the first content chunk that the page describes
+  std::vector<ChunkId> chunks;    // from that one on, for later fetches to find
 };
 struct PutCopy {
   CopyId copy{};

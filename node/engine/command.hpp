@@ -208,6 +208,7 @@ struct FetchResult {
   std::string path;
   Totals totals;
   std::uint64_t bytes_received = 0;  // section bytes that arrived during this command
+  std::uint64_t bytes_copied = 0;    // from other copies on this device
   std::vector<SourceView> sources;
   std::uint64_t links_outside =
       0;  // symlinks that leave the tree (carried, or left out: safe_links)

@@ -5,11 +5,13 @@
 // → kManifest, only if something stands at the destination: every page, then kComparing
 // → kContent (pages and content, rarest first) → kFinishing (empty entries, modes, times, sync)
 // → kCommitting (the catalog knows) → kRenaming → kComplete. With the share complete elsewhere on
-// this device kContent copies locally instead of asking peers. A second fetch to the same place
+// this device kContent copies locally instead of asking peers; chunks that copies
+// of other shares hold are copied, too. A second fetch to the same place
 // joins the first; one of the same share to another place waits for the first and is then filled
 // locally.
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,6 +74,7 @@ class Copies {
   void on_synced(Turn& turn, const CopySynced& result);
   void on_verified(Turn& turn, const ChunkVerified& result);
   void on_copied(Turn& turn, const ChunkCopied& result);
+  void on_found(Turn& turn, const ChunksFound& result);
   void on_opened(Turn& turn, CopyOpened result);
   void on_moved(Turn& turn, const CopyMoved& result);
   void on_located(Turn& turn, const ChunkLocated& result);
@@ -168,11 +171,14 @@ class Copies {
     HaveLog have;
     std::vector<std::uint32_t> lengths;  // of content chunks; 0: page not here yet. Fetches only
     std::uint32_t pages_left = 0;
-    bool from_local = false;           // kContent copies from another copy
-    std::optional<SavedCopy> saved;    // until on_opened
-    std::vector<ChunkIndex> to_check;  // had but not durable when another kernel booted
-    std::size_t jobs = 0;              // check or copy jobs in flight
-    ChunkIndex next_index = 0;         // of the next such job
+    bool from_local = false;                 // kContent copies from another copy
+    std::map<ChunkIndex, FoundChunk> reuse;  // chunks to be copied from another share's copies
+    std::deque<ChunkIndex> reuse_queue;      // those of which no job is out
+    std::uint64_t bytes_copied = 0;          // from other copies, since it began in this run
+    std::optional<SavedCopy> saved;          // until on_opened
+    std::vector<ChunkIndex> to_check;        // had but not durable when another kernel booted
+    std::size_t jobs = 0;                    // check or copy jobs in flight
+    ChunkIndex next_index = 0;               // of the next such job
     std::uint64_t bytes_have = 0;
     std::uint64_t unflushed = 0, unsynced = 0;
     TimePoint flush_at{}, sync_at{};
@@ -245,6 +251,17 @@ class Copies {
   /// Every page that describes the chunk is here.
   [[nodiscard]] static bool is_placed(const Copy& copy, std::uint32_t chunk);
   void copy_more(Turn& turn, Copy& copy);
+  void reuse_pages(Turn& turn, const Copy& copy, std::vector<std::uint32_t>& lengths);
+  void on_page_reused(Turn& turn, Copy& copy, PageOpened result);
+  [[nodiscard]] static bool is_expected(const Copy& copy, const PageOpened& page);
+  void take_page(Turn& turn, Copy& copy, PageOpened result);
+  void offer_page(Turn& turn, Copy& copy, std::uint32_t page);
+  void offer_chunk(Turn& turn, Copy& copy, ChunkIndex index);
+  void reuse_more(Turn& turn, Copy& copy);
+  void on_reused(Turn& turn, Copy& copy, const ChunkCopied& result);
+  [[nodiscard]] bool has_others(const Copy& copy) const;
+  [[nodiscard]] Copy* holder_of(const FoundChunk& chunk);
+  static void forget_reuse(Copy& copy);
   void check_more(Turn& turn, Copy& copy);
   [[nodiscard]] static bool is_whole(const Copy& copy) {
     return copy.have.count() == copy.have.total();

@@ -67,6 +67,8 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.repaired = false;
   copy.missing.reset();
   copy.jobs = 0;
+  copy.bytes_copied = 0;
+  forget_reuse(copy);
   if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
     return;
@@ -124,6 +126,7 @@ void Copies::begin_network(Turn& turn, Copy& copy) {
 void Copies::show_shape(Turn& turn, const Copy& copy) {
   std::vector<std::uint32_t> page_lengths;
   for (const PageRef& page : copy.root->pages) page_lengths.push_back(page.length);
+  reuse_pages(turn, copy, page_lengths);
   transfer_.set_shape(turn.now.mono, copy.share, copy.shape.total(), page_lengths, copy.have.bits(),
                       turn.transfer);
 }
@@ -196,6 +199,7 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
   copy.next_index = copy.shape.index_of_chunk(0);
   copy.sync_at = turn.now.mono + kSyncEvery;
   copy.last_stored = turn.now.mono;
+  forget_reuse(copy);
   if (copy.from_local) return copy_more(turn, copy);
   if (!copy.to_check.empty()) return check_more(turn, copy);
   offer_all(turn, copy);
@@ -204,7 +208,7 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
 // Every chunk of which the pages are here may be asked for.
 void Copies::offer_all(Turn& turn, Copy& copy) {
   for (std::uint32_t page = 0; page < copy.shape.pages(); ++page) {
-    if (copy.have.has(copy.shape.index_of_page(page))) offer_lengths(turn, copy, page);
+    if (copy.have.has(copy.shape.index_of_page(page))) offer_page(turn, copy, page);
   }
   maybe_finish(turn, copy);
 }
@@ -216,10 +220,16 @@ void Copies::offer_lengths(Turn& turn, Copy& copy, std::uint32_t page) {
   std::uint32_t end = begin + copy.shape.chunk_count(page);
   if (begin < end && !is_placed(copy, begin)) ++begin;
   if (begin < end && !is_placed(copy, end - 1)) --end;
-  if (begin == end) return;
-  const std::span<const std::uint32_t> lengths(copy.lengths.data() + begin, end - begin);
-  transfer_.set_lengths(turn.now.mono, copy.share, copy.shape.index_of_chunk(begin), lengths,
-                        turn.transfer);
+  while (begin < end) {
+    const ChunkIndex first = copy.shape.index_of_chunk(begin);
+    // Up to the next chunk that is copied from elsewhere.
+    const auto next = copy.reuse.lower_bound(first);
+    const bool to_the_end = next == copy.reuse.end() || next->first - first >= end - begin;
+    const std::uint32_t count = to_the_end ? end - begin : next->first - first;
+    const std::span<const std::uint32_t> lengths(copy.lengths.data() + begin, count);
+    transfer_.set_lengths(turn.now.mono, copy.share, first, lengths, turn.transfer);
+    begin += count + 1;
+  }
 }
 
 bool Copies::is_placed(const Copy& copy, std::uint32_t chunk) {
@@ -233,6 +243,8 @@ bool Copies::is_placed(const Copy& copy, std::uint32_t chunk) {
 
 void Copies::on_page(Turn& turn, PageOpened result) {
   Copy* copy = fetching(result.share);
+  if (result.reused)
+    return copy == nullptr ? void() : on_page_reused(turn, *copy, std::move(result));
   // The page may be of an earlier fetch of the share, and this one may not know the root yet.
   const bool stale = copy != nullptr && !copy->root;
   if (copy != nullptr && !stale && result.outcome == transfer::StoreOutcome::kBadChunk) {
@@ -242,19 +254,27 @@ void Copies::on_page(Turn& turn, PageOpened result) {
                       stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
                       turn.transfer);
   if (copy == nullptr || result.outcome != transfer::StoreOutcome::kStored) return;
-  const bool expected = copy->root && copy->shape.is_page(result.index) &&
-                        copy->lengths.size() == copy->shape.chunks();
-  if (!expected || copy->have.has(result.index)) return;
+  take_page(turn, *copy, std::move(result));
+}
+
+// False: this fetch did not ask for it, or has it.
+bool Copies::is_expected(const Copy& copy, const PageOpened& page) {
+  return copy.root && copy.shape.is_page(page.index) &&
+         copy.lengths.size() == copy.shape.chunks() && !copy.have.has(page.index);
+}
+
+void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
+  if (!is_expected(copy, result)) return;
   const std::uint32_t page = result.index - 1;
   std::copy(result.lengths.begin(), result.lengths.end(),
-            copy->lengths.begin() + copy->shape.first_chunk(page));
-  --copy->pages_left;
-  mark_have(turn, *copy, result.index);
-  turn.save(PutPage{copy->share, page, std::move(result.ciphertext)});
-  const bool offered =
-      copy->state == State::kContent && !copy->from_local && copy->to_check.empty();
-  if (offered) offer_lengths(turn, *copy, page);
-  maybe_finish(turn, *copy);
+            copy.lengths.begin() + copy.shape.first_chunk(page));
+  --copy.pages_left;
+  mark_have(turn, copy, result.index);
+  turn.save(PutPage{copy.share, page, std::move(result.ciphertext), copy.shape.first_chunk(page),
+                    std::move(result.chunks)});
+  const bool offered = copy.state == State::kContent && !copy.from_local && copy.to_check.empty();
+  if (offered) offer_page(turn, copy, page);
+  maybe_finish(turn, copy);
 }
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
@@ -447,6 +467,7 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
   FetchResult result{.share = copy.share,
                      .path = copy.path,
                      .totals = copy.root->totals,
+                     .bytes_copied = copy.bytes_copied,
                      .sources = {},
                      .links_outside = copy.links_outside,
                      .already_there = already_there};

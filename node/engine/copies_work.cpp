@@ -22,7 +22,8 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
       const ChunkIndex index = copy.next_index++;
       if (copy.have.has(index)) continue;
       ++copy.jobs;
-      turn.out.jobs.push_back(CopyChunkJob{from->id, copy.id, copy.share, index});
+      turn.out.jobs.push_back(
+          CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index});
     }
   };
   ask();
@@ -56,13 +57,8 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
   --copy->jobs;
   if (copy->state != State::kContent) return;
   if (result.error) return fail(turn, *copy, *result.error);
-  if (!copy->from_local) {
-    // It was begun before its source was withdrawn; the rest comes from peers.
-    if (!result.good) return;
-    mark_have(turn, *copy, result.index);
-    transfer_.add_have(turn.now.mono, copy->share, result.index, turn.transfer);
-    return maybe_finish(turn, *copy);
-  }
+  if (result.good) copy->bytes_copied += result.bytes;
+  if (!copy->from_local) return on_reused(turn, *copy, result);
   if (result.good) {
     mark_have(turn, *copy, result.index);
   } else if (const Copy* from = complete_copy(copy->share)) {

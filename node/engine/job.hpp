@@ -29,6 +29,13 @@ struct OpenPageJob {
   transfer::StoreRequest store;
   BulkKey key;
 };
+/// Take a page over from another share, which has the same one in the catalog. Answer: PageOpened.
+struct ReusePageJob {
+  ShareId share;
+  std::uint32_t page = 0;
+  ShareId from;
+  std::uint32_t from_page = 0;
+};
 /// Open, verify, decipher and write a received content chunk to its extents.
 struct StoreChunkJob {
   CopyId copy{};
@@ -104,12 +111,20 @@ inline constexpr std::uint64_t kForLook = UINT64_MAX;
 struct CloseFilesJob {
   CopyId copy{};
 };
-/// Fill one chunk of `to` from `from`, which is another copy of the same share.
+/// Fill one chunk of `to` from another copy: of the same share, or of another one that has it, too.
 struct CopyChunkJob {
   CopyId from{};
+  ShareId from_share;
+  ChunkIndex from_index = 0;
   CopyId to{};
   ShareId share;
   ChunkIndex index = 0;
+};
+/// Which chunks of a page do other shares in the catalog have?
+struct FindChunksJob {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
 };
 /// Check at start that a copy's files are where the catalog says; a share's shape for the engine.
 struct OpenCopyJob {
@@ -138,10 +153,10 @@ struct MoveCopyJob {
   std::string path;
 };
 
-using Job = std::variant<OpenRootJob, OpenPageJob, StoreChunkJob, SealSectionJob, PrepareFetchJob,
-                         CompareDestinationJob, FinishFetchJob, RenameFetchJob, DiscardFetchJob,
-                         SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, OpenCopyJob,
-                         LookPageJob, LocateChunkJob, MoveCopyJob>;
+using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
+                         PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
+                         DiscardFetchJob, SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob,
+                         FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -157,9 +172,11 @@ struct PageOpened {
   ShareId share;
   ChunkIndex index = 0;
   ConnId from{};
+  bool reused = false;  // nobody sent it
   transfer::StoreOutcome outcome{};
   std::optional<Error> error;
   std::vector<std::uint32_t> lengths;  // of the page's chunks
+  std::vector<ChunkId> chunks;         // the same ones
   Buffer ciphertext;
 };
 struct ChunkWritten {
@@ -240,6 +257,18 @@ struct ChunkCopied {
   std::uint32_t bytes = 0;
   std::optional<Error> error;
 };
+/// A content chunk that another share has, by the first bytes of its id: so it seems.
+struct FoundChunk {
+  ChunkIndex index = 0;
+  ShareId from;
+  std::uint32_t from_chunk = 0;  // number of its content chunk
+};
+struct ChunksFound {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
+  std::vector<FoundChunk> found;  // ascending by index; of one index there may be several
+};
 struct CopyOpened {
   CopyId copy{};
   ShareId share;
@@ -272,9 +301,9 @@ struct CopyMoved {
   std::vector<Buffer> file_stats;
 };
 
-using JobResult =
-    std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                 DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded, CopySynced,
-                 ChunkVerified, ChunkCopied, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
+                               CopySynced, ChunkVerified, ChunkCopied, ChunksFound, CopyOpened,
+                               PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

@@ -30,7 +30,8 @@ Result<void> put(Catalog& catalog, const PutShare& w) {
 }
 
 Result<void> put(Catalog& catalog, const PutPage& w) {
-  return catalog.put_page(w.share, w.page, w.ciphertext);
+  KITH_CHECK(catalog.put_page(w.share, w.page, w.ciphertext));
+  return catalog.index_chunks(w.share, w.first_chunk, w.chunks);
 }
 
 Result<void> put(Catalog& catalog, const PutCopy& w) {

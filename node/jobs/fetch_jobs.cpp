@@ -68,27 +68,36 @@ JobResult Jobs::perform(OpenRootJob& job) {
   return out;
 }
 
+// From its ciphertext, in out.ciphertext.
+Result<void> Jobs::open_page(PageOpened& out) {
+  const std::uint32_t number = out.index - 1;
+  KITH_TRY(const SharePtr share, manifests_.share(out.share));
+  const PageRef& ref = share->root.pages.at(number);
+  KITH_TRY(const Buffer plaintext, decipher_page(ref.id, ref.key, out.ciphertext));
+  auto page = Page::decode(plaintext);
+  // Its hash was right, so the sharer wrote both: what is wrong is the manifest's fault, not that
+  // of whoever sent it.
+  auto checked = page ? check_page(share->root, number, *page) : Result<void>(page.error());
+  if (!checked) {
+    return local_error(Errc::kVerification, "the share is malformed: " + checked.error().what);
+  }
+  for (const ChunkRow& row : page->rows) {
+    out.lengths.push_back(row.length);
+    out.chunks.push_back(row.id);
+  }
+  manifests_.put_page(out.share, number, out.ciphertext);
+  return {};
+}
+
 JobResult Jobs::perform(OpenPageJob& job) {
   PageOpened out;
   out.share = job.store.share;
   out.index = job.store.index;
   out.from = job.store.from;
-  const std::uint32_t number = job.store.index - 1;
   const auto open = [&]() -> Result<void> {
-    KITH_TRY(const SharePtr share, manifests_.share(out.share));
-    const PageRef& ref = share->root.pages.at(number);
     KITH_CHECK(open_records(job.key, job.store));
     out.ciphertext = job.store.sealed.to_buffer();
-    KITH_TRY(const Buffer plaintext, decipher_page(ref.id, ref.key, out.ciphertext));
-    auto page = Page::decode(plaintext);
-    // Its hash was right, so the sharer wrote both: what is wrong is the manifest's fault, not that
-    // of whoever sent it.
-    auto checked = page ? check_page(share->root, number, *page) : Result<void>(page.error());
-    if (!checked) {
-      return local_error(Errc::kVerification, "the share is malformed: " + checked.error().what);
-    }
-    for (const ChunkRow& row : page->rows) out.lengths.push_back(row.length);
-    return {};
+    return open_page(out);
   };
   if (const auto done = open(); !done) {
     out.outcome = outcome_of(done.error());
@@ -96,7 +105,22 @@ JobResult Jobs::perform(OpenPageJob& job) {
     return out;
   }
   out.outcome = StoreOutcome::kStored;
-  manifests_.put_page(out.share, number, out.ciphertext);
+  return out;
+}
+
+JobResult Jobs::perform(const ReusePageJob& job) {
+  PageOpened out;
+  out.share = job.share;
+  out.index = job.page + 1;
+  out.reused = true;
+  const auto open = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr from, manifests_.share(job.from));
+    KITH_TRY(out.ciphertext,
+             manifests_.ciphertext(*from, from->shape.index_of_page(job.from_page)));
+    return open_page(out);
+  };
+  // What is wrong with it there is no matter here: then it is fetched.
+  out.outcome = open() ? StoreOutcome::kStored : StoreOutcome::kFailed;
   return out;
 }
 

@@ -34,6 +34,8 @@ class Jobs {
   // fetch_jobs.cpp
   [[nodiscard]] JobResult perform(OpenRootJob& job);
   [[nodiscard]] JobResult perform(OpenPageJob& job);
+  [[nodiscard]] JobResult perform(const ReusePageJob& job);
+  [[nodiscard]] Result<void> open_page(PageOpened& out);
   [[nodiscard]] JobResult perform(StoreChunkJob& job);
   [[nodiscard]] JobResult perform(const PrepareFetchJob& job);
   [[nodiscard]] JobResult perform(const CompareDestinationJob& job, UnixMillis wall);
@@ -50,6 +52,9 @@ class Jobs {
   [[nodiscard]] JobResult perform(const LookPageJob& job);
   [[nodiscard]] JobResult perform(const LocateChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
+  [[nodiscard]] JobResult perform(const FindChunksJob& job);
+  [[nodiscard]] Result<storage::ReadChunk> read_source(const CopyChunkJob& job,
+                                                       const ChunkRow& wanted);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);
   [[nodiscard]] JobResult perform(const MoveCopyJob& job, UnixMillis wall);
 

@@ -147,6 +147,11 @@ Result<PagePtr> Manifests::page(const ShareInfo& share, std::uint32_t number) {
   return page;
 }
 
+Result<std::vector<storage::ChunkPlace>> Manifests::find_chunk(const ChunkId& id) {
+  const std::lock_guard lock(source_mutex_);
+  return source_.chunk(id);
+}
+
 Result<std::shared_ptr<const storage::PageStats>> Manifests::file_stats(CopyId copy,
                                                                         std::uint32_t page) {
   const std::pair key(copy, page);

@@ -14,6 +14,7 @@
 #include "node/engine/catalog_write.hpp"
 #include "proto/content/manifest.hpp"
 #include "proto/result.hpp"
+#include "storage/catalog.hpp"
 #include "storage/file_stat.hpp"
 
 namespace kith::node {
@@ -42,6 +43,7 @@ class Manifests {
     std::function<Result<std::optional<ChunkKey>>(const ShareId&)> key;
     std::function<Result<std::optional<Buffer>>(const ShareId&, std::uint32_t)> page;
     std::function<Result<std::optional<Buffer>>(CopyId, std::uint32_t)> file_stats;
+    std::function<Result<std::vector<storage::ChunkPlace>>(const ChunkId&)> chunk;
   };
   explicit Manifests(Source source) : source_(std::move(source)) {}
 
@@ -66,6 +68,8 @@ class Manifests {
   /// Recorded states of the files of a page; nothing if none were recorded.
   [[nodiscard]] Result<std::shared_ptr<const storage::PageStats>> file_stats(CopyId copy,
                                                                              std::uint32_t page);
+  /// Where shares in the catalog have a chunk, by the first bytes of its id.
+  [[nodiscard]] Result<std::vector<storage::ChunkPlace>> find_chunk(const ChunkId& id);
   /// They were recorded anew, or will be: what is at hand is old.
   void forget_file_stats(CopyId copy);
 

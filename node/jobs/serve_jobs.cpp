@@ -187,6 +187,16 @@ JobResult Jobs::perform(const CloseFilesJob& job) {
   return FetchDiscarded{job.copy};
 }
 
+// The plaintext of a chunk as its copy has it now. Whether it is `wanted` is for the caller to see.
+Result<storage::ReadChunk> Jobs::read_source(const CopyChunkJob& job, const ChunkRow& wanted) {
+  KITH_TRY(const SharePtr share, manifests_.share(job.from_share));
+  KITH_TRY(const Place place, place_of(*share, job.from_index));
+  if (place.row.id != wanted.id) return local_error(Errc::kNotFound, "it is another chunk");
+  KITH_TRY(const auto parts, stretches(job.from, place));
+  KITH_TRY(const auto files, copies_.files(job.from, share->root.single_file));
+  return storage::read_chunk(*files, slabs_, parts, 0, wanted.length);
+}
+
 JobResult Jobs::perform(const CopyChunkJob& job) {
   ChunkCopied out;
   out.to = job.to;
@@ -195,11 +205,8 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
   const auto copy = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     KITH_TRY(const Place place, place_of(*share, job.index));
-    KITH_TRY(const auto parts, stretches(job.from, place));
     // What is wrong with the source is no error: the engine asks elsewhere.
-    const auto files = copies_.files(job.from, share->root.single_file);
-    if (!files) return {};
-    auto read = storage::read_chunk(**files, slabs_, parts, 0, place.row.length);
+    auto read = read_source(job, place.row);
     if (!read) return {};
     chunk_cipher(place.row.key, 0, read->data);
     if (chunk_id(read->data) != place.row.id) return {};
@@ -210,6 +217,26 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
     return {};
   };
   if (auto done = copy(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::perform(const FindChunksJob& job) {
+  ChunksFound out{job.copy, job.share, job.page, {}};
+  const auto find = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    KITH_TRY(const PagePtr page, manifests_.page(*share, job.page));
+    ChunkIndex index = share->shape.index_of_chunk(share->shape.first_chunk(job.page));
+    for (const ChunkRow& row : page->page.rows) {
+      KITH_TRY(const auto places, manifests_.find_chunk(row.id));
+      for (const storage::ChunkPlace& place : places) {
+        if (place.share != job.share) out.found.push_back({index, place.share, place.chunk});
+      }
+      ++index;
+    }
+    return {};
+  };
+  // What is not found is fetched.
+  if (!find()) out.found.clear();
   return out;
 }
 

@@ -205,6 +205,7 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   done.share = std::get<ShareAdded>(added).share;
   done.skipped_count = result.skipped_count;
   done.links_outside = result.links_outside_count;
+  done.bytes_read = result.bytes_read;
   for (const storage::ImportNote& note : result.skipped) {
     done.skipped.push_back({escape(note.path), note.reason});
   }

@@ -121,6 +121,10 @@ struct CatalogReader {
           const std::lock_guard lock(mutex);
           return catalog.file_stats(copy, page);
         },
+        [this](const ChunkId& id) {
+          const std::lock_guard lock(mutex);
+          return catalog.find_chunk(id);
+        },
     };
   }
 

@@ -19,6 +19,7 @@ node::Manifests::Source source_of(storage::Catalog& catalog) {
       },
       [&catalog](const ShareId& share, std::uint32_t page) { return catalog.page(share, page); },
       [&catalog](CopyId copy, std::uint32_t page) { return catalog.file_stats(copy, page); },
+      [&catalog](const ChunkId& id) { return catalog.find_chunk(id); },
   };
 }
 
@@ -48,7 +49,7 @@ Result<void> put_import(storage::Catalog& catalog, const storage::ImportResult& 
     KITH_CHECK(catalog.put_page(result.share, number, result.pages[i].ciphertext));
     KITH_CHECK(catalog.put_file_stats(copy, number, result.pages[i].file_stats));
   }
-  return {};
+  return catalog.index_chunks(result.share, 0, result.chunks);
 }
 
 std::unique_ptr<storage::Catalog> empty_catalog() {

@@ -98,10 +98,12 @@ def watched(nodes, call):
     cpu = [node.process.cpu_seconds() - before for node, before in zip(nodes, cpu)]
     read = [node.process.bytes_read() - before for node, before in zip(nodes, read)]
     peaks = {node.name: node.process.peak_rss() for node in nodes}
+    # bytes_read is of the files that are shared; io_read is everything, the catalog's own pages among it.
     sample = {"seconds": seconds, "cpu_seconds": sum(cpu) + client_cpu, "peak_rss": peaks,
-              "bytes_read": sum(read)}
-    if "bytes_received" in answer:
-        sample["bytes_received"] = answer["bytes_received"]
+              "io_read": sum(read)}
+    for key in ("bytes_received", "bytes_copied", "bytes_read"):
+        if key in answer:
+            sample[key] = answer[key]
     return answer, sample
 
 

@@ -136,6 +136,9 @@ void print_fetched(Output& out, const Json& done) {
            format_rate(received * 1'000 / elapsed));
   const std::string sources = sources_text(items(done, "sources"));
   if (!sources.empty()) out.note("  " + sources);
+  if (const auto copied = number(done, "bytes_copied"); copied > 0) {
+    out.note("  " + format_bytes(copied) + " were on this device already");
+  }
   if (const auto outside = number(done, "links_outside"); outside > 0) {
     out.note("  " + counted(outside, "symlink leads", "symlinks lead") + " out of the tree");
   }

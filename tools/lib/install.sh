@@ -20,7 +20,7 @@ packages_of() {
         nlohmann-json3-dev libspdlog-dev libfmt-dev libqrencode-dev libgtest-dev libgmock-dev \
         libbenchmark-dev ;;
     # For the small disks of tests/functional/root.
-    tests) echo mount ;;
+    tests) echo mount e2fsprogs ;;
     # Not openssh-server, which would open port 22: tools/bench unpacks sshd for itself, and libwrap0
     # is what that needs.
     bench) echo rsync python3-libtorrent openssh-client libwrap0 python3-matplotlib ;;

@@ -28,7 +28,8 @@ class FetchJobs : public testing::Test {
         },
         [&](const ShareId&) { return known_ ? std::optional(import.key) : std::nullopt; },
         [&](const ShareId&, std::uint32_t n) { return std::optional(import.pages[n].ciphertext); },
-        [&](CopyId, std::uint32_t) { return std::optional<Buffer>(); }};
+        [&](CopyId, std::uint32_t) { return std::optional<Buffer>(); },
+        [](const ChunkId&) { return std::vector<storage::ChunkPlace>(); }};
     jobs_ = std::make_unique<Jobs>(
         io_, slabs_, from, [](CopyId) { return std::optional<CopyTable::Place>(); }, "/home");
   }

@@ -33,7 +33,8 @@ class ServeJobs : public testing::Test {
         [&](const ShareId&) { return std::optional(import.root_ciphertext); },
         [&](const ShareId&) { return std::optional(import.key); },
         [&](const ShareId&, std::uint32_t n) { return std::optional(import.pages[n].ciphertext); },
-        [&](CopyId, std::uint32_t n) { return std::optional(import.pages[n].file_stats); }};
+        [&](CopyId, std::uint32_t n) { return std::optional(import.pages[n].file_stats); },
+        [](const ChunkId&) { return std::vector<storage::ChunkPlace>(); }};
   }
   CopyTable::Lookup lookup() {
     return [&](CopyId) -> Result<std::optional<CopyTable::Place>> {

@@ -1,0 +1,131 @@
+// What a fetch does not ask of peers, because this device has it in another share.
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+
+// Large and small files; the second version differs in one small file, and has a new one.
+Tree version(int number) {
+  Tree tree = {{"", storage::test::directory()}, {"docs", storage::test::directory()}};
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    tree["docs/" + std::to_string(100 + i)] = storage::test::file(storage::test::noise(i + 1, 100));
+  }
+  tree["large"] = storage::test::file(storage::test::noise(7, 200'000));
+  if (number > 1) {
+    tree["docs/150"] = storage::test::file(storage::test::noise(1'000, 90));
+    tree["new"] = storage::test::file("new");
+  }
+  return tree;
+}
+
+node::FetchResult fetched(Case& c, std::size_t node, const node::Fetch& command) {
+  const auto answer = c.ask(node, command);
+  EXPECT_TRUE(answer) << to_string(answer.error());
+  return answer ? std::get<node::FetchResult>(*answer) : node::FetchResult();
+}
+
+TEST(Reuse, ANewVersionCostsWhatChangedInIt) {
+  Case c(2);
+  const std::string first = c.share(0, version(1), "/v1");
+  const std::string second = c.share(0, version(2), "/v2");
+  const auto whole = fetched(c, 1, Case::fetch_to(first, "/one"));
+  EXPECT_EQ(whole.bytes_copied, 0U);
+  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_GT(delta.bytes_copied, 200'000U);
+  EXPECT_LT(delta.bytes_received, 30'000U) << "of " << whole.bytes_received;
+}
+
+TEST(Reuse, WhatIsSharedHereIsNotFetched) {
+  Case c(2);
+  const std::string link = c.share(0, version(2), "/theirs");
+  c.share(1, version(1), "/mine");
+  const auto delta = fetched(c, 1, Case::fetch_to(link, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/theirs"));
+  EXPECT_GT(delta.bytes_copied, 200'000U);
+}
+
+TEST(Reuse, AFileThatChangedHereIsFetched) {
+  Case c(2);
+  const std::string first = c.share(0, version(1), "/v1");
+  const std::string second = c.share(0, version(2), "/v2");
+  fetched(c, 1, Case::fetch_to(first, "/one"));
+  auto& disk = c.world.node(1).disk();
+  const auto file =
+      disk.open_file(*disk.open_root("/one/it"), "large", storage::OpenMode::kReadWrite);
+  char other = 'x';
+  const iovec part{&other, 1};
+  ASSERT_TRUE(disk.write(*file, 100'000, std::span(&part, 1)));
+  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_GT(delta.bytes_copied, 100'000U);
+}
+
+TEST(Reuse, AnEarlierVersionThatIsGoneIsFetched) {
+  Case c(2);
+  const std::string first = c.share(0, version(1), "/v1");
+  const std::string second = c.share(0, version(2), "/v2");
+  fetched(c, 1, Case::fetch_to(first, "/one"));
+  auto& disk = c.world.node(1).disk();
+  ASSERT_TRUE(storage::remove_tree(disk, *disk.open_root("/one"), "it"));
+  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_EQ(delta.bytes_copied, 0U);
+}
+
+TEST(Reuse, AnUnsharedVersionIsNoSource) {
+  Case c(2);
+  const std::string first = c.share(0, version(1), "/v1");
+  const std::string second = c.share(0, version(2), "/v2");
+  fetched(c, 1, Case::fetch_to(first, "/one"));
+  ASSERT_TRUE(c.ask(1, node::Unshare{first}));
+  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_EQ(delta.bytes_copied, 0U);
+}
+
+TEST(Reuse, WithoutASourceTheRestWaitsAndWhatIsHereIsTaken) {
+  Case c(2);
+  const std::string first = c.share(0, version(1), "/v1");
+  const std::string second = c.share(0, version(2), "/v2");
+  fetched(c, 1, Case::fetch_to(first, "/one"));
+  node::Fetch command = Case::fetch_to(second, "/two");
+  const auto answer = c.begin(1, command);
+  // The root must come; then the source goes for good.
+  ASSERT_TRUE(c.world.run_until([&] { return c.shares(1).size() == 2; }, 60s));
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 120s));
+  if (!**answer) {
+    EXPECT_EQ((*answer)->error().code, Errc::kNotFound);
+  }
+  c.world.node(0).start();
+  const auto rest = fetched(c, 1, command);
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_LT(rest.bytes_received, 30'000U);
+}
+
+TEST(Reuse, ACrashAtAnyMomentLosesNothing) {
+  for (std::uint64_t call = 1; call < 400; call += 13) {
+    for (const auto kind : {MemoryFileIo::Crash::kProcess, MemoryFileIo::Crash::kSystem}) {
+      SCOPED_TRACE(testing::Message() << "call " << call << ", kind " << static_cast<int>(kind));
+      Case c(2, call);
+      const std::string first = c.share(0, version(1), "/v1");
+      const std::string second = c.share(0, version(2), "/v2");
+      fetched(c, 1, Case::fetch_to(first, "/one"));
+      c.world.node(1).crash_at(call, kind);
+      c.begin(1, Case::fetch_to(second, "/two"));
+      c.world.run_for(5s);
+      if (!c.world.node(1).is_up()) c.world.node(1).start();
+      c.world.run_for(1s);
+      fetched(c, 1, Case::fetch_to(second, "/two"));
+      EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+      EXPECT_EQ(c.tree_at(1, "/one/it"), c.tree_at(0, "/v1"));
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kith::sim
