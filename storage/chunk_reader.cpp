@@ -66,19 +66,21 @@ Result<void> read_stretch(CopyFiles& files, const Stretch& stretch, Parent& pare
                           std::uint32_t from, std::uint32_t to, std::uint32_t origin,
                           ReadChunk& out) {
   KITH_TRY(const auto file, open_source(files, stretch, parent));
-  KITH_TRY(const FileInfo before, files.io().stat(*file));
-  if (before.kind != NodeKind::kFile) return missing(stretch.path);
   std::vector<iovec> parts;
   out.data.for_each_run(from - origin, to - from, [&](MutableBytes run) {
     parts.push_back({run.data(), run.size()});
   });
   const std::uint64_t at = stretch.file_offset + (from - stretch.chunk_offset);
-  KITH_TRY(const std::size_t got, files.io().read(*file, at, parts));
-  if (got != to - from) {
+  const auto got = files.io().read(*file, at, parts);
+  // A change before the read, or during it, shows in the state after it: change times do not go
+  // back.
+  KITH_TRY(const FileInfo after, files.io().stat(*file));
+  if (after.kind != NodeKind::kFile) return missing(stretch.path);
+  if (!got) return got.error();
+  if (*got != to - from) {
     return local_error(Errc::kChanged, "a file of the share became shorter", stretch.path);
   }
-  KITH_TRY(const FileInfo after, files.io().stat(*file));
-  out.trust = std::max({out.trust, trust_in(stretch, before), trust_in(stretch, after)});
+  out.trust = std::max(out.trust, trust_in(stretch, after));
   out.changed_ns = std::max(out.changed_ns, after.ctime_ns);
   const bool to_the_end = at + (to - from) == stretch.file_size;
   out.goes_on = out.goes_on || (to_the_end && after.size > stretch.file_size);
