@@ -37,7 +37,18 @@ ImportScan::ImportScan(FileIo& io, SlabPool& pool, std::string source, ImportOpt
       buffer_(pool),
       cdc_(options_.chunking),
       packer_(options_.chunking),
-      builder_(options_.name, single, options_.chunking, private_conv(options_)) {}
+      builder_(std::in_place, options_.name, single, options_.chunking, private_conv(options_)) {}
+
+Result<ImportScan> ImportScan::open_chunks(FileIo& io, SlabPool& pool, const std::string& source,
+                                           const Chunking& chunking) {
+  ImportOptions options;
+  options.name = "chunks";
+  options.chunking = chunking;
+  options.skip_bad = true;
+  KITH_TRY(ImportScan scan, open(io, pool, source, std::move(options)));
+  scan.builder_.reset();
+  return scan;
+}
 
 Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::string& source,
                                     ImportOptions options) {
@@ -217,9 +228,13 @@ Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo
               .mtime_ns = info.mtime_ns,
               .size = info.size};
   const std::size_t bytes = encoded_size(entry);
-  stats_.push_back(FileStat::of(info));
-  KITH_CHECK(builder_.add(std::move(entry)));
+  if (builder_) stats_.push_back(FileStat::of(info));
+  KITH_CHECK(add_entry(std::move(entry)));
   return bytes;
+}
+
+Result<void> ImportScan::add_entry(Entry entry) {
+  return builder_ ? builder_->add(std::move(entry)) : Result<void>();
 }
 
 // A pack is complete, or a large file begins, which it does on a chunk boundary.
@@ -318,7 +333,7 @@ ImportScan::Chunk ImportScan::cut_all() {
 Result<ImportScan::Chunk> ImportScan::place(Entry entry) {
   if (refusing()) return Chunk();
   const bool ends_pack = !is_fixed() && packer_.add(entry.path, 0, encoded_size(entry));
-  KITH_CHECK(builder_.add(std::move(entry)));
+  KITH_CHECK(add_entry(std::move(entry)));
   if (ends_pack) return end_pack();
   return Chunk();
 }
@@ -327,7 +342,7 @@ Result<void> ImportScan::add_result(std::uint64_t ordinal, const HashedChunk& ch
   KITH_ASSERT(ordinal >= next_row_ && ordinal < next_ordinal_);
   KITH_ASSERT(rows_.emplace(ordinal, chunk).second);
   for (auto it = rows_.find(next_row_); it != rows_.end(); it = rows_.find(next_row_)) {
-    if (!refusing()) KITH_CHECK(builder_.add(it->second.row));
+    if (!refusing()) KITH_CHECK(builder_->add(it->second.row));
     result_.chunks.push_back(it->second.row.id);
     result_.plain.push_back(it->second.plain);
     rows_.erase(it);
@@ -338,7 +353,7 @@ Result<void> ImportScan::add_result(std::uint64_t ordinal, const HashedChunk& ch
 }
 
 void ImportScan::drain_pages() {
-  for (const Page& page : builder_.take_pages()) {
+  for (const Page& page : builder_->take_pages()) {
     PageStats stats{options_.recorded_at, {}};
     for (const Entry& entry : page.entries) {
       if (entry.kind != EntryKind::kFile) continue;
@@ -349,8 +364,8 @@ void ImportScan::drain_pages() {
       stats.files.push_back(last_stat_);
     }
     EncipheredPage sealed = encipher_page(options_.conv, page.encode());
-    builder_.add_page_ref(page, sealed.id, sealed.key,
-                          static_cast<std::uint32_t>(sealed.ciphertext.size()));
+    builder_->add_page_ref(page, sealed.id, sealed.key,
+                           static_cast<std::uint32_t>(sealed.ciphertext.size()));
     result_.pages.push_back({std::move(sealed.ciphertext), stats.encode()});
   }
 }
@@ -358,9 +373,9 @@ void ImportScan::drain_pages() {
 Result<ImportResult> ImportScan::finish() {
   KITH_ASSERT(scanned() && next_row_ == next_ordinal_);
   if (refusing()) return refusal();
-  builder_.finish_pages();
+  builder_->finish_pages();
   drain_pages();
-  KITH_TRY(result_.root, builder_.finish());
+  KITH_TRY(result_.root, builder_->finish());
   EncipheredPage sealed = encipher_page(options_.conv, result_.root.encode());
   result_.share = sealed.id;
   result_.key = sealed.key;

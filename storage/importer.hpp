@@ -19,7 +19,10 @@
 // cannot
 //   be opened) is collected and refused all together by finish(), or left out with skip_bad. After
 //   the first of them, without skip_bad, contents are no longer read.
-// Not thread-safe; the conductor of the import calls everything.
+//
+// open_chunks() is for whoever wants the chunks alone: no rows are given back, no manifest is
+// built, and what cannot be read is passed over. Not thread-safe; the conductor of the import calls
+// everything.
 #pragma once
 
 #include <deque>
@@ -99,6 +102,11 @@ class ImportScan {
   [[nodiscard]] static Result<ImportScan> open(FileIo& io, SlabPool& pool,
                                                const std::string& source, ImportOptions options);
 
+  /// The chunks of a tree, as `chunking` cuts it; step() and scanned() only.
+  [[nodiscard]] static Result<ImportScan> open_chunks(FileIo& io, SlabPool& pool,
+                                                      const std::string& source,
+                                                      const Chunking& chunking);
+
   /// What was recorded of the same place before, under the same chunking, and not in private.
   /// Before the first step.
   void set_earlier(EarlierTree earlier);
@@ -109,7 +117,7 @@ class ImportScan {
   /// Everything was read and handed out.
   [[nodiscard]] bool scanned() const { return phase_ == Phase::kEnd; }
   [[nodiscard]] bool may_step() const {
-    return !scanned() && next_ordinal_ - next_row_ < limits::kImportChunksInFlight;
+    return !scanned() && (!builder_ || next_ordinal_ - next_row_ < limits::kImportChunksInFlight);
   }
   [[nodiscard]] Result<void> add_result(std::uint64_t ordinal, const HashedChunk& chunk);
   /// After scanned(), and with every result added. kUnsupported: skipped() names what cannot be
@@ -161,6 +169,7 @@ class ImportScan {
   [[nodiscard]] Result<Chunk> place(Entry entry);
   [[nodiscard]] Result<Chunk> begin_file(const Dir& dir, std::string_view name,
                                          const std::string& path);
+  [[nodiscard]] Result<void> add_entry(Entry entry);
   [[nodiscard]] Result<std::size_t> add_file(const std::string& path, const FileInfo& info);
   [[nodiscard]] Result<Chunk> end_pack();
   // importer_reuse.cpp
@@ -211,7 +220,7 @@ class ImportScan {
   FastCdc cdc_;
   Packer packer_;
 
-  ManifestBuilder builder_;
+  std::optional<ManifestBuilder> builder_;     // none: only the chunks are wanted
   std::deque<FileStat> stats_;                 // of files that are in no page yet
   FileStat last_stat_;                         // of the file that the last page ended with
   std::map<std::uint64_t, HashedChunk> rows_;  // came before their turn

@@ -152,6 +152,10 @@ Body fetch(Args& args) {
   fetch.safe_links = args.flag("safe_links");
   fetch.wait = args.flag("wait");
   fetch.detached = args.flag("detach");
+  fetch.reuse = args.text("reuse", kTextMax);
+  if (!fetch.reuse.empty() && fetch.reuse.front() != '/') {
+    args.fail("reuse", "not an absolute path");
+  }
   if (!args.ok()) return CommandBody(std::move(fetch));
   auto link = Link::parse(text);
   if (link) {

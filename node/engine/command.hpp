@@ -80,6 +80,7 @@ struct Fetch {
   bool safe_links = false;
   bool wait = false;      // keep trying when nobody provides it
   bool detached = false;  // goes on when the client leaves
+  std::string reuse;      // absolute: a tree of this machine to take chunks from; empty: none
 };
 struct ListShares {};
 struct ShowShare {
@@ -192,7 +193,7 @@ struct DoctorCheck {
 struct FetchProgress {
   ShareId share;
   std::string name;
-  std::string phase;  // looking, manifest, preparing, content, verifying, finishing
+  std::string phase;  // looking, manifest, preparing, reusing, content, verifying, finishing
   std::uint64_t bytes_done = 0;
   std::uint64_t bytes_total = 0;
   std::uint64_t rate = 0;  // bytes per second, over the last seconds

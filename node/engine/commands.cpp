@@ -268,7 +268,11 @@ void Engine::on_command(Turn& turn, RequestId request, const Fetch& command) {
   const auto swarm = swarms_.of_link(command.link);
   if (!swarm) return turn.fail(request, swarm.error());
   discovery_.hurry(turn);
-  copies_.fetch(turn, request, command, (*swarm)->id);
+  std::vector<Secret> convs;
+  for (const auto& [epoch, secrets] : (*swarm)->secrets.epochs()) {
+    if (secrets.content) convs.push_back(convergence_key(*secrets.content));
+  }
+  copies_.fetch(turn, request, command, (*swarm)->id, std::move(convs));
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ListShares&) {

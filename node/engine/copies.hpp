@@ -47,7 +47,9 @@ class Copies {
   // --- commands; the swarm is resolved by the engine ---
   void restore(Turn& turn, const SavedCopy& saved);
   void add_share(Turn& turn, RequestId request, AddShare command);
-  void fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm);
+  /// `convs`: of every epoch of the swarm, for chunks of `command.reuse`.
+  void fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm,
+             std::vector<Secret> convs);
   /// kConflict if it is not held, but fetched.
   [[nodiscard]] Result<void> unshare(Turn& turn, CopyId copy);
   void cancel(Turn& turn, RequestId request, CopyId copy);
@@ -75,6 +77,7 @@ class Copies {
   void on_verified(Turn& turn, const ChunkVerified& result);
   void on_copied(Turn& turn, const ChunkCopied& result);
   void on_found(Turn& turn, const ChunksFound& result);
+  void on_scanned(Turn& turn, TreeScanned result);
   void on_opened(Turn& turn, CopyOpened result);
   void on_moved(Turn& turn, const CopyMoved& result);
   void on_located(Turn& turn, const ChunkLocated& result);
@@ -174,11 +177,14 @@ class Copies {
     bool from_local = false;                 // kContent copies from another copy
     std::map<ChunkIndex, FoundChunk> reuse;  // chunks to be copied from another share's copies
     std::deque<ChunkIndex> reuse_queue;      // those of which no job is out
-    std::uint64_t bytes_copied = 0;          // from other copies, since it began in this run
-    std::optional<SavedCopy> saved;          // until on_opened
-    std::vector<ChunkIndex> to_check;        // had but not durable when another kernel booted
-    std::size_t jobs = 0;                    // check or copy jobs in flight
-    ChunkIndex next_index = 0;               // of the next such job
+    std::string reuse_tree;     // the user's, to be looked through before peers are asked; or empty
+    std::vector<Secret> convs;  // for that
+    bool scanning = false;      // a job looks through it
+    std::uint64_t bytes_copied = 0;    // from other copies, since it began in this run
+    std::optional<SavedCopy> saved;    // until on_opened
+    std::vector<ChunkIndex> to_check;  // had but not durable when another kernel booted
+    std::size_t jobs = 0;              // check or copy jobs in flight
+    ChunkIndex next_index = 0;         // of the next such job
     std::uint64_t bytes_have = 0;
     std::uint64_t unflushed = 0, unsynced = 0;
     TimePoint flush_at{}, sync_at{};
@@ -246,6 +252,7 @@ class Copies {
   void begin_network(Turn& turn, Copy& copy);
   void show_shape(Turn& turn, const Copy& copy);
   void begin_content(Turn& turn, Copy& copy);
+  [[nodiscard]] static bool may_ask(const Copy& copy);
   void offer_all(Turn& turn, Copy& copy);
   void offer_lengths(Turn& turn, Copy& copy, std::uint32_t page);
   /// Every page that describes the chunk is here.
@@ -255,6 +262,7 @@ class Copies {
   void on_page_reused(Turn& turn, Copy& copy, PageOpened result);
   [[nodiscard]] static bool is_expected(const Copy& copy, const PageOpened& page);
   void take_page(Turn& turn, Copy& copy, PageOpened result);
+  void scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree);
   void offer_page(Turn& turn, Copy& copy, std::uint32_t page);
   void offer_chunk(Turn& turn, Copy& copy, ChunkIndex index);
   void reuse_more(Turn& turn, Copy& copy);

@@ -26,7 +26,8 @@ std::vector<SourceView> sources_since(const std::vector<SourceView>& before,
 
 }  // namespace
 
-void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm) {
+void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm,
+                   std::vector<Secret> convs) {
   Copy* copy = nullptr;
   for (auto& [id, other] : copies_) {
     const bool same_place = other.directory == command.directory && other.name == command.name;
@@ -44,6 +45,10 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   copy->safe_links = command.safe_links;
   copy->abandoned = false;
   copy->detached = copy->detached || command.detached;
+  if (copy->state == State::kPaused || copy->state == State::kFailed) {
+    copy->reuse_tree = command.reuse;
+    copy->convs = std::move(convs);
+  }
   if (command.detached) {
     turn.done(request, ShareAnswer{view(copy->id), {}});
   } else {
@@ -68,6 +73,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.missing.reset();
   copy.jobs = 0;
   copy.bytes_copied = 0;
+  copy.scanning = false;
   forget_reuse(copy);
   if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
@@ -205,8 +211,15 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
   offer_all(turn, copy);
 }
 
+// Chunks may be asked of peers: nothing here has to be looked at before.
+bool Copies::may_ask(const Copy& copy) {
+  return copy.state == State::kContent && !copy.from_local && copy.to_check.empty() &&
+         copy.reuse_tree.empty();
+}
+
 // Every chunk of which the pages are here may be asked for.
 void Copies::offer_all(Turn& turn, Copy& copy) {
+  if (!copy.reuse_tree.empty()) return scan_tree(turn, copy, nullptr);
   for (std::uint32_t page = 0; page < copy.shape.pages(); ++page) {
     if (copy.have.has(copy.shape.index_of_page(page))) offer_page(turn, copy, page);
   }
@@ -272,8 +285,8 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
   mark_have(turn, copy, result.index);
   turn.save(PutPage{copy.share, page, std::move(result.ciphertext), copy.shape.first_chunk(page),
                     std::move(result.chunks)});
-  const bool offered = copy.state == State::kContent && !copy.from_local && copy.to_check.empty();
-  if (offered) offer_page(turn, copy, page);
+  if (may_ask(copy)) offer_page(turn, copy, page);
+  if (copy.pages_left == 0 && !copy.reuse_tree.empty()) scan_tree(turn, copy, nullptr);
   maybe_finish(turn, copy);
 }
 

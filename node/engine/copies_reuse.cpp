@@ -127,4 +127,36 @@ void Copies::offer_chunk(Turn& turn, Copy& copy, ChunkIndex index) {
                         std::span<const std::uint32_t>(&copy.lengths[chunk], 1), turn.transfer);
 }
 
+// --- a tree that the user named ---
+
+// Once every page is here, so that all that is wanted is known. Until it was looked through peers
+// are asked for pages only.
+void Copies::scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree) {
+  const bool may = copy.state == State::kContent && !copy.from_local && copy.to_check.empty() &&
+                   copy.pages_left == 0;
+  if (!may || copy.scanning) return;
+  copy.scanning = true;
+  ++copy.jobs;
+  turn.out.jobs.push_back(
+      ScanTreeJob{copy.id, copy.share, copy.reuse_tree, copy.convs, std::move(tree)});
+}
+
+void Copies::on_scanned(Turn& turn, TreeScanned result) {
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || !copy->scanning || copy->share != result.share) return;
+  copy->scanning = false;
+  --copy->jobs;
+  if (copy->state != State::kContent) return;
+  if (result.error) return fail(turn, *copy, *result.error);
+  for (const ChunkIndex index : result.written) {
+    if (copy->have.has(index)) continue;
+    copy->bytes_copied += length_of(*copy, index);
+    mark_have(turn, *copy, index);
+    transfer_.add_have(turn.now.mono, copy->share, index, turn.transfer);
+  }
+  if (!result.at_end && !is_whole(*copy)) return scan_tree(turn, *copy, std::move(result.tree));
+  copy->reuse_tree.clear();
+  offer_all(turn, *copy);
+}
+
 }  // namespace kith::node

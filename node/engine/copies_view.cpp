@@ -32,7 +32,7 @@ FetchProgress Copies::progress_of(const Copy& copy) const {
       out.phase = "verifying";
       break;
     case State::kContent:
-      out.phase = copy.pages_left > 0 ? "manifest" : "content";
+      out.phase = copy.pages_left > 0 ? "manifest" : copy.scanning ? "reusing" : "content";
       break;
     case State::kOpening:
     case State::kPaused:

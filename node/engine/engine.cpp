@@ -188,6 +188,7 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(CopySynced&& r) { engine.copies_.on_synced(turn, r); }
     void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
     void operator()(ChunkCopied&& r) { engine.copies_.on_copied(turn, r); }
+    void operator()(TreeScanned&& r) { engine.copies_.on_scanned(turn, std::move(r)); }
     void operator()(ChunksFound&& r) { engine.copies_.on_found(turn, r); }
     void operator()(CopyOpened&& r) { engine.copies_.on_opened(turn, std::move(r)); }
     void operator()(PageLooked&& r) { engine.copies_.on_looked(turn, r); }

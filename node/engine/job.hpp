@@ -6,6 +6,7 @@
 // jobs (node/jobs/copies.hpp), never in the engine.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -120,6 +121,16 @@ struct CopyChunkJob {
   ShareId share;
   ChunkIndex index = 0;
 };
+class TreeChunks;
+/// Look on through a tree that the user named for chunks that a fetch lacks, and write those that
+/// are found. One after the other; the answer brings back where it is.
+struct ScanTreeJob {
+  CopyId copy{};
+  ShareId share;
+  std::string directory;
+  std::vector<Secret> convs;         // of the epochs under which the share may have been made
+  std::shared_ptr<TreeChunks> tree;  // none: begin
+};
 /// Which chunks of a page do other shares in the catalog have?
 struct FindChunksJob {
   CopyId copy{};
@@ -153,10 +164,11 @@ struct MoveCopyJob {
   std::string path;
 };
 
-using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
-                         PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
-                         DiscardFetchJob, SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob,
-                         FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
+using Job =
+    std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
+                 PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
+                 DiscardFetchJob, SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, ScanTreeJob,
+                 FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -257,6 +269,14 @@ struct ChunkCopied {
   std::uint32_t bytes = 0;
   std::optional<Error> error;
 };
+struct TreeScanned {
+  CopyId copy{};
+  ShareId share;
+  std::optional<Error> error;  // of the tree, or of writing
+  std::shared_ptr<TreeChunks> tree;
+  bool at_end = false;
+  std::vector<ChunkIndex> written;
+};
 /// A content chunk that another share has, by the first bytes of its id: so it seems.
 struct FoundChunk {
   ChunkIndex index = 0;
@@ -303,7 +323,7 @@ struct CopyMoved {
 
 using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
                                DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
-                               CopySynced, ChunkVerified, ChunkCopied, ChunksFound, CopyOpened,
-                               PageLooked, ChunkLocated, CopyMoved>;
+                               CopySynced, ChunkVerified, ChunkCopied, TreeScanned, ChunksFound,
+                               CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

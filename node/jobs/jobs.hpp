@@ -53,6 +53,7 @@ class Jobs {
   [[nodiscard]] JobResult perform(const LocateChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const FindChunksJob& job);
+  [[nodiscard]] JobResult perform(ScanTreeJob& job);
   [[nodiscard]] Result<storage::ReadChunk> read_source(const CopyChunkJob& job,
                                                        const ChunkRow& wanted);
   [[nodiscard]] JobResult perform(const OpenCopyJob& job);

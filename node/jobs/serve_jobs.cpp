@@ -3,11 +3,18 @@
 #include <algorithm>
 
 #include "node/jobs/jobs.hpp"
+#include "node/jobs/tree_chunks.hpp"
 #include "proto/crypto/content_cipher.hpp"
 #include "proto/limits.hpp"
 #include "storage/compare.hpp"
 
 namespace kith::node {
+namespace {
+
+// Of a tree that is looked through, in one job.
+constexpr std::uint64_t kScanBytes = 16 * 1024 * 1024;
+
+}  // namespace
 
 JobResult Jobs::perform(SealSectionJob& job, UnixMillis wall) {
   SectionSealed out;
@@ -217,6 +224,32 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
     return {};
   };
   if (auto done = copy(); !done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::perform(ScanTreeJob& job) {
+  TreeScanned out;
+  out.copy = job.copy;
+  out.share = job.share;
+  out.tree = std::move(job.tree);
+  const auto scan = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    if (out.tree == nullptr) {
+      KITH_TRY(auto tree, TreeChunks::open(io_, slabs_, manifests_, share, job.directory,
+                                           std::move(job.convs)));
+      out.tree = std::make_shared<TreeChunks>(std::move(tree));
+    }
+    KITH_TRY(const auto hit, out.tree->step(manifests_, kScanBytes));
+    out.at_end = out.tree->at_end();
+    if (!hit) return {};
+    for (const ChunkIndex index : hit->places) {
+      KITH_TRY(const Place place, place_of(*share, index));
+      KITH_CHECK(write_chunk(job.copy, place, hit->plaintext));
+      out.written.push_back(index);
+    }
+    return {};
+  };
+  if (auto done = scan(); !done) out.error = std::move(done).error();
   return out;
 }
 

@@ -51,7 +51,7 @@ std::string host_name() {
 
 bool is_network_job(const Job& job) {
   return !std::holds_alternative<VerifyChunkJob>(job) &&
-         !std::holds_alternative<CopyChunkJob>(job) &&
+         !std::holds_alternative<CopyChunkJob>(job) && !std::holds_alternative<ScanTreeJob>(job) &&
          !std::holds_alternative<CompareDestinationJob>(job) &&
          !std::holds_alternative<MoveCopyJob>(job) && !std::holds_alternative<DiscardFetchJob>(job);
 }

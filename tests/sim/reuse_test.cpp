@@ -106,6 +106,89 @@ TEST(Reuse, WithoutASourceTheRestWaitsAndWhatIsHereIsTaken) {
   EXPECT_LT(rest.bytes_received, 30'000U);
 }
 
+// --- a tree that is no share ---
+
+node::Fetch reusing(node::Fetch command, const std::string& tree) {
+  command.reuse = tree;
+  return command;
+}
+
+void put_tree(Case& c, std::size_t node, const std::string& path, const Tree& tree) {
+  storage::test::write_tree(c.world.node(node).disk(), path, tree);
+}
+
+TEST(ReuseTree, WhatIsTheSameIsTakenFromIt) {
+  Case c(2);
+  const std::string link = c.share(0, version(2), "/v2");
+  put_tree(c, 1, "/old", version(1));
+  const auto delta = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+  EXPECT_EQ(c.tree_at(1, "/old"), storage::test::without_link_times(version(1)));
+  EXPECT_GT(delta.bytes_copied, 200'000U);
+  EXPECT_LT(delta.bytes_received, 45'000U);
+}
+
+TEST(ReuseTree, TheSameTreeCostsTheManifest) {
+  Chunking fixed = kTiny;
+  fixed.mode = ChunkingMode::kFixed;
+  for (const Chunking& chunking : {kTiny, fixed}) {
+    SCOPED_TRACE(static_cast<int>(chunking.mode));
+    Case c(2);
+    const std::string link = c.share(0, version(1), "/v1", chunking);
+    put_tree(c, 1, "/old", version(1));
+    const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+    EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
+    EXPECT_GT(all.bytes_copied, 200'000U);
+    EXPECT_LT(all.bytes_received, 40'000U);
+  }
+}
+
+TEST(ReuseTree, AFileOfAnotherNameServesASingleFile) {
+  Case c(2);
+  const Tree single = {{"", storage::test::file(storage::test::noise(9, 100'000))}};
+  const std::string link = c.share(0, single, "/film");
+  put_tree(c, 1, "/copy", single);
+  const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/copy"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/film"));
+  EXPECT_EQ(all.bytes_copied, 100'000U);
+}
+
+TEST(ReuseTree, OneThatIsNotThereIsAnError) {
+  Case c(2);
+  const std::string link = c.share(0, version(1), "/v1");
+  const auto answer = c.ask(1, reusing(Case::fetch_to(link, "/two"), "/none"));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::kNotFound);
+  fetched(c, 1, Case::fetch_to(link, "/two"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
+}
+
+TEST(ReuseTree, NothingInCommonIsFetched) {
+  Case c(2);
+  const std::string link = c.share(0, version(1), "/v1");
+  put_tree(c, 1, "/old", noise_tree(100'000, 77));
+  const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+  EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
+  EXPECT_EQ(all.bytes_copied, 0U);
+}
+
+TEST(ReuseTree, AFetchThatIsBrokenOffGoesOnWithoutIt) {
+  for (std::uint64_t call = 1; call < 300; call += 17) {
+    SCOPED_TRACE(call);
+    Case c(2, call);
+    const std::string link = c.share(0, version(2), "/v2");
+    put_tree(c, 1, "/old", version(1));
+    c.world.node(1).crash_at(call, MemoryFileIo::Crash::kSystem);
+    c.begin(1, reusing(Case::fetch_to(link, "/two"), "/old"));
+    c.world.run_for(3s);
+    if (!c.world.node(1).is_up()) c.world.node(1).start();
+    c.world.run_for(1s);
+    fetched(c, 1, Case::fetch_to(link, "/two"));
+    EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
 TEST(Reuse, ACrashAtAnyMomentLosesNothing) {
   for (std::uint64_t call = 1; call < 400; call += 13) {
     for (const auto kind : {MemoryFileIo::Crash::kProcess, MemoryFileIo::Crash::kSystem}) {

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <memory>
 
 #include "tools/kith/ask.hpp"
@@ -14,6 +15,7 @@ struct FetchOptions {
   std::string link;
   std::string directory = ".";
   std::string name;
+  std::string reuse;
   bool replace = false;
   bool safe_links = false;
   bool wait = false;
@@ -27,6 +29,14 @@ Result<Json> fetch_arguments(const FetchOptions& options) {
   out["link"] = link;
   out["directory"] = directory;
   if (!options.name.empty()) out["name"] = options.name;
+  if (!options.reuse.empty()) {
+    KITH_TRY(const std::string reuse, absolute_path(options.reuse));
+    std::error_code ignored;
+    if (!std::filesystem::exists(reuse, ignored)) {
+      return local_error(Errc::kNotFound, "there is nothing to take chunks from", reuse);
+    }
+    out["reuse"] = reuse;
+  }
   if (options.replace) out["replace"] = true;
   if (options.safe_links) out["safe_links"] = true;
   if (options.wait) out["wait"] = true;
@@ -53,6 +63,8 @@ void add_fetch(const Commands& commands) {
       ->option_text("DIR");
   command->add_option("--as", options->name, "Its name there, if not that of the share")
       ->option_text("NAME");
+  command->add_option("--reuse", options->reuse, "Take what is the same from this file or tree")
+      ->option_text("PATH");
   command->add_flag("--replace", options->replace, "Replace what is there");
   command->add_flag("--safe-links", options->safe_links, "Leave out symlinks that leave the tree");
   command->add_flag("--wait", options->wait, "Keep trying while nobody provides it");

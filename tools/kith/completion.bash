@@ -11,7 +11,7 @@ _kith_options() {
     node | start) echo --listen --advertise --bootstrap --limit ;;
     join) echo --name --timeout ;;
     share) echo --swarm --name --exclude --skip-bad --chunking --private --detach --limit ;;
-    fetch) echo --output --as --replace --safe-links --wait --detach --limit ;;
+    fetch) echo --output --as --reuse --replace --safe-links --wait --detach --limit ;;
     'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
     'swarm members') echo --swarm ;;
     'swarm leave') echo --swarm --force ;;
@@ -49,7 +49,7 @@ _kith_files() {
 _kith_takes_value() {
   case $1 in
     --home | -o | --output | --swarm | --chunking | --role | --listen | --advertise) ;;
-    --bootstrap | --limit | --exclude | --name | --as | --uses | --expires | --timeout) ;;
+    --bootstrap | --limit | --exclude | --name | --as | --uses | --expires | --timeout | --reuse) ;;
     *) return 1 ;;
   esac
 }
@@ -58,6 +58,7 @@ _kith_takes_value() {
 _kith_value() {
   case $1 in
     --home | -o | --output) _kith_files -d ;;
+    --reuse) _kith_files -f ;;
     --swarm) _kith_names "$(_kith_ask name swarm list)" ;;
     --chunking) _kith_reply 'cdc fixed' ;;
     --role) _kith_reply 'admin member reader' ;;

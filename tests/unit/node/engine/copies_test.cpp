@@ -72,7 +72,7 @@ class CopiesTest : public testing::Test {
     command.link.share = share_;
     command.directory = "/fetched";
     command.name = "it";
-    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_); });
+    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_, {}); });
     FetchPrepared result;
     EXPECT_EQ(jobs<PrepareFetchJob>(), 1U);
     if (jobs<PrepareFetchJob>() == 1) copy_ = job<PrepareFetchJob>()->copy;
@@ -246,7 +246,7 @@ class FetchedCopies : public CopiesTest {
     command.link.share = share_;
     command.directory = "/fetched";
     command.name = "it";
-    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_); });
+    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_, {}); });
     RootOpened root;
     root.share = share_;
     root.outcome = transfer::StoreOutcome::kStored;
