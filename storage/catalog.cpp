@@ -10,6 +10,8 @@ namespace {
 // Up to this size a start checks the whole file (some tenths of a second); beyond, `doctor` does.
 constexpr std::int64_t kCheckAtStartMax = 32 * 1024 * 1024;
 constexpr std::int64_t kPlacesMax = 8;
+// In one row of hash_run, and swept in one step.
+constexpr std::size_t kRunHashes = 2048;
 constexpr std::int64_t kFlagDetached = 1, kFlagReplace = 2, kFlagSafeLinks = 4;
 
 std::int64_t first8(Bytes id) { return static_cast<std::int64_t>(load_be<std::uint64_t>(id)); }
@@ -41,6 +43,12 @@ Result<std::vector<Endpoint>> decode_endpoints(Bytes in) {
     out.push_back(*endpoint);
     in = in.subspan(1 + size);
   }
+  return out;
+}
+
+std::vector<std::int64_t> decode_hashes(Bytes blob) {
+  std::vector<std::int64_t> out;
+  for (; blob.size() >= 8; blob = blob.subspan(8)) out.push_back(first8(blob));
   return out;
 }
 
@@ -376,35 +384,85 @@ Result<std::optional<Buffer>> Catalog::file_stats(CopyId copy, std::uint32_t pag
 
 Result<void> Catalog::index_chunks(const ShareId& share, std::uint32_t first,
                                    std::span<const ChunkId> ids) {
+  std::vector<std::int64_t> hashes;
+  hashes.reserve(ids.size());
+  for (const ChunkId& id : ids) hashes.push_back(first8(id.view()));
+  return index_hashes(HashKind::kChunk, share, first, hashes);
+}
+
+Result<void> Catalog::index_plain(const ShareId& share, std::uint32_t first,
+                                  std::span<const PlainHash> plain) {
+  std::vector<std::int64_t> hashes;
+  hashes.reserve(plain.size());
+  for (const PlainHash& hash : plain) hashes.push_back(first8(hash.view()));
+  return index_hashes(HashKind::kPlain, share, first, hashes);
+}
+
+// In ascending order of the hashes: neighbours lie on one page, and a large share would otherwise
+// read and write a page for each of its chunks.
+Result<void> Catalog::index_hashes(HashKind kind, const ShareId& share, std::uint32_t first,
+                                   std::span<const std::int64_t> hashes) {
   KITH_TRY(const std::int64_t owner, share_number(share));
-  for (const ChunkId& id : ids) {
-    KITH_TRY(const Use put, stmt("INSERT OR IGNORE INTO chunk_index(id8, share, chunk) "
-                                 "VALUES(?1, ?2, ?3)"));
-    KITH_CHECK(put->bind(1, first8(id.view())).bind(2, owner).bind(3, first++).run());
+  for (std::size_t at = 0; at < hashes.size(); at += kRunHashes) {
+    const auto run = hashes.subspan(at, std::min(kRunHashes, hashes.size() - at));
+    KITH_CHECK(put_run(kind, owner, first + static_cast<std::uint32_t>(at), run));
+  }
+  std::vector<std::pair<std::int64_t, std::uint32_t>> rows;
+  rows.reserve(hashes.size());
+  for (const std::int64_t hash : hashes) rows.emplace_back(hash, first++);
+  std::ranges::sort(rows);
+  const char* const sql = kind == HashKind::kChunk
+                              ? "INSERT OR IGNORE INTO chunk_index(id8, share, chunk) "
+                                "VALUES(?1, ?2, ?3)"
+                              : "INSERT OR IGNORE INTO plain_index(plain8, share, chunk) "
+                                "VALUES(?1, ?2, ?3)";
+  for (const auto& [hash, chunk] : rows) {
+    KITH_TRY(const Use put, stmt(sql));
+    KITH_CHECK(put->bind(1, hash).bind(2, owner).bind(3, chunk).run());
   }
   return {};
 }
 
-Result<void> Catalog::index_plain(const ShareId& share, std::uint32_t first,
-                                  std::span<const PlainHash> hashes) {
-  KITH_TRY(const std::int64_t owner, share_number(share));
-  for (const PlainHash& hash : hashes) {
-    KITH_TRY(const Use put, stmt("INSERT OR IGNORE INTO plain_index(plain8, share, chunk) "
-                                 "VALUES(?1, ?2, ?3)"));
-    KITH_CHECK(put->bind(1, first8(hash.view())).bind(2, owner).bind(3, first++).run());
-  }
-  return {};
+Result<void> Catalog::put_run(HashKind kind, std::int64_t share, std::uint32_t first,
+                              std::span<const std::int64_t> hashes) {
+  Buffer blob;
+  for (const std::int64_t hash : hashes) append_be(blob, static_cast<std::uint64_t>(hash));
+  // A share that is fetched comes page by page; one that is shared is cut otherwise.
+  KITH_TRY(const Use put, stmt("INSERT INTO hash_run(share, kind, first, hashes) "
+                               "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(share, kind, first) DO UPDATE "
+                               "SET hashes = excluded.hashes "
+                               "WHERE length(excluded.hashes) > length(hashes)"));
+  put->bind(1, share).bind(2, static_cast<std::int64_t>(kind)).bind(3, first);
+  return put->bind_blob(4, blob).run();
 }
 
 Result<void> Catalog::copy_plain(const ShareId& earlier, std::uint32_t from, const ShareId& share,
                                  std::uint32_t to, std::uint32_t count) {
-  KITH_TRY(const std::int64_t old_owner, share_number(earlier));
-  KITH_TRY(const std::int64_t owner, share_number(share));
-  KITH_TRY(const Use copy, stmt("INSERT OR IGNORE INTO plain_index(plain8, share, chunk) "
-                                "SELECT plain8, ?4, chunk - ?2 + ?5 FROM plain_index "
-                                "WHERE share = ?1 AND chunk >= ?2 AND chunk < ?3"));
-  copy->bind(1, old_owner).bind(2, from).bind(3, std::int64_t{from} + count);
-  return copy->bind(4, owner).bind(5, to).run();
+  KITH_TRY(const std::int64_t owner, share_number(earlier));
+  struct Run {
+    std::uint32_t first;
+    std::vector<std::int64_t> hashes;
+  };
+  std::vector<Run> runs;
+  {
+    KITH_TRY(const Use get,
+             stmt("SELECT first, hashes FROM hash_run WHERE share = ?1 AND kind = 1 "
+                  "AND first < ?3 AND first + length(hashes) / 8 > ?2 ORDER BY first"));
+    get->bind(1, owner).bind(2, from).bind(3, std::int64_t{from} + count);
+    while (true) {
+      KITH_TRY(const bool row, get->step());
+      if (!row) break;
+      runs.push_back({static_cast<std::uint32_t>(get->integer(0)), decode_hashes(get->blob(1))});
+    }
+  }
+  for (const Run& run : runs) {
+    const auto end = static_cast<std::uint32_t>(run.first + run.hashes.size());
+    const std::uint32_t begin = std::max(run.first, from);
+    const std::span<const std::int64_t> part(run.hashes.data() + (begin - run.first),
+                                             std::min(end, from + count) - begin);
+    KITH_CHECK(index_hashes(HashKind::kPlain, share, to + (begin - from), part));
+  }
+  return {};
 }
 
 Result<std::vector<ChunkPlace>> Catalog::find_places(const char* sql, std::int64_t id8) {
@@ -434,38 +492,78 @@ Result<std::vector<ChunkPlace>> Catalog::find_plain(const PlainHash& hash) {
       first8(hash.view()));
 }
 
-// Removes some rows of the first share that is gone and still has any here. Looks at one row per
-// share, not at all of them.
-Result<bool> Catalog::sweep_table(const char* next_sql, const char* delete_sql) {
-  for (std::int64_t share = INT64_MIN;;) {
-    KITH_TRY(const Use next, stmt(next_sql));
-    KITH_TRY(const bool found, next->bind(1, share).step());
-    if (!found) return false;
-    share = next->integer(0);
-    KITH_TRY(const Use alive, stmt("SELECT 1 FROM share WHERE number = ?1"));
-    KITH_TRY(const bool is_alive, alive->bind(1, share).step());
-    if (is_alive) continue;
-    KITH_TRY(const Use remove, stmt(delete_sql));
-    KITH_CHECK(remove->bind(1, share).run());
-    return true;
+Result<void> Catalog::remove_unused() {
+  KITH_CHECK(begin());
+  KITH_CHECK(db_->exec("DELETE FROM share WHERE number NOT IN (SELECT share FROM copy)"));
+  for (std::int64_t copy = INT64_MIN;;) {
+    KITH_TRY(const Use next,
+             stmt("SELECT copy FROM filestat WHERE copy > ?1 ORDER BY copy LIMIT 1"));
+    KITH_TRY(const bool found, next->bind(1, copy).step());
+    if (!found) return commit();
+    copy = next->integer(0);
+    KITH_TRY(const Use known, stmt("SELECT 1 FROM copy WHERE id = ?1"));
+    KITH_TRY(const bool is_known, known->bind(1, copy).step());
+    if (is_known) continue;
+    KITH_TRY(const Use remove, stmt("DELETE FROM filestat WHERE copy = ?1"));
+    KITH_CHECK(remove->bind(1, copy).run());
   }
 }
 
-// So many rows per call that a commit in between waits for some tens of milliseconds at most.
+// The first share that is gone and still has rows in the table that `next_sql` goes through. Looks
+// at one row per share, not at all of them.
+Result<std::optional<std::int64_t>> Catalog::leftover(const char* next_sql) {
+  for (std::int64_t share = INT64_MIN;;) {
+    KITH_TRY(const Use next, stmt(next_sql));
+    KITH_TRY(const bool found, next->bind(1, share).step());
+    if (!found) return std::optional<std::int64_t>();
+    share = next->integer(0);
+    KITH_TRY(const Use alive, stmt("SELECT 1 FROM share WHERE number = ?1"));
+    KITH_TRY(const bool is_alive, alive->bind(1, share).step());
+    if (!is_alive) return std::optional(share);
+  }
+}
+
+// Some rows per call, so that a commit in between waits for some tens of milliseconds at most.
 Result<bool> Catalog::sweep() {
-  KITH_TRY(const bool pages,
-           sweep_table("SELECT share FROM page WHERE share > ?1 ORDER BY share LIMIT 1",
-                       "DELETE FROM page WHERE rowid IN "
-                       "(SELECT rowid FROM page WHERE share = ?1 LIMIT 64)"));
-  if (pages) return true;
-  KITH_TRY(const bool chunks,
-           sweep_table("SELECT share FROM chunk_index WHERE share > ?1 ORDER BY share LIMIT 1",
-                       "DELETE FROM chunk_index WHERE (id8, share, chunk) IN (SELECT id8, share, "
-                       "chunk FROM chunk_index WHERE share = ?1 ORDER BY chunk LIMIT 2048)"));
-  if (chunks) return true;
-  return sweep_table("SELECT share FROM plain_index WHERE share > ?1 ORDER BY share LIMIT 1",
-                     "DELETE FROM plain_index WHERE (plain8, share, chunk) IN (SELECT plain8, "
-                     "share, chunk FROM plain_index WHERE share = ?1 ORDER BY chunk LIMIT 2048)");
+  KITH_TRY(const auto pages,
+           leftover("SELECT share FROM page WHERE share > ?1 ORDER BY share LIMIT 1"));
+  if (pages) {
+    KITH_TRY(const Use remove, stmt("DELETE FROM page WHERE rowid IN "
+                                    "(SELECT rowid FROM page WHERE share = ?1 LIMIT 64)"));
+    KITH_CHECK(remove->bind(1, *pages).run());
+    return true;
+  }
+  KITH_TRY(const auto runs,
+           leftover("SELECT share FROM hash_run WHERE share > ?1 ORDER BY share LIMIT 1"));
+  if (!runs) return false;
+  KITH_CHECK(sweep_run(*runs));
+  return true;
+}
+
+// One run of a share that is gone, and what the indexes hold of it.
+Result<void> Catalog::sweep_run(std::int64_t share) {
+  std::int64_t kind = 0, first = 0;
+  std::vector<std::int64_t> hashes;
+  {
+    KITH_TRY(const Use get,
+             stmt("SELECT kind, first, hashes FROM hash_run WHERE share = ?1 LIMIT 1"));
+    KITH_TRY(const bool found, get->bind(1, share).step());
+    if (!found) return {};
+    kind = get->integer(0);
+    first = get->integer(1);
+    hashes = decode_hashes(get->blob(2));
+  }
+  const char* const sql =
+      kind == 0 ? "DELETE FROM chunk_index WHERE id8 = ?1 AND share = ?2 AND chunk = ?3"
+                : "DELETE FROM plain_index WHERE plain8 = ?1 AND share = ?2 AND chunk = ?3";
+  std::int64_t chunk = first;
+  for (const std::int64_t hash : hashes) {
+    KITH_TRY(const Use remove, stmt(sql));
+    KITH_CHECK(remove->bind(1, hash).bind(2, share).bind(3, chunk++).run());
+  }
+  KITH_TRY(const Use remove,
+           stmt("DELETE FROM hash_run WHERE share = ?1 AND kind = ?2 AND first = ?3"));
+  return remove->bind(1, share).bind(2, kind).bind(3, first).run();
 }
 
 Result<void> Catalog::check() {

@@ -155,6 +155,9 @@ class Catalog {
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_chunk(const ChunkId& id);
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_plain(const PlainHash& hash);
 
+  /// At a start, before anything else writes: what was begun and never became a copy. A transaction
+  /// of its own; its pages and hashes follow in sweep().
+  [[nodiscard]] Result<void> remove_unused();
   /// One step of cleaning up after remove_share, in a transaction of the caller. True: there may be
   /// more to do.
   [[nodiscard]] Result<bool> sweep();
@@ -173,7 +176,13 @@ class Catalog {
   [[nodiscard]] Result<Use> stmt(const char* sql);
   [[nodiscard]] Result<std::int64_t> share_number(const ShareId& id);
   [[nodiscard]] Result<std::vector<ChunkPlace>> find_places(const char* sql, std::int64_t id8);
-  [[nodiscard]] Result<bool> sweep_table(const char* next_sql, const char* delete_sql);
+  enum class HashKind : std::uint8_t { kChunk = 0, kPlain = 1 };
+  [[nodiscard]] Result<void> index_hashes(HashKind kind, const ShareId& share, std::uint32_t first,
+                                          std::span<const std::int64_t> hashes);
+  [[nodiscard]] Result<void> put_run(HashKind kind, std::int64_t share, std::uint32_t first,
+                                     std::span<const std::int64_t> hashes);
+  [[nodiscard]] Result<std::optional<std::int64_t>> leftover(const char* next_sql);
+  [[nodiscard]] Result<void> sweep_run(std::int64_t share);
 
   std::unique_ptr<Db> db_;
   std::map<const char*, Stmt> statements_;  // keyed by the constant, not by its text

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <deque>
 #include <filesystem>
-#include <future>
 
 #include "proto/crypto/random.hpp"
 #include "proto/text.hpp"
@@ -16,8 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kProgressGap = 250ms;
-
-Error cancelled() { return local_error(Errc::kCancelled, "the import was cancelled"); }
 
 /// Is something in `path` left out that leads to `inner`, which lies in it?
 bool leaves_out(const storage::Exclude& exclude, const std::filesystem::path& inner) {
@@ -195,8 +192,7 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   const SwarmTarget& target = std::get<SwarmTarget>(answer);
   const auto before = earlier(target.swarm, share.path);
   KITH_TRY(const storage::ImportResult result, import(request, share, target, before));
-  if (is_cancelled(request)) return cancelled();
-  KITH_TRY(const CopyId copy, save(share, target, result, before));
+  KITH_TRY(const CopyId copy, save(request, share.path, target, result, before));
   links_.manifests.forget(result.share);
   links_.manifests.forget_file_stats(copy);
   KITH_TRY(const Done added,
@@ -346,64 +342,6 @@ Result<std::optional<ImportDriver::Earlier>> ImportDriver::earlier_copy(
   };
   return std::optional(
       Earlier{copy.share, first->recorded_at, storage::EarlierTree(std::move(source))});
-}
-
-// Of what was not read, the hashes are those that the earlier share has.
-Result<void> ImportDriver::index_plain(storage::Catalog& catalog,
-                                       const storage::ImportResult& result,
-                                       const std::optional<Earlier>& earlier) {
-  const std::span<const PlainHash> all(result.plain);
-  std::uint32_t next = 0;
-  const auto index_up_to = [&](std::uint32_t end) {
-    return catalog.index_plain(result.share, next, all.subspan(next, end - next));
-  };
-  for (const storage::ReusedRun& run : result.reused) {
-    KITH_CHECK(index_up_to(run.to));
-    KITH_CHECK(catalog.copy_plain(earlier->share, run.from, result.share, run.to, run.count));
-    next = run.to + run.count;
-  }
-  return index_up_to(static_cast<std::uint32_t>(all.size()));
-}
-
-Result<CopyId> ImportDriver::save(const ShareRequest& share, const SwarmTarget& target,
-                                  const storage::ImportResult& result,
-                                  const std::optional<Earlier>& earlier) {
-  CopyId copy{static_cast<std::int64_t>(SystemRng().next_u64() >> 2) + 1};
-  const auto done = std::make_shared<std::promise<Result<void>>>();
-  links_.catalog.run([&, done](storage::Catalog& catalog) {
-    const auto write = [&]() -> Result<void> {
-      KITH_TRY(const auto copies, catalog.copies());
-      for (const storage::CopyRecord& other : copies) {
-        // The same tree at the same place, shared again: the copy it already is.
-        const bool shared = other.state == storage::CopyState::kShared;
-        if (other.share == result.share && other.path == share.path && shared) copy = other.id;
-      }
-      KITH_CHECK(catalog.begin());
-      KITH_CHECK(catalog.put_share(
-          {result.share, target.swarm, result.root.name, result.key, result.root_ciphertext}));
-      storage::CopyRecord record;
-      record.id = copy;
-      record.share = result.share;
-      record.state = storage::CopyState::kShared;
-      record.name = result.root.name;
-      record.path = share.path;
-      KITH_CHECK(catalog.put_copy(record));
-      for (std::size_t i = 0; i < result.pages.size(); ++i) {
-        const auto number = static_cast<std::uint32_t>(i);
-        KITH_CHECK(catalog.put_page(result.share, number, result.pages[i].ciphertext));
-        KITH_CHECK(catalog.put_file_stats(copy, number, result.pages[i].file_stats));
-      }
-      if (earlier && earlier->share == result.share) return catalog.commit_full();
-      KITH_CHECK(catalog.index_chunks(result.share, 0, result.chunks));
-      KITH_CHECK(index_plain(catalog, result, earlier));
-      return catalog.commit_full();
-    };
-    auto written = write();
-    if (!written) catalog.roll_back();
-    done->set_value(std::move(written));
-  });
-  KITH_CHECK(done->get_future().get());
-  return copy;
 }
 
 }  // namespace kith::node

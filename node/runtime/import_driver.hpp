@@ -63,12 +63,24 @@ class ImportDriver {
   [[nodiscard]] Result<storage::ImportResult> import(RequestId request, const ShareRequest& share,
                                                      const SwarmTarget& target,
                                                      const std::optional<Earlier>& earlier);
-  [[nodiscard]] Result<CopyId> save(const ShareRequest& share, const SwarmTarget& target,
-                                    const storage::ImportResult& result,
+  // import_save.cpp
+  [[nodiscard]] Result<CopyId> save(RequestId request, const std::string& path,
+                                    const SwarmTarget& target, const storage::ImportResult& result,
                                     const std::optional<Earlier>& earlier);
-  [[nodiscard]] static Result<void> index_plain(storage::Catalog& catalog,
+  [[nodiscard]] Result<void> save_groups(RequestId request, const storage::ShareRecord& share,
+                                         const storage::CopyRecord& copy,
+                                         const storage::ImportResult& result,
+                                         const std::optional<Earlier>& earlier);
+  using Put = std::function<Result<void>(const std::function<Result<void>(storage::Catalog&)>&)>;
+  [[nodiscard]] static Result<void> save_hashes(const Put& put, const ShareId& share,
                                                 const storage::ImportResult& result,
                                                 const std::optional<Earlier>& earlier);
+  /// Executes `write` on the catalog thread as one group, and waits.
+  [[nodiscard]] Result<void> in_catalog(
+      bool full, const std::function<Result<void>(storage::Catalog&)>& write);
+  [[nodiscard]] static Error cancelled() {
+    return local_error(Errc::kCancelled, "the import was cancelled");
+  }
   /// What was recorded when the same place was shared, or fetched, last.
   [[nodiscard]] std::optional<Earlier> earlier(const SwarmId& swarm, const std::string& path);
   [[nodiscard]] Result<std::optional<Earlier>> earlier_copy(const storage::CopyRecord& copy,

@@ -252,6 +252,7 @@ Result<void> Runtime::Impl::open() {
   reader = std::make_unique<CatalogReader>(std::move(reading));
   index = std::make_unique<CatalogReader>(std::move(indexing));
   boot = io.boot_id();
+  KITH_CHECK(writing.remove_unused());
   KITH_TRY(const SavedState state, load_state(writing, boot));
   if (!keys) {
     KITH_TRY(keys, make_keys(options.home, state.swarms.empty(), rng));

@@ -79,8 +79,8 @@ class Versions(KithTest):
 
     def test_nothing_to_reuse_is_an_error(self):
         link = self.share()["link"]
-        self.assert_fails(self.b.run("--json", "fetch", link, "-o", self.top / "two", "--reuse", self.top / "none"),
-                          4, "not-found")
+        fetched = self.b.run("--json", "fetch", link, "-o", self.top / "two", "--reuse", self.top / "none")
+        self.assert_fails(fetched, 4, "not-found")
         self.assertFalse((self.top / "two/tree").exists())
 
 

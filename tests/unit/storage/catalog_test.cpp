@@ -195,6 +195,28 @@ TEST_F(CatalogTest, SweepingTakesAwayWhatRemovedSharesLeft) {
   EXPECT_EQ(catalog_.find_chunk(ids[0])->size(), 1U);
 }
 
+TEST_F(CatalogTest, WhatNeverBecameACopyIsRemovedAtAStart) {
+  for (const std::uint8_t value : std::vector<std::uint8_t>{1, 2}) {
+    ASSERT_OK(catalog_.put_share(a_share(value)));
+    ASSERT_OK(catalog_.put_page(id<ShareId>(value), 0, Buffer(10, value)));
+    ASSERT_OK(catalog_.index_chunks(id<ShareId>(value), 0, std::vector{id<ChunkId>(value)}));
+    ASSERT_OK(catalog_.put_file_stats(CopyId(value), 0, Buffer(5, value)));
+  }
+  CopyRecord copy;
+  copy.id = CopyId(2);
+  copy.share = id<ShareId>(2);
+  ASSERT_OK(catalog_.put_copy(copy));
+  ASSERT_OK(catalog_.remove_unused());
+  while (*catalog_.sweep()) continue;
+  EXPECT_FALSE(*catalog_.share(id<ShareId>(1)));
+  EXPECT_FALSE(*catalog_.file_stats(CopyId(1), 0));
+  EXPECT_TRUE(catalog_.find_chunk(id<ChunkId>(1))->empty());
+  EXPECT_TRUE(*catalog_.share(id<ShareId>(2)));
+  EXPECT_TRUE(*catalog_.file_stats(CopyId(2), 0));
+  EXPECT_EQ(catalog_.pages(id<ShareId>(2))->size(), 1U);
+  EXPECT_EQ(catalog_.find_chunk(id<ChunkId>(2))->size(), 1U);
+}
+
 TEST_F(CatalogTest, AGroupIsAllOrNothing) {
   ASSERT_OK(catalog_.begin());
   ASSERT_OK(catalog_.put_setting("a", "1"));
