@@ -152,5 +152,7 @@ inline constexpr std::size_t kApiBacklog = 4 * kMiB;  // unread events of one cl
 inline constexpr auto kApiRequestTime = 10s;          // a whole request: else it is junk
 inline constexpr auto kApiProgressEvery = 250ms;      // progress lines of one command
 inline constexpr auto kApiFlushTime = 1s;             // last lines, when the node ends
+/// Limits on speed that a user may have set: more than anybody can oversee.
+inline constexpr std::size_t kLimitRules = 256;
 
 }  // namespace kith::limits

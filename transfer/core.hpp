@@ -10,6 +10,7 @@
 #include "transfer/manager.hpp"
 #include "transfer/peer_session.hpp"
 #include "transfer/share_swarm.hpp"
+#include "transfer/speed_limits.hpp"
 
 namespace kith::transfer {
 
@@ -19,6 +20,7 @@ struct Core {
   std::map<ShareId, ShareSwarm> shares{};
   std::map<ConnId, PeerSession> sessions{};
   BanList bans{};
+  SpeedLimits limits{};
   /// Connections to be closed when the running call ends: closing takes sessions away, which nobody
   /// may do under a loop over them.
   std::vector<std::pair<ConnId, Error>> closing{};

@@ -8,8 +8,7 @@
 
 namespace kith::transfer {
 
-Download::Download(Core& core, Upload& upload)
-    : core_(core), upload_(upload), limit_(core.config.download_limit) {}
+Download::Download(Core& core, Upload& upload) : core_(core), upload_(upload) {}
 
 void Download::start(TimePoint, ShareSwarm& share, Outbox& out) {
   if (share.fetching()) return;
@@ -172,6 +171,7 @@ void Download::forget(TimePoint now, PeerSession& session) {
     if (share != nullptr && !was_void) requeue(*share, index, conn);
   }
   hungry_.erase(conn);
+  limited_.cancel(conn);
   deadlines_.cancel(conn);
 }
 

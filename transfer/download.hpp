@@ -62,7 +62,7 @@ class Download {
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
   /// 0: none.
-  void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
+  void limits_changed();
   /// Bytes.
   [[nodiscard]] std::size_t reserved() const { return reserved_; }
   void check_invariants() const;
@@ -113,7 +113,6 @@ class Download {
 
   Core& core_;
   Upload& upload_;
-  RateLimit limit_;
   std::set<ConnId> hungry_;
   std::set<ConnId> asking_;  // connections with a want that has not ended
   ConnId last_turn_{};
@@ -121,7 +120,7 @@ class Download {
   std::multimap<std::tuple<ShareId, ChunkIndex, ConnId>, StoreJob> storing_;
   Timers<ConnId> deadlines_;
   Timers<ShareId> hedges_;
-  std::optional<TimePoint> limited_until_;
+  Timers<ConnId> limited_;  // are hungry, and held back by a limit
 };
 
 }  // namespace kith::transfer

@@ -16,7 +16,6 @@ constexpr Duration kHedgeTick = 50ms;
 }  // namespace
 
 void Download::pump(TimePoint now, Outbox& out) {
-  limited_until_.reset();
   // Connections take turns, one chunk each, from behind the one that was served last; `skipped`
   // counts those in a row for which the memory that is left does not suffice. What is too little
   // for one slow connection is so for all, and for a fast one, for everybody.
@@ -25,12 +24,13 @@ void Download::pump(TimePoint now, Outbox& out) {
   auto at = hungry_.upper_bound(last_turn_);
   while (skipped < hungry_.size()) {
     if (reserved_ >= core_.config.receive_budget_bytes) return;
-    if (!limit_.allows(now)) {
-      limited_until_ = limit_.ready_at();
-      return;
-    }
     if (at == hungry_.end()) at = hungry_.begin();
     PeerSession& session = core_.sessions.at(*at);
+    if (const auto until = core_.limits.wait_until(Direction::kDown, now, session)) {
+      limited_.set(*at, *until);
+      at = hungry_.erase(at);
+      continue;
+    }
     const bool slow = session.ask.requests.is_slow();
     const Step step = slow && full_for_slow ? Step::kNoMemory : ask_one(now, session, out);
     if (step == Step::kNothing) {
@@ -107,7 +107,7 @@ void Download::ask(TimePoint now, PeerSession& session, ShareSwarm& share, Holde
   const std::uint32_t bytes = picker.reservation(index);
   picker.start(index, session.conn, now);
   reserved_ += bytes;
-  limit_.spend(bytes);
+  core_.limits.spend(Direction::kDown, session, bytes);
   const Want& want =
       session.ask.requests.add(now, {holder.handle, index}, share.id, picker.length(index), bytes);
   asking_.insert(session.conn);
@@ -146,7 +146,12 @@ void Download::requeue(ShareSwarm& share, ChunkIndex index, ConnId conn) {
   if (share.picker().give_back(index, conn)) wanted_again(share, index);
 }
 
+void Download::limits_changed() {
+  while (const auto conn = limited_.pop_due(TimePoint::max())) hungry_.insert(*conn);
+}
+
 void Download::on_timeout(TimePoint now, Outbox& out) {
+  while (const auto conn = limited_.pop_due(now)) hungry_.insert(*conn);
   while (const auto conn = deadlines_.pop_due(now)) {
     check_deadlines(now, core_.sessions.at(*conn), out);
   }
@@ -194,7 +199,7 @@ void Download::retry_hedges(ShareSwarm& share) {
 }
 
 std::optional<TimePoint> Download::next_timeout() const {
-  return earliest(limited_until_, earliest(deadlines_.next(), hedges_.next()));
+  return earliest(limited_.next(), earliest(deadlines_.next(), hedges_.next()));
 }
 
 void Download::check_invariants() const {

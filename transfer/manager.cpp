@@ -57,7 +57,9 @@ struct Manager::Impl {
   Download download;
 };
 
-Manager::Manager(const Config& config, Rng& rng) : impl_(std::make_unique<Impl>(config, rng)) {}
+Manager::Manager(const Config& config, Rng& rng) : impl_(std::make_unique<Impl>(config, rng)) {
+  impl_->core.limits.set(config.limits);
+}
 Manager::~Manager() = default;
 
 void Manager::add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
@@ -133,7 +135,7 @@ ShareProgress Manager::progress(const ShareId& id) const {
 }
 
 void Manager::on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,
-                           Outbox& out) {
+                           bool lan, Outbox& out) {
   if (impl_->core.bans.contains(device)) {
     out.events.push_back(CloseConnection{
         conn, peer_error(Errc::kRefused, "it is shut out because it sent wrong chunks")});
@@ -144,6 +146,7 @@ void Manager::on_connected(TimePoint now, ConnId conn, const DeviceId& device, c
   it->second.conn = conn;
   it->second.device = device;
   it->second.swarm = swarm;
+  it->second.lan = lan;
   impl_->download.watch_all(it->second, out);
   impl_->settle(now, out);
 }
@@ -246,9 +249,11 @@ std::optional<TimePoint> Manager::next_timeout() const {
   return earliest(impl_->download.next_timeout(), impl_->upload.next_timeout());
 }
 
-void Manager::set_limits(std::uint64_t upload_limit, std::uint64_t download_limit) {
-  impl_->upload.set_limit(upload_limit);
-  impl_->download.set_limit(download_limit);
+void Manager::set_limits(TimePoint now, const LimitRules& rules, Outbox& out) {
+  impl_->core.limits.set(rules);
+  impl_->upload.limits_changed();
+  impl_->download.limits_changed();
+  impl_->settle(now, out);
 }
 
 bool Manager::is_banned(const DeviceId& device) const { return impl_->core.bans.contains(device); }

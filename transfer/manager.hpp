@@ -14,6 +14,7 @@
 
 #include "proto/rng.hpp"
 #include "proto/time.hpp"
+#include "transfer/limit_rules.hpp"
 #include "transfer/outbox.hpp"
 
 namespace kith::transfer {
@@ -21,8 +22,7 @@ namespace kith::transfer {
 struct Config {
   std::size_t receive_budget_bytes;  // limits::kReceiveBudget
   std::size_t send_budget_bytes;     // limits::kSendBudget
-  std::uint64_t upload_limit = 0;    // bytes per second; 0: none
-  std::uint64_t download_limit = 0;
+  LimitRules limits{};
 };
 
 /// What `kith peers`, `kith show` and progress lines tell of a fetch or a served share.
@@ -69,8 +69,9 @@ class Manager {
   [[nodiscard]] ShareProgress progress(const ShareId& share) const;
 
   // --- connections ---
+  /// `lan`: it is on the local network.
   void on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,
-                    Outbox& out);
+                    bool lan, Outbox& out);
   /// The connection ended: what was asked of it is asked of others.
   void on_closed(TimePoint now, ConnId conn, Outbox& out);
   /// watch, have_set, have, want, cancel, refuse, bad. Errors have blame peer: close the
@@ -102,8 +103,8 @@ class Manager {
   /// Nothing: no need to call on_timeout() before something else happens.
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
-  /// Bytes per second; 0: none. At once.
-  void set_limits(std::uint64_t upload_limit, std::uint64_t download_limit);
+  /// At once, and instead of those that held.
+  void set_limits(TimePoint now, const LimitRules& rules, Outbox& out);
   /// It sent wrong chunks, and is shut out for the life of the process.
   [[nodiscard]] bool is_banned(const DeviceId& device) const;
   /// Receive memory reserved now, in bytes: 0 when nothing is in flight.

@@ -68,6 +68,7 @@ struct PeerSession {
   ConnId conn{};
   DeviceId device;
   SwarmId swarm;
+  bool lan = false;  // it is on the local network
   AskSide ask;
   ServeSide serve;
 };

@@ -23,7 +23,7 @@ bool awaits_have_set(const PeerSession& session, Handle handle) {
 
 }  // namespace
 
-Upload::Upload(Core& core) : core_(core), limit_(core.config.upload_limit) {}
+Upload::Upload(Core& core) : core_(core) {}
 
 void Upload::offer(ShareSwarm& share, Outbox& out) {
   const auto watchers = watchers_.find(share.id);
@@ -213,6 +213,7 @@ void Upload::forget(PeerSession& session) {
   fresh_.remove(session.conn);
   repeats_.remove(session.conn);
   stalls_.cancel(session.conn);
+  limited_.cancel(session.conn);
 }
 
 }  // namespace kith::transfer

@@ -59,8 +59,8 @@ class Upload {
   void on_timeout(TimePoint now, Outbox& out);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
 
-  /// 0: none.
-  void set_limit(std::uint64_t bytes_per_second) { limit_.set_rate(bytes_per_second); }
+  /// Other limits hold: whoever waited for one looks again.
+  void limits_changed();
   /// Bytes at section jobs or in send queues now.
   [[nodiscard]] std::size_t in_use() const { return sealing_ + unsent_; }
   void check_invariants() const;
@@ -75,18 +75,17 @@ class Upload {
 
   [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
   [[nodiscard]] QueuedWant* startable(PeerSession& session, bool repeats);
-  [[nodiscard]] std::optional<std::uint32_t> cost(ConnId conn, bool repeats);
+  [[nodiscard]] std::optional<std::uint32_t> cost(TimePoint now, ConnId conn, bool repeats);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
   [[nodiscard]] bool has_memory() const;
-  bool start_next(bool repeats, Outbox& out);
+  bool start_next(TimePoint now, bool repeats, Outbox& out);
   void start_section(PeerSession& session, QueuedWant& want, std::uint32_t length, Outbox& out);
   void emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame, SlabChain sealed,
                     Outbox& out);
   void refuse(PeerSession& session, Handle handle, ChunkIndex index, Outbox& out);
 
   Core& core_;
-  RateLimit limit_;
   SendScheduler fresh_;    // connections that may have a chunk which nobody was sent
   SendScheduler repeats_;  // connections that may have any other
   std::uint64_t starts_ = 0;
@@ -96,7 +95,7 @@ class Upload {
   std::map<ShareId, std::map<ConnId, Handle>> watchers_;
   Timers<ShareId> announcements_;
   Timers<ConnId> stalls_;
-  std::optional<TimePoint> limited_until_;
+  Timers<ConnId> limited_;  // left both circles because a limit holds them back
 };
 
 }  // namespace kith::transfer

@@ -52,7 +52,7 @@ QueuedWant* Upload::startable(PeerSession& session, bool repeats) {
 std::uint32_t Upload::section_length(const PeerSession& session) const {
   const RateMeter& meter = session.serve.meter;
   std::uint64_t rate = meter.measured() ? meter.rate() : 10 * kFirstSection;
-  if (limit_.rate() > 0) rate = std::min(rate, limit_.rate());
+  rate = std::min(rate, core_.limits.rate(Direction::kUp, session).value_or(rate));
   const std::size_t records = slabs_for(std::min<std::uint64_t>(rate / 10, kSectionMax));
   return static_cast<std::uint32_t>(std::clamp<std::size_t>(records, 1, slabs_for(kSectionMax)) *
                                     kRecordBytes);
@@ -69,7 +69,7 @@ std::size_t Upload::ahead(const PeerSession& session) const {
   return std::min<std::uint64_t>(ahead, std::max<std::uint64_t>(part, 2 * section));
 }
 
-std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
+std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, bool repeats) {
   PeerSession& session = core_.sessions.at(conn);
   const std::size_t held = session.serve.unsent + session.serve.sealing;
   if (held >= ahead(session)) return std::nullopt;
@@ -79,6 +79,10 @@ std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
   if (held > 0 && in_use() >= budget - budget / 4) return std::nullopt;
   const QueuedWant* want = startable(session, repeats);
   if (want == nullptr) return std::nullopt;
+  if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
+    limited_.set(conn, *until);
+    return std::nullopt;
+  }
   const std::uint32_t length = section_length(session);
   if (want->size == 0) return length;
   const auto rest = static_cast<std::uint32_t>(slabs_for(want->size - want->offset) * kRecordBytes);
@@ -86,15 +90,10 @@ std::optional<std::uint32_t> Upload::cost(ConnId conn, bool repeats) {
 }
 
 void Upload::schedule(TimePoint now, Outbox& out) {
-  limited_until_.reset();
   while (!fresh_.empty() || !repeats_.empty()) {
     if (!has_memory()) return;
-    if (!limit_.allows(now)) {
-      limited_until_ = limit_.ready_at();
-      return;
-    }
     const bool repeats_first = starts_ % kRepeatEvery == kRepeatEvery - 1;
-    if (!start_next(repeats_first, out) && !start_next(!repeats_first, out)) return;
+    if (!start_next(now, repeats_first, out) && !start_next(now, !repeats_first, out)) return;
     ++starts_;
   }
 }
@@ -106,9 +105,9 @@ bool Upload::has_memory() const {
   return in_use() + kSectionMax <= budget || in_use() < budget / 2;
 }
 
-bool Upload::start_next(bool repeats, Outbox& out) {
+bool Upload::start_next(TimePoint now, bool repeats, Outbox& out) {
   SendScheduler& scheduler = repeats ? repeats_ : fresh_;
-  const auto turn = scheduler.next([&](ConnId conn) { return cost(conn, repeats); });
+  const auto turn = scheduler.next([&](ConnId conn) { return cost(now, conn, repeats); });
   if (!turn) return false;
   PeerSession& session = core_.sessions.at(turn->first);
   start_section(session, *startable(session, repeats), turn->second, out);
@@ -133,7 +132,7 @@ void Upload::start_section(PeerSession& session, QueuedWant& want, std::uint32_t
   want.sealing = true;
   session.serve.sealing += length;
   sealing_ += length;
-  limit_.spend(length);
+  core_.limits.spend(Direction::kUp, session, length);
   out.seals.push_back({session.conn, want.share, want.handle, want.index, want.offset, length});
 }
 
@@ -154,7 +153,7 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
                      (want->size == 0 || want->size == size);
   if (!sound) return refuse_wants(*session, request.handle, request.index, out);
   const std::uint32_t unused = request.length - length;
-  limit_.refund(unused);
+  core_.limits.refund(Direction::kUp, *session, unused);
   (want->first_copy ? fresh_ : repeats_).refund(request.to, unused);
   want->size = size;
   want->offset += length;
@@ -183,7 +182,7 @@ void Upload::on_seal_failed(const SealRequest& request, Outbox& out) {
   PeerSession* session = core_.session(request.to);
   if (session == nullptr) return;
   session->serve.sealing -= request.length;
-  limit_.refund(request.length);
+  core_.limits.refund(Direction::kUp, *session, request.length);
   wake(*session);
   const QueuedWant* want = find(*session, request.handle, request.index);
   if (want == nullptr || !want->sealing || want->offset != request.offset) return;
@@ -211,6 +210,7 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
   while (const auto id = announcements_.pop_due(now)) {
     if (ShareSwarm* share = core_.share(*id)) flush_announcements(*share, out);
   }
+  while (const auto conn = limited_.pop_due(now)) wake(core_.sessions.at(*conn));
   while (const auto conn = stalls_.pop_due(now)) {
     const ServeSide& serve = core_.sessions.at(*conn).serve;
     if (serve.unsent == 0) continue;
@@ -222,8 +222,15 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
   }
 }
 
+void Upload::limits_changed() {
+  for (const ConnId conn : sending_) {
+    limited_.cancel(conn);
+    wake(core_.sessions.at(conn));
+  }
+}
+
 std::optional<TimePoint> Upload::next_timeout() const {
-  return earliest(limited_until_, earliest(announcements_.next(), stalls_.next()));
+  return earliest(limited_.next(), earliest(announcements_.next(), stalls_.next()));
 }
 
 void Upload::check_invariants() const {

@@ -137,6 +137,10 @@ void add(Json& out, const VerifyReport& answer) {
   out["bytes"] = answer.bytes;
   out["bad"] = answer.bad;
 }
+void add(Json& out, const LimitsAnswer& answer) {
+  out["limits"] = views_json(answer.limits);
+  out["lan_exempt"] = answer.lan_exempt;
+}
 void add(Json& out, const PeersAnswer& answer) { out["peers"] = views_json(answer.peers); }
 void add(Json& out, const StatusView& status) {
   out["device"] = status.device.hex();

@@ -53,6 +53,18 @@ Json view_json(const ShareView& share) {
   return out;
 }
 
+Json view_json(const LimitView& limit) {
+  Json out = Json::object();
+  out["swarm"] = limit.swarm;
+  out["swarm_name"] = limit.swarm_name;
+  out["device"] = limit.device;
+  out["device_name"] = limit.device_name;
+  out["up"] = limit.up;
+  out["down"] = limit.down;
+  out["setting"] = limit.setting;
+  return out;
+}
+
 Json view_json(const PeerView& peer) {
   Json out;
   out["device"] = peer.device.hex();

@@ -186,6 +186,23 @@ Body doctor(Args&) { return CommandBody(GetDoctor{}); }
 Body limit(Args& args) {
   return CommandBody(SetLimit{args.number("bytes_per_second", 0, std::uint64_t{1} << 40, 0)});
 }
+Body limits(Args& args) {
+  ChangeLimit change;
+  change.swarm = swarm_selector(args);
+  change.device = args.text("device", kTextMax);
+  const auto rate = [&](std::string_view key) -> std::optional<std::uint64_t> {
+    const std::uint64_t value = args.number(key, 0, std::uint64_t{1} << 40, UINT64_MAX);
+    return value == UINT64_MAX ? std::nullopt : std::optional(value);
+  };
+  change.up = rate("up");
+  change.down = rate("down");
+  const std::string exempt = args.text("lan_exempt", 8);
+  if (!exempt.empty()) change.lan_exempt = exempt == "yes";
+  if (!exempt.empty() && exempt != "yes" && exempt != "no") {
+    args.fail("lan_exempt", "neither yes nor no");
+  }
+  return CommandBody(std::move(change));
+}
 Body bootstrap(Args& args) { return CommandBody(AddBootstrap{endpoint(args, "endpoint")}); }
 Body stop(Args&) { return StopRequest{}; }
 
@@ -200,6 +217,7 @@ constexpr std::array kRoutes{
     Route{"fetch", fetch},
     Route{"join", join},
     Route{"limit", limit},
+    Route{"limits", limits},
     Route{"list", list},
     Route{"moved", moved},
     Route{"peers", peers},

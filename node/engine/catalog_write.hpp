@@ -43,7 +43,7 @@ struct PutPage {
   std::uint32_t page = 0;
   Buffer ciphertext;
   std::uint32_t first_chunk = 0;  // number of the first content chunk that the page describes
-  std::vector<ChunkId> chunks;    // from that one on, for later fetches to find
+  std::vector<ChunkId> chunks{};  // from that one on, for later fetches to find
 };
 struct PutCopy {
   CopyId copy{};
@@ -85,6 +85,8 @@ struct PutPeer {
   std::vector<Endpoint> endpoints;
   UnixMillis seen{};
 };
+/// Where the engine keeps what ChangeLimit made (encode_limits).
+inline constexpr const char* kLimitsSetting = "limits";
 struct PutSetting {
   std::string key;
   std::string value;
@@ -129,6 +131,7 @@ struct SavedState {
   std::vector<SavedSwarm> swarms;
   std::vector<SavedCopy> copies;
   std::vector<SavedPeer> peers;
+  std::string limits;  // the setting kLimitsSetting; empty if there is none
 };
 
 }  // namespace kith::node

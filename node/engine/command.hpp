@@ -104,8 +104,17 @@ struct MovedShare {
 struct ListPeers {};
 struct GetStatus {};
 struct GetDoctor {};
+/// The limit of the node's settings, in each direction.
 struct SetLimit {
   std::uint64_t bytes_per_second = 0;  // 0: none
+};
+/// Changes what the user limits, and keeps it; what is not named stays as it is. Answer:
+/// LimitsAnswer, with all of it; a command that changes nothing just asks.
+struct ChangeLimit {
+  SwarmSelector swarm;                    // empty, and no device: of everything
+  std::string device;                     // a name, an id or its first 8 characters or more
+  std::optional<std::uint64_t> up, down;  // bytes per second; 0: none
+  std::optional<bool> lan_exempt;
 };
 struct AddBootstrap {
   Endpoint endpoint;
@@ -115,10 +124,11 @@ struct CancelRequest {
   RequestId request{};
 };
 
-using CommandBody = std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
-                                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare,
-                                 Unshare, CancelFetch, VerifyShare, MovedShare, ListPeers,
-                                 GetStatus, GetDoctor, SetLimit, AddBootstrap, CancelRequest>;
+using CommandBody =
+    std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
+                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
+                 VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, ChangeLimit,
+                 AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -262,6 +272,16 @@ struct ShareAnswer {
   ShareView share;
   std::vector<SourceView> sources;  // what this run of the node got of it, and from whom
 };
+struct LimitView {
+  std::string swarm, swarm_name;    // empty: of every swarm
+  std::string device, device_name;  // empty: of every device
+  std::uint64_t up = 0, down = 0;   // bytes per second; 0: none
+  bool setting = false;  // `limit` of the settings, or --limit: not changed by ChangeLimit
+};
+struct LimitsAnswer {
+  std::vector<LimitView> limits;
+  bool lan_exempt = false;
+};
 struct PeersAnswer {
   std::vector<PeerView> peers;
 };
@@ -275,7 +295,7 @@ using Progress = std::variant<FetchProgress, JoinProgress>;
 /// Final.
 using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined,
                           SwarmTarget, ShareAdded, FetchResult, SharesAnswer, ShareAnswer,
-                          VerifyReport, PeersAnswer, StatusView, DoctorAnswer>;
+                          VerifyReport, LimitsAnswer, PeersAnswer, StatusView, DoctorAnswer>;
 
 struct Reply {
   RequestId request{};

@@ -8,7 +8,7 @@ namespace kith::node {
 namespace {
 
 // How long who asks what there is waits until the files were looked at.
-constexpr std::chrono::seconds kLookTime{1};
+constexpr std::chrono::milliseconds kLookTime{100};
 
 }  // namespace
 
@@ -405,11 +405,6 @@ void Engine::on_command(Turn& turn, RequestId request, const GetStatus&) {
   status.longest_turn_us =
       std::chrono::duration_cast<std::chrono::microseconds>(longest_turn_).count();
   turn.done(request, std::move(status));
-}
-
-void Engine::on_command(Turn& turn, RequestId request, const SetLimit& command) {
-  transfer_.set_limits(command.bytes_per_second, command.bytes_per_second);
-  turn.done(request, Ok{});
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const AddBootstrap& command) {

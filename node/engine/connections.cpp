@@ -342,7 +342,8 @@ void Engine::opened_member(Turn& turn, Connection& conn) {
 void Engine::admit_device(Turn& turn, Connection& conn) {
   if (!keep_among_two(turn, conn)) return;
   conn.announced = true;
-  transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, turn.transfer);
+  transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, conn.remote.is_private(),
+                         turn.transfer);
   discovery_.connected(turn, conn.swarm, conn.device, conn.remote, !conn.incoming);
   turn.log(LogLevel::kInfo,
            "connected to " + conn.device.hex().substr(0, 8) + " at " + conn.remote.to_string());

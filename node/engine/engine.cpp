@@ -18,10 +18,6 @@ constexpr std::size_t kDialsAtOnce = 16;
 // to providers of what is being looked for, while something passes on them.
 constexpr std::size_t kConnectionsPerSwarm = 50;
 
-transfer::Config transfer_config(const EngineConfig& config) {
-  return {limits::kReceiveBudget, limits::kSendBudget, config.limit, config.limit};
-}
-
 }  // namespace
 
 Engine::Engine(EngineConfig config, Rng& rng, SlabPool& slabs)
@@ -29,7 +25,7 @@ Engine::Engine(EngineConfig config, Rng& rng, SlabPool& slabs)
       rng_(rng),
       slabs_(slabs),
       swarms_(config_.keys, rng),
-      transfer_(transfer_config(config_), rng),
+      transfer_({limits::kReceiveBudget, limits::kSendBudget}, rng),
       copies_(transfer_, rng),
       discovery_(swarms_, rng),
       handshakes_(limits::kHandshakesPerSecond, limits::kHandshakesPerSecond),
@@ -49,6 +45,7 @@ void Engine::start(Now now, const SavedState& saved, Outbox& out) {
       discovery_.add_address(turn, peer.swarm, endpoint, peer.device, FoundBy::kRemembered);
     }
   }
+  restore_limits(turn, saved.limits);
   for (const SavedCopy& copy : saved.copies) copies_.restore(turn, copy);
   look_around(turn);
   finish_turn(turn);

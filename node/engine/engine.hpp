@@ -215,6 +215,13 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const GetStatus& command);
   void on_command(Turn& turn, RequestId request, const GetDoctor& command);
   void on_command(Turn& turn, RequestId request, const SetLimit& command);
+  void on_command(Turn& turn, RequestId request, const ChangeLimit& command);
+  void restore_limits(Turn& turn, const std::string& saved);
+  void apply_limits(Turn& turn);
+  [[nodiscard]] Result<void> change_limit(const ChangeLimit& command);
+  [[nodiscard]] Result<DeviceId> find_device(const std::optional<SwarmId>& of,
+                                             const std::string& text);
+  [[nodiscard]] LimitsAnswer limits_view();
   void on_command(Turn& turn, RequestId request, const AddBootstrap& command);
   void on_command(Turn& turn, RequestId request, const CancelRequest& command);
   /// What a selector may mean where one share has several copies.
@@ -262,6 +269,7 @@ class Engine {
   std::vector<Looking> looking_;
   std::vector<Command> waiting_;         // about copies that are being taken up
   std::uint64_t next_ack_ = 1ULL << 32;  // Copies counts from 1
+  transfer::LimitRules limits_;          // of the user; the setting stands in config_
   transfer::RateLimit handshakes_;       // answered: of those who hold a psk
   dht::RateLimiter first_messages_;      // tried, per subnet: strangers spend nothing but their own
   TimePoint started_{};

@@ -128,6 +128,8 @@ Result<SavedState> load_state(Catalog& catalog, const std::string& boot) {
     }
   }
   KITH_CHECK(load_copies(catalog, boot, state));
+  KITH_TRY(const auto limits, catalog.setting(kLimitsSetting));
+  state.limits = limits.value_or(std::string());
   return state;
 }
 

@@ -42,7 +42,7 @@ Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
                                   const SwarmTarget& target, const storage::ImportResult& result,
                                   const std::optional<Earlier>& earlier) {
   CopyId copy = random_copy_id();
-  KITH_CHECK(in_catalog(false, [&](storage::Catalog& catalog) -> Result<void> {
+  const auto found = in_catalog(false, [&](storage::Catalog& catalog) -> Result<void> {
     KITH_TRY(const auto copies, catalog.copies());
     for (const storage::CopyRecord& other : copies) {
       // The same tree at the same place, shared again: the copy it already is.
@@ -50,7 +50,8 @@ Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
       if (other.share == result.share && other.path == path && shared) copy = other.id;
     }
     return {};
-  }));
+  });
+  if (!found) return found.error();
   storage::CopyRecord record;
   record.id = copy;
   record.share = result.share;
@@ -77,7 +78,7 @@ Result<void> ImportDriver::save_groups(RequestId request, const storage::ShareRe
   };
   KITH_CHECK(put([&](storage::Catalog& catalog) { return catalog.put_share(share); }));
   for (std::size_t at = 0; at < result.pages.size(); at += kPagesPerGroup) {
-    KITH_CHECK(put([&](storage::Catalog& catalog) -> Result<void> {
+    const auto saved = put([&](storage::Catalog& catalog) -> Result<void> {
       const std::size_t end = std::min(at + kPagesPerGroup, result.pages.size());
       for (std::size_t i = at; i < end; ++i) {
         const auto number = static_cast<std::uint32_t>(i);
@@ -85,7 +86,8 @@ Result<void> ImportDriver::save_groups(RequestId request, const storage::ShareRe
         KITH_CHECK(catalog.put_file_stats(copy.id, number, result.pages[i].file_stats));
       }
       return {};
-    }));
+    });
+    if (!saved) return saved;
   }
   if (!earlier || earlier->share != share.id) {
     KITH_CHECK(save_hashes(put, share.id, result, earlier));

@@ -1,7 +1,7 @@
 # bash completion for kith. Ids and swarms are asked of the running node; none is started for that.
 
 _kith_commands='start stop status doctor peers node swarm join share unshare moved verify fetch cancel
-  list show config'
+  list show limit config'
 _kith_swarm_commands='create list members invite leave'
 _kith_common='--home --json --quiet --verbose --no-color --version --help'
 
@@ -12,6 +12,7 @@ _kith_options() {
     join) echo --name --timeout ;;
     share) echo --swarm --name --exclude --skip-bad --chunking --private --detach --limit ;;
     fetch) echo --output --as --reuse --replace --safe-links --wait --detach --limit ;;
+    limit) echo --up --down --swarm --peer --lan-exempt ;;
     'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
     'swarm members') echo --swarm ;;
     'swarm leave') echo --swarm --force ;;
@@ -50,6 +51,7 @@ _kith_takes_value() {
   case $1 in
     --home | -o | --output | --swarm | --chunking | --role | --listen | --advertise) ;;
     --bootstrap | --limit | --exclude | --name | --as | --uses | --expires | --timeout | --reuse) ;;
+    --peer | --lan-exempt) ;;
     *) return 1 ;;
   esac
 }
@@ -59,6 +61,7 @@ _kith_value() {
   case $1 in
     --home | -o | --output) _kith_files -d ;;
     --reuse) _kith_files -f ;;
+    --lan-exempt) _kith_reply 'yes no' ;;
     --swarm) _kith_names "$(_kith_ask name swarm list)" ;;
     --chunking) _kith_reply 'cdc fixed' ;;
     --role) _kith_reply 'admin member reader' ;;

@@ -187,6 +187,29 @@ void print_verified(Output& out, const Json& done) {
                     : counted(bad, "path is", "paths are") + " not as shared; checked " + size);
 }
 
+void print_limits(Output& out, const Json& done) {
+  const auto rate = [](const Json& limit, const char* key) {
+    const std::uint64_t value = number(limit, key);
+    return value == 0 ? std::string("-") : format_rate(value);
+  };
+  Table table({"SWARM", "DEVICE", "UP", "DOWN", ""});
+  for (const Json& limit : items(done, "limits")) {
+    const std::string swarm = raw(limit, "swarm").empty() ? "all" : text(limit, "swarm_name");
+    const std::string name = text(limit, "device_name");
+    const std::string device = raw(limit, "device").empty() ? "all"
+                               : name.empty()               ? short_id(limit, "device")
+                                                            : name;
+    table.add({swarm, device, rate(limit, "up"), rate(limit, "down"),
+               flag(limit, "setting") ? "of the settings" : ""});
+  }
+  if (table.empty()) {
+    out.note("nothing is limited");
+  } else {
+    print_table(out, table);
+  }
+  if (flag(done, "lan_exempt")) out.note("devices on the local network are exempt");
+}
+
 void print_peers(Output& out, const Json& done) {
   Table table({"DEVICE", "NAME", "ADDRESS", "STATE", "FOUND BY", "SENT", "RECEIVED", "RTT"});
   for (const Json& peer : items(done, "peers")) {

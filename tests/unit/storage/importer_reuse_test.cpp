@@ -176,7 +176,8 @@ TEST_F(ImporterReuse, AChangedTreeGivesWhatAFirstImportWould) {
 
 TEST_F(ImporterReuse, OneChangedFileCostsItsPack) {
   Tree tree{{"", directory()}};
-  for (int i = 0; i < 2'000; ++i) tree["f" + std::to_string(1'000 + i)] = file(noise(i + 1, 100));
+  for (std::uint64_t i = 0; i < 2'000; ++i)
+    tree["f" + std::to_string(1'000 + i)] = file(noise(i + 1, 100));
   tree["large"] = file(noise(5, 200'000));
   write_tree(io_, "/tree", tree);
   const ImportResult before = import(options());

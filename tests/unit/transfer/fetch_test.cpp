@@ -36,6 +36,8 @@ std::uint64_t bytes_from(const VirtualNet& net, const ShareProgress& progress, s
   return 0;
 }
 
+LimitRules upload(std::uint64_t rate) { return {{LimitRule{.up = rate}}, false}; }
+
 TEST(Fetch, OneSourceSendsEverythingOnce) {
   VirtualNet net(1);
   SeededRng rng(1);
@@ -192,10 +194,10 @@ TEST(Fetch, SoleSourceSendsLittleTwice) {
   SeededRng rng(5);
   ModelShare share = ModelShare::make(rng, 2, 300, 1);
   share.chunk_lengths.assign(300, kChunk);
-  const auto a = net.add_node({}, {32 << 20, 32 << 20, 8'000'000, 0});
+  const auto a = net.add_node({}, {32 << 20, 32 << 20, upload(8'000'000)});
   net.seed_share(a, share);
   for (int i = 0; i < 8; ++i) {
-    const auto n = net.add_node({}, {32 << 20, 32 << 20, 8'000'000, 0});
+    const auto n = net.add_node({}, {32 << 20, 32 << 20, upload(8'000'000)});
     for (std::size_t other = 0; other < n; ++other) net.connect(n, other);
     net.fetch(n, share);
   }
@@ -464,9 +466,11 @@ TEST(Fetch, LimitsAreKept) {
     VirtualNet net(16);
     SeededRng rng(16);
     const ModelShare share = ModelShare::make(rng, 2, 200, kChunk);
-    Config config{32 << 20, 32 << 20, 0, 0};
+    Config config{32 << 20, 32 << 20};
     Config limited = config;
-    (at_source ? limited.upload_limit : limited.download_limit) = 5'000'000;
+    LimitRule rule;
+    (at_source ? rule.up : rule.down) = 5'000'000;
+    limited.limits.rules = {rule};
     const auto a = net.add_node({}, at_source ? limited : config);
     const auto b = net.add_node({}, at_source ? config : limited);
     net.seed_share(a, share);

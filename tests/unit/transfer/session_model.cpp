@@ -221,8 +221,9 @@ void SessionModel::connect() {
   SwarmId swarm = swarm_;
   if (next() % 8 == 0) swarm.bytes[0] = 1;
   peers_.emplace(conn, std::move(peer));
-  drive(
-      [&](Outbox& out) { manager_.on_connected(now_, conn, peers_.at(conn).device, swarm, out); });
+  drive([&](Outbox& out) {
+    manager_.on_connected(now_, conn, peers_.at(conn).device, swarm, false, out);
+  });
   KITH_ASSERT(!banned || !peers_.contains(conn));
 }
 
@@ -445,9 +446,15 @@ void SessionModel::have_changes() {
 }
 
 void SessionModel::limits_change() {
-  const std::uint64_t up = next() % 4 == 0 ? next16() * 10'000 : 0;
-  const std::uint64_t down = next() % 4 == 0 ? next16() * 10'000 : 0;
-  manager_.set_limits(up, down);
+  LimitRules limits;
+  for (std::uint8_t i = next() % 3; i > 0; --i) {
+    LimitRule rule;
+    if (next() % 3 == 0 && !peers_.empty()) rule.device = peers_.begin()->second.device;
+    rule.up = next() % 4 == 0 ? next16() * 10'000 : 0;
+    rule.down = next() % 4 == 0 ? next16() * 10'000 : 0;
+    limits.rules.push_back(rule);
+  }
+  drive([&](Outbox& out) { manager_.set_limits(now_, limits, out); });
 }
 
 void SessionModel::finish() {

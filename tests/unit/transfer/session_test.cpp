@@ -1,4 +1,5 @@
 // What one Manager does with each frame, right and wrong, and that nothing a peer does breaks it.
+#include <algorithm>
 #include <gtest/gtest.h>
 
 #include "proto/crypto/bulk.hpp"
@@ -21,7 +22,7 @@ class Session : public testing::Test {
   Session() { share_.bytes[0] = 1; }
 
   void connect(ConnId conn = kConn, std::uint8_t device = 1) {
-    manager_.on_connected(now_, conn, device_of(device), swarm_, out_);
+    manager_.on_connected(now_, conn, device_of(device), swarm_, false, out_);
   }
   static DeviceId device_of(std::uint8_t n) {
     DeviceId id;
@@ -47,6 +48,7 @@ class Session : public testing::Test {
     return found;
   }
   void clear() { out_ = Outbox{}; }
+  void limit(const LimitRule& rule) { manager_.set_limits(now_, {{rule}, false}, out_); }
   template <class T>
   std::vector<T> events() {
     std::vector<T> found;
@@ -115,9 +117,9 @@ TEST_F(Session, WatchesConnectedAndNewPeersOfTheSwarmOnly) {
   connect();
   SwarmId other;
   other.bytes[0] = 9;
-  manager_.on_connected(now_, ConnId{2}, device_of(2), other, out_);
+  manager_.on_connected(now_, ConnId{2}, device_of(2), other, false, out_);
   manager_.add_share(now_, share_, swarm_, true, out_);
-  manager_.on_connected(now_, ConnId{3}, device_of(3), swarm_, out_);
+  manager_.on_connected(now_, ConnId{3}, device_of(3), swarm_, false, out_);
   EXPECT_EQ(sent<WatchFrame>(FrameType::kWatch, ConnId{1}).size(), 1U);
   EXPECT_EQ(sent<WatchFrame>(FrameType::kWatch, ConnId{2}).size(), 0U);
   EXPECT_EQ(sent<WatchFrame>(FrameType::kWatch, ConnId{3}).size(), 1U);
@@ -431,7 +433,7 @@ TEST_F(Session, NotHeldAndNotAllowedAreOneAnswer) {
   serve_all();
   SwarmId other;
   other.bytes[0] = 1;
-  manager_.on_connected(now_, kConn, device_of(1), other, out_);
+  manager_.on_connected(now_, kConn, device_of(1), other, false, out_);
   ShareId unknown;
   unknown.bytes[0] = 77;
   ASSERT_TRUE(feed(WatchFrame{0, share_}));
@@ -479,7 +481,7 @@ class Watcher {
  public:
   Watcher(const ShareId& share, const SwarmId& swarm) {
     Outbox out;
-    manager_.on_connected({}, kConn, {}, swarm, out);
+    manager_.on_connected({}, kConn, {}, swarm, false, out);
     manager_.add_share({}, share, swarm, true, out);
   }
   void take(const std::vector<SendFrame>& frames) {
@@ -755,7 +757,7 @@ TEST_F(Session, FirstCopiesGoBeforeSecondOnes) {
     connect(ConnId{i}, i);
     ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
   }
-  manager_.set_limits(1, 0);  // the bucket lets one section through, then no more
+  limit({.up = 1});  // the bucket lets one section through, then no more
   ASSERT_TRUE(feed(WantFrame{0, 5}, ConnId{1}));
   ASSERT_TRUE(feed(WantFrame{0, 6}, ConnId{1}));
   ASSERT_TRUE(feed(WantFrame{0, 5}, ConnId{2}));
@@ -763,8 +765,7 @@ TEST_F(Session, FirstCopiesGoBeforeSecondOnes) {
   ASSERT_EQ(out_.seals.size(), 1U);
   EXPECT_EQ(out_.seals[0].index, 5U);
   clear();
-  manager_.set_limits(0, 0);
-  manager_.on_timeout(now_, out_);
+  limit({});
   ASSERT_EQ(out_.seals.size(), 3U);
   EXPECT_EQ(out_.seals[0].index, 6U);
 }

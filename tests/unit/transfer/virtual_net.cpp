@@ -120,10 +120,12 @@ std::size_t VirtualNet::connect(std::size_t a, std::size_t b, LinkOptions option
   const std::size_t number = links_.size();
   link_of_[ca] = link_of_[cb] = number;
   links_.push_back(std::move(link));
-  drive(a,
-        [&](Manager& m, Outbox& out) { m.on_connected(now_, ca, nodes_[b]->device, swarm_, out); });
-  drive(b,
-        [&](Manager& m, Outbox& out) { m.on_connected(now_, cb, nodes_[a]->device, swarm_, out); });
+  drive(a, [&](Manager& m, Outbox& out) {
+    m.on_connected(now_, ca, nodes_[b]->device, swarm_, false, out);
+  });
+  drive(b, [&](Manager& m, Outbox& out) {
+    m.on_connected(now_, cb, nodes_[a]->device, swarm_, false, out);
+  });
   return number;
 }
 
