@@ -8,6 +8,12 @@
 namespace kith::node {
 namespace {
 
+// Private addresses, but for 100.64/10: behind those lie carriers and virtual networks.
+bool is_on_lan(const Endpoint& remote) {
+  const bool shared = !remote.is_v6() && remote.address()[0] == 100;
+  return remote.is_private() && !shared;
+}
+
 using namespace std::chrono_literals;
 
 // One device of a swarm whose add has not reached us yet gets this long to show it.
@@ -342,7 +348,7 @@ void Engine::opened_member(Turn& turn, Connection& conn) {
 void Engine::admit_device(Turn& turn, Connection& conn) {
   if (!keep_among_two(turn, conn)) return;
   conn.announced = true;
-  transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, conn.remote.is_private(),
+  transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, is_on_lan(conn.remote),
                          turn.transfer);
   discovery_.connected(turn, conn.swarm, conn.device, conn.remote, !conn.incoming);
   turn.log(LogLevel::kInfo,

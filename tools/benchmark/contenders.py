@@ -1,8 +1,9 @@
 """kith in every row: prepare() once, run(check) -> sample, end()."""
 import os
+import time
 
 import kith
-from process import BenchError
+from process import BenchError, run_timed
 from rivals import Contender
 from work import MIB, compare
 
@@ -151,6 +152,34 @@ class FirstByte(Kith):
         if check:
             compare(self.source, folder / self.source.name)
         self.forget(self.link, folder, self.nodes[1:])
+        return sample
+
+
+class StartLarge(Kith):
+    """How long a node that shares very many chunks takes from its start until it serves them."""
+
+    def __init__(self, work, chunks):
+        super().__init__(work, work.path("made"))
+        self.chunks = chunks
+
+    def prepare(self):
+        with open(self.source, "wb") as file:
+            file.truncate(self.chunks * MIB)
+        self.nodes = kith.swarm(self.work, "source")
+        self.nodes[0].stop()
+        run_timed([kith.MADE_CATALOG, self.nodes[0].home / "catalog.sqlite", self.source, self.chunks])
+
+    def run(self, check):
+        node = self.nodes[0]
+        begin = time.monotonic()
+        node.start()
+        shares = node.ask("list")["shares"]
+        seconds = time.monotonic() - begin
+        if [share["state"] for share in shares] != ["shared"]:
+            raise BenchError(f"what was made is not shared: {shares}")
+        sample = {"seconds": seconds, "cpu_seconds": node.process.cpu_seconds(),
+                  "peak_rss": {node.name: node.process.peak_rss()}, "io_read": node.process.bytes_read()}
+        node.stop()
         return sample
 
 

@@ -10,6 +10,7 @@ from process import DEADLINE_S, BenchError, Process, run_timed, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 KITH = ROOT / "build/release/tools/kith/kith"
+MADE_CATALOG = ROOT / "build/release/tools/benchmark/kith_made_catalog"
 
 
 def free_port():
@@ -37,8 +38,16 @@ class Node:
         address = f"127.0.0.1:{free_port()}"
         settings = {"lan": False, "device_name": name, "listen": address, "advertise": address}
         (self.home / "config.json").write_text(json.dumps(settings), encoding="utf-8")
-        self._process = Process([KITH, "node", "--json", *options], work.log(name), self._env())
+        self._options = options
+        self.start()
+
+    def start(self):
+        command = [KITH, "node", "--json", *self._options]
+        self._process = Process(command, self.work.log(self.name), self._env())
         self._process.wait_event("ready")
+
+    def stop(self):
+        self._process.end()
 
     def _env(self):
         env = {key: value for key, value in os.environ.items() if not key.startswith(("KITH_", "XDG_"))}

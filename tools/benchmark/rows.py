@@ -12,6 +12,7 @@ SMALL_COUNT = 100_000
 SMALL_BYTES = SMALL_COUNT * SMALL_SIZE
 SMALL_ROOM = 3 * SMALL_BYTES  # two trees, and the catalogs
 SOURCES, SOURCE_LIMIT = 4, 40_000_000
+START_CHUNKS = 1_000_000
 
 
 @dataclass
@@ -112,6 +113,8 @@ ROWS = [
         [Median("bytes_received", 4 * MIB)], pairs=21),
     Row("first-byte", "From the command to the first byte in a file", 64 * MIB, 256 * MIB,
         first_byte, "seconds", [Median("seconds", 0.05)]),
+    Row("start-1m", "Starting a node that shares 1,000,000 chunks", START_CHUNKS * MIB, GIB,
+        lambda work: Field(contenders.StartLarge(work, START_CHUNKS), []), "seconds", [Median("seconds", 1)]),
     Row("four-sources", "Fetching 1 GiB from 4 sources of 40 MB/s each", GIB, 3 * GIB,
         four_sources, "rate", [Rate(0.95 * SOURCES * SOURCE_LIMIT)]),
 ]
