@@ -272,6 +272,30 @@ TEST_F(CatalogFile, ReadersSeeCommitsAndChangeNothing) {
   EXPECT_ERROR(reader->put_setting("a", "2"), Errc::kRefused);
 }
 
+TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
+  {
+    auto catalog = Catalog::open(path());
+    ASSERT_OK(catalog);
+    ASSERT_OK(catalog->put_share(a_share(1)));
+    ASSERT_OK(catalog->put_page(id<ShareId>(1), 0, Buffer(10, 1)));
+  }
+  {
+    // As it was: hashes in the two indexes, and nothing that tells whose they are.
+    auto db = Db::open(path(), DbMode::kReadWrite);
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->exec("DROP TABLE hash_run"));
+    ASSERT_OK((*db)->exec("INSERT INTO chunk_index VALUES(1, 1, 0)"));
+    ASSERT_OK((*db)->exec("PRAGMA user_version=1"));
+  }
+  EXPECT_ERROR(Catalog::open_read_only(path()), Errc::kConflict);
+  auto catalog = Catalog::open(path());
+  ASSERT_OK(catalog);
+  EXPECT_EQ(*catalog->shares(), std::vector{a_share(1)});
+  EXPECT_EQ(catalog->pages(id<ShareId>(1))->size(), 1U);
+  ASSERT_OK(catalog->index_chunks(id<ShareId>(1), 0, std::vector{id<ChunkId>(7)}));
+  EXPECT_EQ(catalog->find_chunk(id<ChunkId>(7))->size(), 1U);
+}
+
 TEST_F(CatalogFile, ANewerOneIsLeftAlone) {
   {
     ASSERT_OK(Catalog::open(path()));
