@@ -15,6 +15,10 @@ Error being_renamed(const std::string& name) {
 
 }  // namespace
 
+CopyId random_copy_id(Rng& rng) {
+  return CopyId(static_cast<std::int64_t>(rng.next_u64() >> 2) + 1);
+}
+
 Copies::Copy& Copies::insert(CopyId id, const ShareId& share) {
   const auto [it, fresh] = copies_.try_emplace(id);
   Copy& copy = it->second;

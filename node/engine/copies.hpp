@@ -40,6 +40,9 @@ inline constexpr std::chrono::seconds kCloseAfter{30};
 /// Files of one copy that are named as changed or missing.
 inline constexpr std::size_t kNamed = 100;
 
+/// The id of a new copy: positive, since SQLite's row ids are signed.
+[[nodiscard]] CopyId random_copy_id(Rng& rng);
+
 class Copies {
  public:
   Copies(transfer::Manager& transfer, Rng& rng) : transfer_(transfer), rng_(rng) {}

@@ -8,11 +8,6 @@
 namespace kith::node {
 namespace {
 
-CopyId random_copy_id(Rng& rng) {
-  // SQLite's row ids are signed; these are positive.
-  return CopyId(static_cast<std::int64_t>(rng.next_u64() >> 2) + 1);
-}
-
 // What each has given since then.
 std::vector<SourceView> sources_since(const std::vector<SourceView>& before,
                                       std::vector<SourceView> now) {
@@ -74,7 +69,6 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.jobs = 0;
   copy.bytes_copied = 0;
   copy.scanning = false;
-  forget_reuse(copy);
   if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
     return;
@@ -132,7 +126,7 @@ void Copies::begin_network(Turn& turn, Copy& copy) {
 void Copies::show_shape(Turn& turn, const Copy& copy) {
   std::vector<std::uint32_t> page_lengths;
   for (const PageRef& page : copy.root->pages) page_lengths.push_back(page.length);
-  reuse_pages(turn, copy, page_lengths);
+  if (copy.on_network) reuse_pages(turn, copy, page_lengths);
   transfer_.set_shape(turn.now.mono, copy.share, copy.shape.total(), page_lengths, copy.have.bits(),
                       turn.transfer);
 }

@@ -147,6 +147,12 @@ Result<PagePtr> Manifests::page(const ShareInfo& share, std::uint32_t number) {
   return page;
 }
 
+Result<ChunkRow> Manifests::row(const ShareInfo& share, std::uint32_t chunk) {
+  const std::uint32_t number = share.shape.pages_of_chunk(chunk).first;
+  KITH_TRY(const PagePtr found, page(share, number));
+  return found->page.rows.at(chunk - share.shape.first_chunk(number));
+}
+
 Result<std::vector<storage::ChunkPlace>> Manifests::find_chunk(const ChunkId& id) {
   const std::lock_guard lock(source_mutex_);
   return source_.chunk(id);

@@ -63,6 +63,8 @@ class Manifests {
   [[nodiscard]] Result<std::shared_ptr<const ShareInfo>> share(const ShareId& id);
   /// Decoded, and its id compared. Errors as share().
   [[nodiscard]] Result<PagePtr> page(const ShareInfo& share, std::uint32_t page);
+  /// The row of content chunk number `chunk`, which the share has. Errors as page().
+  [[nodiscard]] Result<ChunkRow> row(const ShareInfo& share, std::uint32_t chunk);
   /// The root (index 0) or a page, enciphered, as it is sent.
   [[nodiscard]] Result<Buffer> ciphertext(const ShareInfo& share, ChunkIndex index);
   /// Recorded states of the files of a page; nothing if none were recorded.

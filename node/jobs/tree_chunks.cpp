@@ -53,7 +53,7 @@ Result<std::vector<ChunkIndex>> TreeChunks::places_of(Manifests& manifests,
     std::optional<ChunkId> id;
     for (auto it = std::ranges::lower_bound(wanted_, Wanted{first8(key), 0});
          it != wanted_.end() && it->key8 == first8(key); ++it) {
-      KITH_TRY(const ChunkRow wanted, row(manifests, it->chunk));
+      KITH_TRY(const ChunkRow wanted, manifests.row(*share_, it->chunk));
       if (wanted.key != key || wanted.length != plaintext.size()) continue;
       if (!id) {
         chunk_cipher(key, 0, plaintext);
@@ -64,12 +64,6 @@ Result<std::vector<ChunkIndex>> TreeChunks::places_of(Manifests& manifests,
     }
   }
   return out;
-}
-
-Result<ChunkRow> TreeChunks::row(Manifests& manifests, std::uint32_t chunk) const {
-  const std::uint32_t number = share_->shape.pages_of_chunk(chunk).first;
-  KITH_TRY(const PagePtr page, manifests.page(*share_, number));
-  return page->page.rows.at(chunk - share_->shape.first_chunk(number));
 }
 
 }  // namespace kith::node

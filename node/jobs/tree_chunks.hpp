@@ -6,7 +6,9 @@
 // Memory: 16 bytes per chunk of the share. One thread at a time.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "node/jobs/manifests.hpp"
@@ -47,7 +49,6 @@ class TreeChunks {
   [[nodiscard]] Result<void> learn(Manifests& manifests);
   [[nodiscard]] Result<std::vector<ChunkIndex>> places_of(Manifests& manifests,
                                                           SlabChain& plaintext) const;
-  [[nodiscard]] Result<ChunkRow> row(Manifests& manifests, std::uint32_t chunk) const;
 
   storage::ImportScan scan_;
   std::shared_ptr<const ShareInfo> share_;

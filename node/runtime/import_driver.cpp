@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 
+#include "node/engine/have_log.hpp"
 #include "proto/crypto/random.hpp"
 #include "proto/text.hpp"
 #include "storage/tree_scan.hpp"
@@ -283,14 +284,9 @@ std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,
     if (!record || !*record || (*record)->swarm != swarm) continue;
     const auto share = links_.manifests.share(place.share);
     if (!share || !(*share)->root.private_conv.empty()) continue;
-    const ShareShape& shape = (*share)->shape;
-    const std::uint32_t chunk = place.chunk;
-    if (chunk >= shape.chunks()) continue;
-    const std::uint32_t number = shape.pages_of_chunk(chunk).first;
-    const auto page = links_.manifests.page(**share, number);
-    if (!page) continue;
-    const ChunkRow& row = (*page)->page.rows.at(chunk - shape.first_chunk(number));
-    return storage::KnownChunk{row.id, row.key};
+    if (place.chunk >= (*share)->shape.chunks()) continue;
+    const auto row = links_.manifests.row(**share, place.chunk);
+    if (row) return storage::KnownChunk{row->id, row->key};
   }
   return std::nullopt;
 }
@@ -321,17 +317,15 @@ Result<std::optional<ImportDriver::Earlier>> ImportDriver::earlier_copy(
   KITH_TRY(const auto first, links_.manifests.file_stats(copy.id, 0));
   if (first == nullptr) return std::optional<Earlier>();
   storage::EarlierTree::Source source{share->root, {}, {}};
-  const ChunkIndex content = share->shape.index_of_chunk(0);
+  HaveLog have;
+  have.reset(share->shape.total(), true);
   KITH_TRY(const auto rows, links_.index.have(copy.id));
   for (const storage::HaveRow& row : rows) {
-    if (row.durable) continue;
-    for (std::size_t i = 0; i < 8 * row.bits.size(); ++i) {
-      const std::size_t index = row.first + i;
-      const bool has = (row.bits[i / 8] & (0x80U >> (i % 8))) != 0;
-      if (has || index < content || index >= share->shape.total()) continue;
-      source.withdrawn.resize(share->shape.chunks());
-      source.withdrawn[index - content] = true;
-    }
+    if (!row.durable) have.load({copy.id, row.first, row.bits, false});
+  }
+  for (std::uint32_t chunk = 0; have.count() < have.total() && chunk < share->shape.chunks();
+       ++chunk) {
+    source.withdrawn.push_back(!have.has(share->shape.index_of_chunk(chunk)));
   }
   source.pages = [this, share,
                   id = copy.id](std::uint32_t number) -> Result<storage::EarlierTree::Page> {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <future>
 
+#include "node/engine/copies.hpp"
 #include "node/runtime/import_driver.hpp"
 #include "proto/crypto/random.hpp"
 
@@ -15,10 +16,6 @@ constexpr std::size_t kPagesPerGroup = 16;
 constexpr std::uint32_t kHashesPerGroup = 8192;
 // The last copy of the very share may be removed meanwhile, and the share with it.
 constexpr int kSaveTries = 3;
-
-CopyId random_copy_id() {
-  return CopyId(static_cast<std::int64_t>(SystemRng().next_u64() >> 2) + 1);
-}
 
 }  // namespace
 
@@ -41,7 +38,8 @@ Result<void> ImportDriver::in_catalog(bool full,
 Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
                                   const SwarmTarget& target, const storage::ImportResult& result,
                                   const std::optional<Earlier>& earlier) {
-  CopyId copy = random_copy_id();
+  SystemRng rng;
+  CopyId copy = random_copy_id(rng);
   const auto found = in_catalog(false, [&](storage::Catalog& catalog) -> Result<void> {
     KITH_TRY(const auto copies, catalog.copies());
     for (const storage::CopyRecord& other : copies) {

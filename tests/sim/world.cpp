@@ -333,7 +333,7 @@ Result<std::string> Node::share(const std::string& path, const Chunking& chunkin
   options.chunking = chunking;
   options.conv = target.conv;
   options.recorded_at = now().wall;
-  const CopyId copy{static_cast<std::int64_t>(rng_.next_u64() >> 2) + 1};
+  const CopyId copy = node::random_copy_id(rng_);
   auto imported = backing_.import(path, std::move(options), target.swarm, copy);
   if (disk().crashed()) crash(planned_crash_);
   if (!imported) return std::move(imported).error();

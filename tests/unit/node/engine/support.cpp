@@ -104,7 +104,7 @@ Link Node::share(const storage::test::Tree& tree, const Chunking& chunking) {
   options.chunking = chunking;
   options.conv = target.conv;
   options.recorded_at = now.wall;
-  const CopyId copy{static_cast<std::int64_t>(rng_.next_u64() >> 2) + 1};
+  const CopyId copy = node::random_copy_id(rng_);
   auto imported = backing_.import("/shared", std::move(options), target.swarm, copy);
   return Link::parse(std::get<ShareAdded>(*ask(std::move(*imported))).share.link).value();
 }
