@@ -52,6 +52,22 @@ std::vector<std::int64_t> decode_hashes(Bytes blob) {
   return out;
 }
 
+// Globs hold no NUL: each is followed by one.
+std::string join_globs(const std::vector<std::string>& globs) {
+  std::string out;
+  for (const std::string& glob : globs) out.append(glob).push_back('\0');
+  return out;
+}
+
+std::vector<std::string> split_globs(std::string_view text) {
+  std::vector<std::string> out;
+  for (std::size_t end = 0; (end = text.find('\0')) != std::string_view::npos;) {
+    out.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
 std::int64_t flags_of(const CopyRecord& copy) {
   return (copy.detached ? kFlagDetached : 0) | (copy.replace ? kFlagReplace : 0) |
          (copy.safe_links ? kFlagSafeLinks : 0);
@@ -77,6 +93,7 @@ Result<CopyRecord> read_copy(const Stmt& row) {
   copy.path = row.text(6);
   copy.dev = static_cast<std::uint64_t>(row.integer(7));
   copy.inode = static_cast<std::uint64_t>(row.integer(8));
+  copy.part = split_globs(row.text(9));
   return copy;
 }
 
@@ -304,12 +321,13 @@ Result<std::vector<std::uint32_t>> Catalog::pages(const ShareId& share) {
 Result<void> Catalog::put_copy(const CopyRecord& copy) {
   KITH_TRY(const std::int64_t share, share_number(copy.share));
   KITH_TRY(const Use put, stmt("INSERT OR REPLACE INTO copy"
-                               "(id, share, state, flags, directory, name, path, dev, inode) "
-                               "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"));
+                               "(id, share, state, flags, directory, name, path, dev, inode, "
+                               "part) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
   put->bind(1, number(copy.id)).bind(2, share).bind(3, static_cast<std::int64_t>(copy.state));
   put->bind(4, flags_of(copy)).bind_blob(5, as_bytes(copy.directory));
   put->bind_blob(6, as_bytes(copy.name)).bind_blob(7, as_bytes(copy.path));
-  return put->bind(8, number(copy.dev)).bind(9, number(copy.inode)).run();
+  put->bind(8, number(copy.dev)).bind(9, number(copy.inode));
+  return put->bind_blob(10, as_bytes(join_globs(copy.part))).run();
 }
 
 Result<void> Catalog::set_copy_state(CopyId copy, CopyState state, std::string_view path) {
@@ -323,8 +341,8 @@ Result<void> Catalog::set_copy_state(CopyId copy, CopyState state, std::string_v
 Result<std::vector<CopyRecord>> Catalog::copies() {
   std::vector<CopyRecord> out;
   KITH_TRY(const Use get,
-           stmt("SELECT copy.id, share.id, state, flags, directory, copy.name, path, dev, inode "
-                "FROM copy JOIN share ON share.number = copy.share ORDER BY copy.id"));
+           stmt("SELECT copy.id, share.id, state, flags, directory, copy.name, path, dev, inode, "
+                "part FROM copy JOIN share ON share.number = copy.share ORDER BY copy.id"));
   while (true) {
     KITH_TRY(const bool row, get->step());
     if (!row) return out;

@@ -57,6 +57,7 @@ struct CopyRecord {
   std::string path;       // final
   std::uint64_t dev = 0;  // of the staged root
   std::uint64_t inode = 0;
+  std::vector<std::string> part = {};  // globs of what it takes; empty: everything
   bool operator==(const CopyRecord&) const = default;
 };
 

@@ -109,7 +109,7 @@ void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t 
   }
 }
 
-std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches) {
+std::optional<std::string> first_changed(CopyFiles& files, std::span<const Stretch> stretches) {
   Parent parent;
   for (const Stretch& stretch : stretches) {
     const SplitPath place = files.place(stretch.path);
@@ -117,6 +117,11 @@ std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches) {
     const auto info = files.io().stat_at(parent.dir, place.name);
     if (!info || trust_in(stretch, *info) == FileTrust::kChanged) return stretch.path;
   }
+  return std::nullopt;
+}
+
+std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches) {
+  if (auto changed = first_changed(files, stretches)) return std::move(*changed);
   return stretches.empty() ? std::string() : stretches.front().path;
 }
 

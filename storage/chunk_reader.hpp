@@ -48,6 +48,11 @@ struct ReadChunk {
                                            std::span<const Stretch> stretches, std::uint32_t offset,
                                            std::uint32_t length);
 
+/// The first file that is missing or differs from what was recorded, without being read; nothing:
+/// all are as recorded. Where nothing was recorded, everything differs.
+[[nodiscard]] std::optional<std::string> first_changed(CopyFiles& files,
+                                                       std::span<const Stretch> stretches);
+
 /// Which file is to blame for a chunk that is not what it was: the first that is missing or differs
 /// from what was recorded, else the first of all.
 [[nodiscard]] std::string changed_file(CopyFiles& files, std::span<const Stretch> stretches);

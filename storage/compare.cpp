@@ -8,8 +8,8 @@ namespace {
 
 class CompareVisitor final : public ManifestVisitor {
  public:
-  CompareVisitor(CopyFiles& files, SlabPool& pool, const Root& root, bool safe_links)
-      : files_(files), io_(files.io()), pool_(pool), root_(root), safe_links_(safe_links) {}
+  CompareVisitor(CopyFiles& files, SlabPool& pool, const Root& root, const Comparison& how)
+      : files_(files), io_(files.io()), pool_(pool), root_(root), how_(how) {}
 
   [[nodiscard]] std::optional<Difference>& difference() { return difference_; }
 
@@ -42,18 +42,22 @@ class CompareVisitor final : public ManifestVisitor {
     if (!dir) return different(link, "is missing");
     const auto target = io_.read_link(**dir, place.name);
     const bool absent = !target && target.error().code == Errc::kNotFound;
-    if (absent && safe_links_ && !symlink_stays_inside(link.path, link.target)) return false;
+    if (absent && how_.safe_links && !symlink_stays_inside(link.path, link.target)) return false;
     if (!target || *target != link.target) return different(link, "is no link to the same target");
     return true;
   }
 
   Result<void> end_page(std::uint32_t number, const Page& page) override {
     const PageLayout layout(page);
+    std::shared_ptr<const PageStats> stats;
+    if (!how_.part.empty() && how_.recorded) {
+      KITH_TRY(stats, how_.recorded(number));
+    }
     for (std::uint32_t row = 0; row < page.rows.size(); ++row) {
       const bool goes_on = row == 0 && root_.pages[number].shares_first;
       if (!goes_on) KITH_CHECK(check_open_chunk());
       open_row_ = page.rows[row];
-      append_stretches(page, layout, row, nullptr, open_);
+      append_stretches(page, layout, row, stats.get(), open_);
     }
     return {};
   }
@@ -61,6 +65,9 @@ class CompareVisitor final : public ManifestVisitor {
   // The last row that was met may go on in the next page.
   Result<void> check_open_chunk() {
     if (open_row_.length == 0) return {};
+    const std::size_t all = open_.size();
+    std::erase_if(open_, [&](const Stretch& s) { return !how_.part.takes(s.path, false); });
+    if (open_.size() < all) return check_part();
     auto chunk = read_chunk(files_, pool_, open_, 0, open_row_.length);
     if (chunk) chunk_cipher(open_row_.key, 0, chunk->data);
     const bool same = chunk && chunk_id(chunk->data) == open_row_.id;
@@ -69,12 +76,23 @@ class CompareVisitor final : public ManifestVisitor {
       return different(open_.front().path,
                        one ? "has other bytes" : "or a file behind it has other bytes");
     }
+    return close_chunk();
+  }
+
+ private:
+  Result<void> close_chunk() {
     open_.clear();
     open_row_ = {};
     return {};
   }
 
- private:
+  Result<void> check_part() {
+    if (const auto changed = first_changed(files_, open_)) {
+      return different(*changed, "is not known to have the share's bytes");
+    }
+    return close_chunk();
+  }
+
   // Ends the walk; differs_from_share() knows that this is no error.
   Error different(const std::string& path, std::string what) {
     difference_ = Difference{path, std::move(what)};
@@ -93,7 +111,7 @@ class CompareVisitor final : public ManifestVisitor {
   FileIo& io_;
   SlabPool& pool_;
   const Root& root_;
-  bool safe_links_;
+  const Comparison& how_;
   std::optional<Difference> difference_;
   std::vector<Stretch> open_;
   ChunkRow open_row_;
@@ -103,9 +121,9 @@ class CompareVisitor final : public ManifestVisitor {
 
 Result<std::optional<Difference>> differs_from_share(CopyFiles& files, SlabPool& pool,
                                                      const Root& root, const PageSource& pages,
-                                                     bool safe_links) {
-  CompareVisitor visitor(files, pool, root, safe_links);
-  auto walked = walk_manifest(root, pages, visitor);
+                                                     const Comparison& how) {
+  CompareVisitor visitor(files, pool, root, how);
+  auto walked = walk_manifest(root, pages, how.part, visitor);
   if (walked) walked = visitor.check_open_chunk();
   if (visitor.difference()) return std::move(visitor.difference());
   if (!walked) return std::move(walked).error();

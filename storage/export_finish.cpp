@@ -24,6 +24,10 @@ class FinishVisitor final : public ManifestVisitor {
     return named(leave(directory, children), directory);
   }
   Result<void> file(const Entry& file) override { return named(look_at(file), file); }
+  Result<void> left_out(const Entry&) override {
+    stats_.files.push_back(FileStat());
+    return {};
+  }
   Result<bool> symlink(const Entry& link) override {
     const bool outside = !symlink_stays_inside(link.path, link.target);
     if (outside) ++report_.links_outside;
@@ -253,7 +257,7 @@ Result<Exporter::Finished> Exporter::finish(const PageSource& pages, UnixMillis 
                                             const StatsSink& sink) {
   files_.forget_open();
   FinishVisitor visitor(*this, recorded_at, sink);
-  KITH_CHECK(walk_manifest(root_, pages, visitor));
+  KITH_CHECK(walk_manifest(root_, pages, target_.part, visitor));
   KITH_CHECK(visitor.close_directories());
   return visitor.take_report();
 }

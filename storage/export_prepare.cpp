@@ -60,8 +60,10 @@ class ExportPreparation {
     KITH_TRY(const bool exists, is_there(target_.name));
     const bool replaces = target_.replace && !target_.compare_first;
     if (exists && !replaces) return result(PreparedExport::State::kExists);
-    if (system.free_bytes < root_.totals.bytes + kSpaceMargin) {
-      return no_space(target_.directory, root_.totals.bytes, system.free_bytes);
+    // How much a part takes nobody knows before its pages are here.
+    const std::uint64_t needed = target_.part.empty() ? root_.totals.bytes : 0;
+    if (system.free_bytes < needed + kSpaceMargin) {
+      return no_space(target_.directory, needed, system.free_bytes);
     }
     KITH_CHECK(remove_leftover());
     KITH_CHECK(make_staging());

@@ -60,6 +60,7 @@ Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, s
   std::shared_ptr<Dir> dir;
   for (const Extent& extent : layout.extents(page, row)) {
     const Entry& entry = page.entries[extent.entry];
+    if (!target_.part.takes(entry.path, false)) continue;
     const SplitPath place = files_.place(entry.path);
     if (!dir || place.parent != last_parent) {
       auto opened = parent_of(place.parent);
@@ -89,7 +90,7 @@ Result<void> Exporter::confirm_chunk(const Page& page, const PageLayout& layout,
                                      std::uint32_t row) {
   for (const Extent& extent : layout.extents(page, row)) {
     const Entry& entry = page.entries[extent.entry];
-    if (!is_whole(extent, entry)) continue;
+    if (!is_whole(extent, entry) || !target_.part.takes(entry.path, false)) continue;
     const SplitPath place = files_.place(entry.path);
     KITH_TRY(const auto dir, files_.dir(place.parent));
     KITH_TRY(const FileInfo info, io_->stat_at(*dir, place.name));

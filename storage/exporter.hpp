@@ -29,6 +29,7 @@
 #include "storage/dirty_set.hpp"
 #include "storage/file_stat.hpp"
 #include "storage/manifest_walk.hpp"
+#include "storage/path_globs.hpp"
 
 namespace kith::storage {
 
@@ -37,6 +38,7 @@ struct ExportTarget {
   std::string name;       // final name; empty: the share's
   bool replace = false;
   bool safe_links = false;  // leave out symlinks that leave the tree
+  PathGlobs part = {};      // takes nothing but this; empty: everything
   /// With `replace`: what stands there was not compared yet, and may be the share already.
   bool compare_first = false;
 };
@@ -59,7 +61,8 @@ class Exporter {
   /// For reading chunks back while the fetch goes on.
   [[nodiscard]] CopyFiles& files() { return files_; }
 
-  /// Writes what `page` says of chunk `row` to its places. `chunk` is its verified plaintext. A
+  /// Writes what `page` says of chunk `row` to its places, as far as the part takes it. `chunk` is
+  /// its verified plaintext. A
   /// chunk that several pages describe is written once with each. Writing a chunk twice is
   /// harmless. Errors: kNoSpace, kIo, kUnsupported (the file system cannot hold a name).
   [[nodiscard]] Result<void> write_chunk(const Page& page, const PageLayout& layout,

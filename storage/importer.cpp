@@ -84,7 +84,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
                        "share what it points to");
   }
   if (!top) return std::move(top).error();
-  scan.tree_.emplace(io, std::move(*top), Exclude(std::move(scan.options_.exclude)));
+  scan.tree_.emplace(io, std::move(*top), PathGlobs(std::move(scan.options_.exclude)));
   return scan;
 }
 

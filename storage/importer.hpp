@@ -47,7 +47,7 @@ namespace kith::storage {
 struct ImportOptions {
   std::string name;  // of the share; empty: the last component of the source
   Chunking chunking;
-  std::vector<std::string> exclude;  // see Exclude
+  std::vector<std::string> exclude;  // see PathGlobs
   bool skip_bad = false;
   Secret conv;  // convergence secret: of the epoch, or the 32 random bytes of a private share
   bool is_private = false;

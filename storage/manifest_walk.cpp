@@ -1,5 +1,6 @@
 #include "storage/manifest_walk.hpp"
 
+#include <utility>
 #include <vector>
 
 namespace kith::storage {
@@ -8,6 +9,7 @@ namespace {
 struct OpenDirectory {
   Entry entry;
   std::uint64_t children = 0;
+  bool met = false;  // the visitor knows it
 };
 
 bool holds(std::string_view directory, std::string_view path) {
@@ -17,7 +19,7 @@ bool holds(std::string_view directory, std::string_view path) {
 
 class Walk {
  public:
-  explicit Walk(ManifestVisitor& visitor) : visitor_(visitor) {}
+  Walk(const PathGlobs& part, ManifestVisitor& visitor) : part_(part), visitor_(visitor) {}
 
   Result<void> page(const Page& page) {
     for (const Entry& entry : page.entries) {
@@ -34,16 +36,32 @@ class Walk {
 
  private:
   Result<void> visit(const Entry& entry) {
+    const bool is_directory = entry.kind == EntryKind::kDirectory;
+    const bool taken =
+        (is_directory && entry.path.empty()) || part_.takes(entry.path, is_directory);
+    if (is_directory) {
+      open_.push_back({entry});
+      return taken ? meet_directories() : Result<void>();
+    }
+    if (!taken) return entry.kind == EntryKind::kFile ? visitor_.left_out(entry) : Result<void>();
+    KITH_CHECK(meet_directories());
     bool counts = entry.offset == 0;
-    if (entry.kind == EntryKind::kDirectory) {
-      KITH_CHECK(visitor_.enter_directory(entry));
-    } else if (entry.kind == EntryKind::kFile) {
+    if (entry.kind == EntryKind::kFile) {
       KITH_CHECK(visitor_.file(entry));
     } else {
       KITH_TRY(counts, visitor_.symlink(entry));
     }
     if (counts && !open_.empty()) ++open_.back().children;
-    if (entry.kind == EntryKind::kDirectory) open_.push_back({entry, 0});
+    return {};
+  }
+
+  // Those on the way to what is taken, from the top down.
+  Result<void> meet_directories() {
+    for (std::size_t i = 0; i < open_.size(); ++i) {
+      if (std::exchange(open_[i].met, true)) continue;
+      KITH_CHECK(visitor_.enter_directory(open_[i].entry));
+      if (i > 0) ++open_[i - 1].children;
+    }
     return {};
   }
 
@@ -55,18 +73,21 @@ class Walk {
   Result<void> leave() {
     const OpenDirectory directory = std::move(open_.back());
     open_.pop_back();
+    if (!directory.met) return {};
     return visitor_.leave_directory(directory.entry, directory.children);
   }
 
+  const PathGlobs& part_;
   ManifestVisitor& visitor_;
   std::vector<OpenDirectory> open_;
 };
 
 }  // namespace
 
-Result<void> walk_manifest(const Root& root, const PageSource& pages, ManifestVisitor& visitor) {
+Result<void> walk_manifest(const Root& root, const PageSource& pages, const PathGlobs& part,
+                           ManifestVisitor& visitor) {
   ManifestChecker checker(root);
-  Walk walk(visitor);
+  Walk walk(part, visitor);
   for (std::uint32_t number = 0; number < root.pages.size(); ++number) {
     KITH_TRY(const Page page, pages(number));
     KITH_CHECK(checker.add(page));

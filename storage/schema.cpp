@@ -119,7 +119,10 @@ CREATE TABLE hash_run(
 ) STRICT, WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+// Globs of a copy that takes only a part of its share, each followed by a NUL.
+constexpr const char* kVersion3 = "ALTER TABLE copy ADD COLUMN part BLOB NOT NULL DEFAULT x''";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 Result<std::int64_t> checked_version(Db& db) {
   KITH_TRY(const std::int64_t version, db.query_integer("PRAGMA user_version"));

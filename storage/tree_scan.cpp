@@ -1,34 +1,12 @@
 #include "storage/tree_scan.hpp"
 
 #include <algorithm>
-#include <fnmatch.h>
 
 #include "storage/path_policy.hpp"
 
 namespace kith::storage {
 
-Exclude::Exclude(std::vector<std::string> patterns) {
-  for (std::string& glob : patterns) {
-    const bool directories_only = glob.size() > 1 && glob.back() == '/';
-    if (directories_only) glob.pop_back();
-    const bool whole_path = glob.find('/') != std::string::npos;
-    if (glob.starts_with('/')) glob.erase(0, 1);
-    patterns_.push_back({std::move(glob), whole_path, directories_only});
-  }
-}
-
-bool Exclude::matches(std::string_view path, NodeKind kind) const {
-  if (patterns_.empty()) return false;
-  const std::string whole(path);
-  const std::string name(split(path).name);
-  return std::ranges::any_of(patterns_, [&](const Pattern& pattern) {
-    if (pattern.directories_only && kind != NodeKind::kDirectory) return false;
-    const std::string& subject = pattern.whole_path ? whole : name;
-    return ::fnmatch(pattern.glob.c_str(), subject.c_str(), FNM_PATHNAME) == 0;
-  });
-}
-
-std::optional<std::uint64_t> content_bytes(FileIo& io, const std::string& source, Exclude exclude,
+std::optional<std::uint64_t> content_bytes(FileIo& io, const std::string& source, PathGlobs exclude,
                                            const std::function<bool()>& stopped) {
   auto top = io.open_root(source);
   if (!top) {
@@ -87,7 +65,8 @@ Result<std::optional<ScanItem>> TreeScan::next() {
         level.path.empty() ? level.names.back().name : level.path + "/" + level.names.back().name,
         level.names.back().kind};
     level.names.pop_back();
-    if (!exclude_.matches(item.path, item.kind)) return std::optional(std::move(item));
+    if (!exclude_.matches(item.path, item.kind == NodeKind::kDirectory))
+      return std::optional(std::move(item));
   }
   return std::optional<ScanItem>();
 }

@@ -10,25 +10,9 @@
 
 #include "proto/result.hpp"
 #include "storage/file_io.hpp"
+#include "storage/path_globs.hpp"
 
 namespace kith::storage {
-
-/// Patterns of `--exclude`, as a shell's: * ? [a-z]. One without a slash is compared with each
-/// name, one with a slash with the path from the top; a slash at its end means directories only.
-class Exclude {
- public:
-  Exclude() = default;
-  explicit Exclude(std::vector<std::string> patterns);
-  [[nodiscard]] bool matches(std::string_view path, NodeKind kind) const;
-
- private:
-  struct Pattern {
-    std::string glob;
-    bool whole_path;
-    bool directories_only;
-  };
-  std::vector<Pattern> patterns_;
-};
 
 struct ScanItem {
   std::string path;  // from the top, any bytes
@@ -38,7 +22,7 @@ struct ScanItem {
 
 class TreeScan {
  public:
-  TreeScan(FileIo& io, Dir top, Exclude exclude)
+  TreeScan(FileIo& io, Dir top, PathGlobs exclude)
       : io_(&io), top_(std::move(top)), exclude_(std::move(exclude)) {}
 
   /// Goes into the top. Returns its attributes.
@@ -61,7 +45,7 @@ class TreeScan {
 
   FileIo* io_;
   Dir top_;
-  Exclude exclude_;
+  PathGlobs exclude_;
   std::vector<Level> levels_;
   Dir dir_;  // of levels_.back(), or closed
 };
@@ -70,7 +54,7 @@ class TreeScan {
 /// its own. What cannot be looked at counts as nothing. `stopped` is asked again and again; once it
 /// is true, the answer is nothing.
 [[nodiscard]] std::optional<std::uint64_t> content_bytes(FileIo& io, const std::string& source,
-                                                         Exclude exclude,
+                                                         PathGlobs exclude,
                                                          const std::function<bool()>& stopped);
 
 }  // namespace kith::storage

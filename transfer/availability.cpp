@@ -100,6 +100,11 @@ std::optional<ChunkIndex> Availability::pick(const Bitfield& held, ChunkIndex& c
   return found;
 }
 
+std::optional<ChunkIndex> Availability::first(const Bitfield& held) const {
+  const auto found = members_.find_common(held, 0, counts_.size());
+  return found ? std::optional(static_cast<ChunkIndex>(*found)) : std::nullopt;
+}
+
 std::optional<ChunkIndex> Availability::scan(const Bitfield& held, std::size_t from,
                                              std::size_t to) const {
   std::optional<ChunkIndex> best;

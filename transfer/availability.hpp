@@ -47,6 +47,8 @@ class Availability {
   /// A member that `held` has, rarest first with random ties; nothing if there is none.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
                                                Rng& rng) const;
+  /// The least member that `held` has.
+  [[nodiscard]] std::optional<ChunkIndex> first(const Bitfield& held) const;
 
   /// Asserts the invariants; linear.
   void check_invariants() const;

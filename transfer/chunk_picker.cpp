@@ -153,6 +153,12 @@ void ChunkPicker::store_failed(ChunkIndex index) {
   set_state(index, ChunkState::kWanted);
 }
 
+void ChunkPicker::leave(ChunkIndex index) {
+  if (states_[index] != ChunkState::kStoring) return;
+  set_state(index, ChunkState::kUnknown);
+  lengths_[index] = 0;
+}
+
 std::vector<ConnId> ChunkPicker::hold(ChunkIndex index) {
   std::vector<ConnId> asked = requesters(index);
   in_flight_.erase(index);

@@ -66,8 +66,10 @@ class ChunkPicker {
   /// What to ask of a peer that holds `held`, by the order above; `cursor` is kept per peer.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
                                                Rng& rng) const {
-    return availability_.pick(held, cursor, rng);
+    return in_order_ ? availability_.first(held) : availability_.pick(held, cursor, rng);
   }
+  /// From now on the least index is picked that the peer holds.
+  void pick_in_order() { in_order_ = true; }
   /// A chunk in flight elsewhere since at least `patience`, that `conn` holds and the hedging
   /// budget allows.
   [[nodiscard]] std::optional<ChunkIndex> pick_hedge(const Bitfield& held, ConnId conn,
@@ -82,6 +84,8 @@ class ChunkPicker {
   std::optional<ConnId> begin_store(ChunkIndex index, ConnId conn);
   /// storing → wanted.
   void store_failed(ChunkIndex index);
+  /// storing → unknown: it was used, is not held, and is wanted again when it is given a length.
+  void leave(ChunkIndex index);
   /// → held, from any state. Returns the connections whose wants are void.
   std::vector<ConnId> hold(ChunkIndex index);
   /// held → wanted, or unknown.
@@ -98,7 +102,7 @@ class ChunkPicker {
   [[nodiscard]] std::uint64_t open_bytes() const { return open_bytes_; }
   /// Bytes that were ever asked for a second time while in flight.
   [[nodiscard]] std::uint64_t hedged_bytes() const { return hedged_bytes_; }
-  /// Bytes of all indices whose length is known.
+  /// Bytes of all lengths that were ever told.
   [[nodiscard]] std::uint64_t known_bytes() const { return known_bytes_; }
 
   /// Asserts the invariants; linear.
@@ -123,6 +127,7 @@ class ChunkPicker {
   std::uint64_t known_bytes_ = 0;
   std::uint64_t hedged_bytes_ = 0;
   bool has_shape_ = false;
+  bool in_order_ = false;
 };
 
 }  // namespace kith::transfer

@@ -96,8 +96,7 @@ class Download {
 
   // chunks
   void finish_chunk(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
-  void stored(TimePoint now, ShareSwarm& share, ChunkIndex index, ConnId from, const StoreJob& job,
-              Outbox& out);
+  static void count(ShareSwarm& share, const StoreJob& job);
   void bad_chunk(TimePoint now, const ShareId& id, ChunkIndex index, ConnId from,
                  const StoreJob& job, Outbox& out);
   void blame(TimePoint now, ShareSwarm& share, ChunkIndex index, PeerSession& session, Outbox& out);

@@ -86,7 +86,14 @@ void Download::on_stored(TimePoint now, const ShareId& id, ChunkIndex index, Con
   ShareSwarm* share = core_.share(id);
   switch (outcome) {
     case StoreOutcome::kStored:
-      if (share != nullptr) stored(now, *share, index, from, job, out);
+      if (share == nullptr) return;
+      count(*share, job);
+      out.events.push_back(ChunkStored{share->id, index, from});
+      return hold(now, *share, index, out);
+    case StoreOutcome::kKept:
+      if (share == nullptr) return;
+      count(*share, job);
+      if (share->fetching() && index < share->picker().total()) share->picker().leave(index);
       return;
     case StoreOutcome::kBadChunk:
       return bad_chunk(now, id, index, from, job, out);
@@ -114,14 +121,11 @@ void Download::store_returned(ShareSwarm& share, ChunkIndex index) {
   wanted_again(share, index);
 }
 
-void Download::stored(TimePoint now, ShareSwarm& share, ChunkIndex index, ConnId from,
-                      const StoreJob& job, Outbox& out) {
+void Download::count(ShareSwarm& share, const StoreJob& job) {
   share.progress.bytes_stored += job.size;
   if (share.by_device.size() < kDevicesNamed || share.by_device.contains(job.device)) {
     share.by_device[job.device] += job.size;
   }
-  out.events.push_back(ChunkStored{share.id, index, from});
-  hold(now, share, index, out);
 }
 
 void Download::tell_if_complete(ShareSwarm& share, Outbox& out) {

@@ -94,6 +94,11 @@ void Manager::set_lengths(TimePoint now, const ShareId& id, ChunkIndex first,
   impl_->settle(now, out);
 }
 
+void Manager::fetch_in_order(const ShareId& id) {
+  ShareSwarm* share = impl_->core.share(id);
+  if (share != nullptr && share->fetching()) share->picker().pick_in_order();
+}
+
 void Manager::add_have(TimePoint now, const ShareId& id, ChunkIndex index, Outbox& out) {
   ShareSwarm* share = impl_->core.share(id);
   if (share == nullptr) return;

@@ -49,6 +49,8 @@ class Manager {
   /// that swarm may watch it. Connected peers are watched at once when fetching.
   void add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
                  Outbox& out);
+  /// Its chunks are asked for in the order of their indices, not rarest first. While it is fetched.
+  void fetch_in_order(const ShareId& share);
   /// The root is known: `total` indices, of which 1..pages are pages with these ciphertext lengths.
   /// `have` has one bit per index, most significant bit first: what is held already.
   void set_shape(TimePoint now, const ShareId& share, ChunkIndex total,

@@ -120,12 +120,18 @@ void add(Json& out, const FetchResult& answer) {
   out["share"] = answer.share.hex();
   out["path"] = answer.path;
   out["totals"] = view_json(answer.totals);
+  out["files_taken"] = answer.files_taken;
+  out["bytes_taken"] = answer.bytes_taken;
   out["bytes_received"] = answer.bytes_received;
   out["bytes_copied"] = answer.bytes_copied;
   out["sources"] = views_json(answer.sources);
   out["links_outside"] = answer.links_outside;
   out["already_there"] = answer.already_there;
   out["elapsed_ms"] = answer.elapsed_ms;
+}
+void add(Json& out, const FileRead& answer) {
+  out["size"] = answer.size;
+  out["offset"] = answer.offset;
 }
 void add(Json& out, const SharesAnswer& answer) { out["shares"] = views_json(answer.shares); }
 void add(Json& out, const ShareAnswer& answer) {
@@ -166,10 +172,23 @@ Line done(const Answer& answer) {
   return {LineKind::kLast, std::move(out)};
 }
 
+std::string content_of(const FileRead& answer) {
+  std::string out;
+  for (const FilePiece& piece : answer.pieces) {
+    const std::size_t at = out.size();
+    out.resize(at + piece.length);
+    piece.chunk->copy_out(piece.offset,
+                          {reinterpret_cast<std::uint8_t*>(out.data()) + at, piece.length});
+  }
+  return out;
+}
+
 struct ToLine {
   Line operator()(const Error& error) const { return {LineKind::kLast, to_json(error)}; }
   Line operator()(const Done& answer) const {
-    return std::visit([](const auto& body) { return done(body); }, answer);
+    Line out = std::visit([](const auto& body) { return done(body); }, answer);
+    if (const auto* read = std::get_if<FileRead>(&answer)) out.data = content_of(*read);
+    return out;
   }
   Line operator()(const Progress& progress) const {
     return {LineKind::kProgress,
@@ -213,6 +232,12 @@ Json to_json(const NodeEvent& event) {
 }
 
 Json done_line() { return line("done"); }
+
+Json data_line(std::size_t length) {
+  Json out = line("data");
+  out["length"] = length;
+  return out;
+}
 
 Json detached_line(const ShareId& share) {
   Json out = done_line();

@@ -25,6 +25,8 @@ enum class LineKind { kProgress, kItem, kLast };
 struct Line {
   LineKind kind = LineKind::kItem;
   Json json;
+  /// Bytes that go before the line, behind a `data` line that tells how many they are. Empty: none.
+  std::string data = {};
 };
 
 /// "malformed", "not-found", …: stable names for scripts.
@@ -40,6 +42,8 @@ struct Line {
 [[nodiscard]] Json to_json(const NodeEvent& event);
 /// A `done` line without fields of its own.
 [[nodiscard]] Json done_line();
+/// `length` bytes follow behind it, then the next line.
+[[nodiscard]] Json data_line(std::size_t length);
 /// The answer to a fetch that goes on without its client.
 [[nodiscard]] Json detached_line(const ShareId& share);
 

@@ -48,6 +48,8 @@ Json view_json(const ShareView& share) {
   out["problem"] = share.problem;
   out["link"] = share.link;
   out["single_file"] = share.single_file;
+  out["part"] = share.part;
+  out["bytes_taken"] = share.bytes_taken;
   out["bytes_have"] = share.bytes_have;
   out["totals"] = view_json(share.totals);
   return out;

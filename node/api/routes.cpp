@@ -152,6 +152,10 @@ Body fetch(Args& args) {
   fetch.safe_links = args.flag("safe_links");
   fetch.wait = args.flag("wait");
   fetch.detached = args.flag("detach");
+  fetch.part = args.texts("part", kPatterns, kTextMax);
+  if (std::ranges::find(fetch.part, std::string()) != fetch.part.end()) {
+    args.fail("part", "holds an empty pattern");
+  }
   fetch.reuse = args.text("reuse", kTextMax);
   if (!fetch.reuse.empty() && fetch.reuse.front() != '/') {
     args.fail("reuse", "not an absolute path");
@@ -164,6 +168,15 @@ Body fetch(Args& args) {
     args.fail(text_error(link.error()));
   }
   return CommandBody(std::move(fetch));
+}
+
+Body read(Args& args) {
+  ReadFile read;
+  read.share = share_selector(args);
+  read.path = args.text("path", kTextMax);
+  read.offset = args.number("offset", 0, INT64_MAX, 0);
+  read.length = static_cast<std::uint32_t>(args.number("length", 0, kReadMax, kReadMax));
+  return CommandBody(std::move(read));
 }
 
 Body list(Args&) { return CommandBody(ListShares{}); }
@@ -221,6 +234,7 @@ constexpr std::array kRoutes{
     Route{"list", list},
     Route{"moved", moved},
     Route{"peers", peers},
+    Route{"read", read},
     Route{"share", share},
     Route{"show", show},
     Route{"status", status},

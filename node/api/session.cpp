@@ -32,10 +32,10 @@ constexpr std::string_view kAnswerHead =
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 constexpr std::string_view kRoot = "/v1/";
 
-std::string chunk_of(const std::string& line) {
+std::string chunk_of(const std::string& bytes) {
   char size[24];
-  const int length = std::snprintf(size, sizeof size, "%zx\r\n", line.size());
-  return std::string(size, static_cast<std::size_t>(length)) + line + "\r\n";
+  const int length = std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
+  return std::string(size, static_cast<std::size_t>(length)) + bytes + "\r\n";
 }
 
 /// The status for a request that did not parse; 0 where nobody is left to read one.
@@ -89,6 +89,10 @@ class HttpSession final : public Session, public std::enable_shared_from_this<Ht
       return;
     }
     if (waiting_.size() + sending_.size() > limits_.backlog) return end();
+    if (!line.data.empty()) {
+      waiting_ += chunk_of(dump_line(data_line(line.data.size())));
+      waiting_ += chunk_of(line.data);
+    }
     waiting_ += chunk_of(dump_line(line.json));
     if (line.kind == LineKind::kLast) {
       last_ = true;

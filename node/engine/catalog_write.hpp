@@ -57,6 +57,7 @@ struct PutCopy {
   bool safe_links = false;
   std::uint64_t device = 0;  // of the staged root
   std::uint64_t inode = 0;
+  std::vector<std::string> part;  // globs; empty: everything
 };
 struct SetCopyState {
   CopyId copy{};

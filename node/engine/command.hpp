@@ -19,6 +19,7 @@
 #include "proto/endpoint.hpp"
 #include "proto/ids.hpp"
 #include "proto/result.hpp"
+#include "proto/slab.hpp"
 #include "proto/swarm/invite.hpp"
 #include "proto/time.hpp"
 
@@ -78,10 +79,20 @@ struct Fetch {
   std::string name;       // empty: the share's own
   bool replace = false;
   bool safe_links = false;
-  bool wait = false;      // keep trying when nobody provides it
-  bool detached = false;  // goes on when the client leaves
-  std::string reuse;      // absolute: a tree of this machine to take chunks from; empty: none
+  bool wait = false;              // keep trying when nobody provides it
+  bool detached = false;          // goes on when the client leaves
+  std::vector<std::string> part;  // globs: only what fits one is fetched; empty: everything
+  std::string reuse;  // absolute: a tree of this machine to take chunks from; empty: none
 };
+/// Bytes of one file of a share, from this device or from peers, nothing of it kept: `kith cat`.
+/// Answer: FileRead. The next ones are read ahead.
+struct ReadFile {
+  ShareSelector share;
+  std::string path;  // of the file in the share; may be empty for the share of a single file
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;  // at most kReadMax; what lies behind the end is left out
+};
+inline constexpr std::uint32_t kReadMax = 4 * 1024 * 1024;
 struct ListShares {};
 struct ShowShare {
   ShareSelector share;
@@ -126,9 +137,9 @@ struct CancelRequest {
 
 using CommandBody =
     std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
-                 ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
-                 VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, ChangeLimit,
-                 AddBootstrap, CancelRequest>;
+                 ResolveShareTarget, AddShare, Fetch, ReadFile, ListShares, ShowShare, Unshare,
+                 CancelFetch, VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit,
+                 ChangeLimit, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -165,6 +176,9 @@ struct ShareView {
   Totals totals;
   std::uint64_t bytes_have = 0;
   bool single_file = false;
+  std::vector<std::string> part;  // globs of a copy of a part; empty: of everything
+  std::uint64_t bytes_taken =
+      0;  // of the content, as far as it is known: totals.bytes, or the part
 };
 struct PeerView {
   DeviceId device;
@@ -218,13 +232,25 @@ struct FetchResult {
   ShareId share;
   std::string path;
   Totals totals;
-  std::uint64_t bytes_received = 0;  // section bytes that arrived during this command
-  std::uint64_t bytes_copied = 0;    // from other copies on this device
+  std::uint64_t files_taken = 0, bytes_taken = 0;  // as totals, or what the part takes of them
+  std::uint64_t bytes_received = 0;                // section bytes that arrived during this command
+  std::uint64_t bytes_copied = 0;                  // from other copies on this device
   std::vector<SourceView> sources;
   std::uint64_t links_outside =
       0;  // symlinks that leave the tree (carried, or left out: safe_links)
   bool already_there = false;
   std::int64_t elapsed_ms = 0;
+};
+/// A stretch of a chunk's content; chunks are shared with who reads them, and never changed.
+struct FilePiece {
+  std::shared_ptr<const SlabChain> chunk;
+  std::uint32_t offset = 0;
+  std::uint32_t length = 0;
+};
+struct FileRead {
+  std::uint64_t size = 0;    // of the whole file
+  std::uint64_t offset = 0;  // of the first byte in `pieces`
+  std::vector<FilePiece> pieces;
 };
 struct VerifyReport {
   std::uint64_t chunks = 0;
@@ -294,7 +320,7 @@ struct Ok {};
 using Progress = std::variant<FetchProgress, JoinProgress>;
 /// Final.
 using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined,
-                          SwarmTarget, ShareAdded, FetchResult, SharesAnswer, ShareAnswer,
+                          SwarmTarget, ShareAdded, FetchResult, FileRead, SharesAnswer, ShareAnswer,
                           VerifyReport, LimitsAnswer, PeersAnswer, StatusView, DoctorAnswer>;
 
 struct Reply {

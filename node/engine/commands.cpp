@@ -42,6 +42,7 @@ bool Engine::must_wait(const CommandBody& body) const {
                        [this](CopyId copy) { return copies_.is_opening(copy); });
   };
   if (std::holds_alternative<ListShares>(body)) return any(copies_.all());
+  if (const auto* read = std::get_if<ReadFile>(&body)) return any(copies_.select(read->share));
   if (const auto* show = std::get_if<ShowShare>(&body)) return any(copies_.select(show->share));
   if (const auto* moved = std::get_if<MovedShare>(&body)) return any(copies_.select(moved->share));
   if (const auto* verify = std::get_if<VerifyShare>(&body)) {
@@ -273,6 +274,19 @@ void Engine::on_command(Turn& turn, RequestId request, const Fetch& command) {
     if (secrets.content) convs.push_back(convergence_key(*secrets.content));
   }
   copies_.fetch(turn, request, command, (*swarm)->id, std::move(convs));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const ReadFile& command) {
+  auto link = Link::parse(command.share);
+  if (!link) {
+    const auto copies = copies_of(command.share, Wanted::kAny);
+    if (!copies) return turn.fail(request, copies.error());
+    link = Link::parse(copies_.view(copies->front()).link);
+  }
+  const auto swarm = swarms_.of_link(*link);
+  if (!swarm) return turn.fail(request, swarm.error());
+  discovery_.hurry(turn);
+  copies_.read(turn, request, command, *link, (*swarm)->id);
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ListShares&) {

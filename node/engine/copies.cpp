@@ -73,7 +73,7 @@ const Copies::Copy* Copies::complete_copy(const ShareId& share) const {
   const auto of_share = by_share_.find(share);
   if (of_share == by_share_.end()) return nullptr;
   for (const Copy* copy : of_share->second) {
-    if (is_held(copy->state) && copy->root && is_whole(*copy)) return copy;
+    if (is_held(copy->state) && copy->root && !copy->part && is_whole(*copy)) return copy;
   }
   return nullptr;
 }
@@ -82,11 +82,13 @@ void Copies::set_root(Copy& copy, Root root) {
   copy.root = std::make_shared<const Root>(std::move(root));
   copy.shape = ShareShape(*copy.root);
   copy.pages_left = copy.shape.pages();
+  if (copy.part) copy.part->reset(copy.shape);
 }
 
 void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
-  PutCopy row{copy.id,       copy.share,   state,           copy.directory, copy.name, copy.path,
-              copy.detached, copy.replace, copy.safe_links, copy.device,    copy.inode};
+  PutCopy row{copy.id,         copy.share,  state,         copy.directory,
+              copy.name,       copy.path,   copy.detached, copy.replace,
+              copy.safe_links, copy.device, copy.inode,    globs_of(copy)};
   turn.out.catalog.push_back({std::move(row), {}, full});
 }
 
@@ -101,6 +103,7 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.look.reset();
   copy.swarm = command.swarm;
   copy.key = command.key;
+  copy.part.reset();
   copy.state = State::kShared;
   copy.path = command.path;
   copy.name = command.root.name;
@@ -116,6 +119,9 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
 
 // Offers what a held copy has. A fetch of the same share that asks peers goes on from this copy.
 void Copies::serve(Turn& turn, const Copy& copy) {
+  if (Copy* stream = stream_of(copy.share); stream != nullptr && stream->on_network) {
+    return end_stream(turn, *stream);  // which serves what is held
+  }
   if (Copy* other = fetching(copy.share); other != nullptr && other->on_network) {
     const bool may = other->state == State::kRoot || other->state == State::kManifest ||
                      other->state == State::kContent;
@@ -138,9 +144,7 @@ void Copies::save_held(Turn& turn, Copy& copy) {
 
 // --- withdrawing ---
 
-bool Copies::is_withdrawn(const Copy& copy) {
-  return is_held(copy.state) && copy.have.count() < copy.have.total();
-}
+bool Copies::is_withdrawn(const Copy& copy) { return is_held(copy.state) && !is_whole(copy); }
 
 void Copies::lose(Copy& copy, ChunkIndex index) {
   copy.have.drop(index);
@@ -153,14 +157,12 @@ void Copies::take_back(Turn& turn, Copy& copy, ChunkIndex index) {
   copy.have.add(index);
   copy.bytes_have += length_of(copy, index);
   if (!is_withdrawn(copy)) {
-    copy.bytes_have = copy.root->totals.bytes;
+    copy.bytes_have = bytes_taken(copy);
     copy.problem.clear();
     copy.problem_paths.clear();
     return serve(turn, copy);
   }
-  if (fetching(copy.share) == nullptr) {
-    transfer_.add_have(turn.now.mono, copy.share, index, turn.transfer);
-  }
+  if (fetching(copy.share) == nullptr) tell_held(turn, copy, index);
 }
 
 // True if it is new.
@@ -182,7 +184,7 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
   }
   lose(*copy, index);
   for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
-  if (complete_copy(share) == nullptr) {
+  if (!is_served(share, index)) {
     transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
   }
   if (!add_problem(*copy, path)) return;
@@ -192,7 +194,7 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
 
 void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
   for (auto& [id, copy] : copies_) {
-    if (copy.share != event.share || !copy.have.has(event.index)) continue;
+    if (copy.share != event.share || !serves(copy, event.index)) continue;
     const bool fetched =
         copy.state == State::kContent && !copy.from_local && copy.shape.is_content(event.index);
     if (!fetched && !is_held(copy.state)) continue;
@@ -201,7 +203,7 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
     } else {
       will_read(turn, copy);
     }
-    turn.out.jobs.push_back(VerifyChunkJob{id, copy.share, event.index, 0});
+    verify_chunk(turn, copy, event.index, 0);
   }
 }
 
@@ -276,6 +278,12 @@ void Copies::leave(Turn& turn, const SwarmId& swarm) {
   }
   for (const CopyId id : gone) {
     Copy& copy = *find(id);
+    if (copy.is_stream) {
+      fail_readings(turn, copy.share, local_error(Errc::kCancelled, "the swarm was left"));
+      streams_.erase(copy.share);
+      end_stream(turn, copy);
+      continue;
+    }
     remove(turn, copy, !will_be_held(copy) && !is_being_renamed(copy.state));
   }
 }
@@ -288,7 +296,7 @@ void Copies::moved(Turn& turn, RequestId request, CopyId id, std::string path) {
                                           "'kith list' says what it is doing"));
   }
   moves_[id].push_back(request);
-  turn.out.jobs.push_back(MoveCopyJob{id, copy->share, std::move(path)});
+  turn.out.jobs.push_back(MoveCopyJob{id, copy->share, std::move(path), globs_of(*copy)});
 }
 
 void Copies::on_moved(Turn& turn, const CopyMoved& result) {
@@ -307,8 +315,8 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->problem.clear();
   copy->problem_paths.clear();
   // All of it was compared: what had been withdrawn is there again.
-  copy->bytes_have = copy->root->totals.bytes;
-  copy->have.reset(copy->shape.total(), true);
+  copy->bytes_have = bytes_taken(*copy);
+  hold_all(*copy);
   save_held(turn, *copy);
   serve(turn, *copy);
   const CopyState state = copy->state == State::kShared ? CopyState::kShared : CopyState::kComplete;
@@ -323,8 +331,7 @@ std::optional<CopyId> Copies::source(const Turn& turn, const ShareId& share, Chu
   const auto of_share = by_share_.find(share);
   if (of_share == by_share_.end()) return std::nullopt;
   for (Copy* copy : of_share->second) {
-    const bool serves = is_held(copy->state) || is_fetch(copy->state);
-    if (!serves || !copy->have.has(index)) continue;
+    if (!serves(*copy, index)) continue;
     will_read(turn, *copy);
     return copy->id;
   }
@@ -338,9 +345,10 @@ void Copies::will_read(const Turn& turn, Copy& copy) {
 std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key) {
   Copy* copy = fetching(store.share);
   if (copy == nullptr) return std::nullopt;
-  if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key};
-  if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key};
-  return StoreChunkJob{copy->id, std::move(store), key};
+  const CopyId stream = copy->is_stream ? copy->id : CopyId{};
+  if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key, stream};
+  if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key, stream};
+  return StoreChunkJob{copy->id, std::move(store), key, copy->is_stream};
 }
 
 std::uint32_t Copies::length_of(const Copy& copy, ChunkIndex index) const {

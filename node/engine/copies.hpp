@@ -8,7 +8,7 @@
 // this device kContent copies locally instead of asking peers; chunks that copies
 // of other shares hold are copied, too. A second fetch to the same place
 // joins the first; one of the same share to another place waits for the first and is then filled
-// locally.
+// locally. A copy may take only a part of its share (node/engine/selection.hpp).
 #pragma once
 
 #include <deque>
@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "node/engine/have_log.hpp"
+#include "node/engine/selection.hpp"
 #include "node/engine/turn.hpp"
 #include "proto/content/manifest.hpp"
 #include "proto/rng.hpp"
@@ -53,6 +54,9 @@ class Copies {
   /// `convs`: of every epoch of the swarm, for chunks of `command.reuse`.
   void fetch(Turn& turn, RequestId request, const Fetch& command, const SwarmId& swarm,
              std::vector<Secret> convs);
+  /// `link` is the one that the command's selector means.
+  void read(Turn& turn, RequestId request, const ReadFile& command, const Link& link,
+            const SwarmId& swarm);
   /// kConflict if it is not held, but fetched.
   [[nodiscard]] Result<void> unshare(Turn& turn, CopyId copy);
   void cancel(Turn& turn, RequestId request, CopyId copy);
@@ -71,8 +75,11 @@ class Copies {
   void on_root(Turn& turn, RootOpened result);
   void on_page(Turn& turn, PageOpened result);
   void on_chunk(Turn& turn, const ChunkWritten& result);
+  void on_bytes_found(Turn& turn, BytesFound result);
+  void on_chunk_read(Turn& turn, ChunkRead result);
   void on_prepared(Turn& turn, const FetchPrepared& result);
   void on_compared(Turn& turn, const DestinationCompared& result);
+  void on_selected(Turn& turn, const PageSelected& result);
   void on_finished(Turn& turn, FetchFinished result);
   void on_catalog(Turn& turn, const CatalogDone& result);
   void on_renamed(Turn& turn, FetchRenamed result);
@@ -175,8 +182,10 @@ class Copies {
     std::shared_ptr<const Root> root;
     ShareShape shape;
     HaveLog have;
+    std::optional<Selection> part;       // nothing: it takes all of the share
     std::vector<std::uint32_t> lengths;  // of content chunks; 0: page not here yet. Fetches only
     std::uint32_t pages_left = 0;
+    bool is_stream = false;                  // see copies_stream.cpp
     bool from_local = false;                 // kContent copies from another copy
     std::map<ChunkIndex, FoundChunk> reuse;  // chunks to be copied from another share's copies
     std::deque<ChunkIndex> reuse_queue;      // those of which no job is out
@@ -212,6 +221,29 @@ class Copies {
     std::optional<TimePoint> close_at;  // its files may be open. Held copies only
     std::optional<Look> look;           // under way. Held copies only
   };
+  /// What readings of a share have in memory.
+  struct Stream {
+    SwarmId swarm;
+    ChunkKey key;
+    struct Chunk {
+      std::shared_ptr<const SlabChain> data;
+      std::uint64_t used = 0;  // as Stream::uses counts
+    };
+    std::map<ChunkIndex, Chunk> chunks;
+    std::set<ChunkIndex> at_jobs;  // being read from a copy
+    std::uint64_t bytes = 0;       // of the chunks
+    std::uint64_t uses = 0;
+    TimePoint used{};  // by a reading
+  };
+  /// A ReadFile command.
+  struct Reading {
+    RequestId request{};
+    ShareId share;
+    ReadFile command;
+    bool is_finding = false;
+    std::optional<std::uint32_t> missing_page;
+    std::optional<FilePlace> place;
+  };
   /// A `verify` command: chunks of its copies, one after the other, some at a time.
   struct Verify {
     std::uint64_t number = 0;
@@ -234,6 +266,22 @@ class Copies {
   const Copy* find(CopyId id) const;
   Copy* fetching(const ShareId& share);
   const Copy* complete_copy(const ShareId& share) const;
+  Copy* stream_of(const ShareId& share);
+  void read_on(Turn& turn, const ShareId& share);
+  bool answer(Turn& turn, Stream& stream, const Reading& reading);
+  void begin_stream(Turn& turn, const ShareId& share, const Stream& stream);
+  void take_root(Copy& copy, Root root);
+  void read_pages(Turn& turn, const ShareId& share);
+  void want_page(Turn& turn, const ShareId& share, const Stream& stream, std::uint32_t page);
+  void want_chunks(Turn& turn, const ShareId& share, Stream& stream, const FilePlace& place);
+  void on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result);
+  void keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data);
+  [[nodiscard]] bool is_needed(const Stream& stream, ChunkIndex index) const;
+  [[nodiscard]] bool is_read(const ShareId& share) const;
+  void fail_readings(Turn& turn, const ShareId& share, const Error& why);
+  void watch_stream(Turn& turn, Copy& copy);
+  void end_stream(Turn& turn, Copy& copy);
+  void tend_streams(Turn& turn);
   [[nodiscard]] static bool is_fetch(State state);
   [[nodiscard]] static bool is_held(State state) {
     return state == State::kComplete || state == State::kShared;
@@ -274,9 +322,26 @@ class Copies {
   [[nodiscard]] Copy* holder_of(const FoundChunk& chunk);
   static void forget_reuse(Copy& copy);
   void check_more(Turn& turn, Copy& copy);
-  [[nodiscard]] static bool is_whole(const Copy& copy) {
-    return copy.have.count() == copy.have.total();
-  }
+  /// It has all that it takes.
+  [[nodiscard]] static bool is_whole(const Copy& copy);
+  // --- copies of a part ---
+  [[nodiscard]] static std::vector<std::string> globs_of(const Copy& copy);
+  [[nodiscard]] static bool takes(const Copy& copy, ChunkIndex index);
+  [[nodiscard]] static bool cuts(const Copy& copy, ChunkIndex index);
+  [[nodiscard]] static std::uint64_t bytes_taken(const Copy& copy);
+  [[nodiscard]] static std::uint64_t bytes_to_store(const Copy& copy);
+  [[nodiscard]] static bool fits_nothing(const Copy& copy);
+  [[nodiscard]] static bool is_same_part(const Copy& copy, const std::vector<std::string>& globs);
+  static void hold_all(Copy& copy);
+  static void learn_part(Copy& copy, std::uint32_t page, const PageSelection& selection);
+  void select_page(Turn& turn, const Copy& copy, std::uint32_t page);
+  void select_pages(Turn& turn, const Copy& copy);
+  void end_empty(Turn& turn, Copy& copy);
+  void tell_held(Turn& turn, const Copy& copy, ChunkIndex index);
+  [[nodiscard]] Buffer servable(const Copy& copy) const;
+  [[nodiscard]] static bool serves(const Copy& copy, ChunkIndex index);
+  [[nodiscard]] bool is_served(const ShareId& share, ChunkIndex index) const;
+  void verify_chunk(Turn& turn, const Copy& copy, ChunkIndex index, std::uint64_t verify);
   void maybe_finish(Turn& turn, Copy& copy);
   void fetch_again(Turn& turn, Copy& copy);
   void repair(Turn& turn, Copy& copy, const FetchFinished& found);
@@ -287,6 +352,7 @@ class Copies {
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
   void serve(Turn& turn, const Copy& copy);
+  void serve_others(Turn& turn, const Copy& but);
   static void will_read(const Turn& turn, Copy& copy);
   void leave_network(Turn& turn, Copy& copy);
   void save_held(Turn& turn, Copy& copy);
@@ -321,6 +387,9 @@ class Copies {
   std::map<ShareId, std::vector<Copy*>> by_share_;  // looked up for every section and chunk
   std::map<std::uint64_t, CopyId> commits_;         // acks awaited from the catalog
   std::uint64_t next_ack_ = 1;
+  std::map<ShareId, Stream> streams_;
+  std::vector<Reading> readings_;
+  TimePoint next_tending_{};
   std::vector<Verify> verifies_;
   std::uint64_t next_verify_ = 1;
   std::map<CopyId, std::vector<RequestId>> moves_;

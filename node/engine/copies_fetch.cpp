@@ -28,12 +28,18 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
     const bool same_place = other.directory == command.directory && other.name == command.name;
     if (other.share == command.link.share && same_place && !will_be_held(other)) copy = &other;
   }
+  if (copy != nullptr && !is_same_part(*copy, command.part)) {
+    return turn.fail(request, local_error(Errc::kConflict,
+                                          "another part of it is being fetched to the same place",
+                                          shown_name(*copy), "'kith cancel' ends that fetch"));
+  }
   if (copy == nullptr) {
     copy = &insert(random_copy_id(rng_), command.link.share);
     copy->swarm = swarm;
     copy->key = command.link.key;
     copy->directory = command.directory;
     copy->name = command.name;
+    if (!command.part.empty()) copy->part.emplace(command.part);
     copy->state = State::kPaused;
   }
   copy->replace = command.replace;
@@ -69,6 +75,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.jobs = 0;
   copy.bytes_copied = 0;
   copy.scanning = false;
+  if (Copy* stream = stream_of(copy.share)) end_stream(turn, *stream);
   if (fetching(copy.share) != nullptr || is_opening(copy)) {
     copy.state = State::kWaiting;
     return;
@@ -83,6 +90,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
     for (ChunkIndex i = 0; i < copy.shape.index_of_chunk(0); ++i) copy.have.add(i);
     copy.pages_left = 0;
     copy.lengths.clear();
+    select_pages(turn, copy);
   }
   // What a copy was filled from is gone: the pages in the catalog tell what may be asked of peers.
   const bool lengths_known = copy.root && copy.lengths.size() == copy.shape.chunks();
@@ -114,6 +122,7 @@ void Copies::begin_network(Turn& turn, Copy& copy) {
     transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
   }
   transfer_.add_share(turn.now.mono, copy.share, copy.swarm, true, turn.transfer);
+  if (copy.is_stream) transfer_.fetch_in_order(copy.share);
   for (Listener& listener : copy.listeners) {
     // It counts from nothing again.
     listener.received_before = 0;
@@ -125,9 +134,11 @@ void Copies::begin_network(Turn& turn, Copy& copy) {
 
 void Copies::show_shape(Turn& turn, const Copy& copy) {
   std::vector<std::uint32_t> page_lengths;
-  for (const PageRef& page : copy.root->pages) page_lengths.push_back(page.length);
-  if (copy.on_network) reuse_pages(turn, copy, page_lengths);
-  transfer_.set_shape(turn.now.mono, copy.share, copy.shape.total(), page_lengths, copy.have.bits(),
+  for (const PageRef& page : copy.root->pages) {
+    page_lengths.push_back(copy.is_stream ? 0 : page.length);
+  }
+  if (copy.on_network && !copy.is_stream) reuse_pages(turn, copy, page_lengths);
+  transfer_.set_shape(turn.now.mono, copy.share, copy.shape.total(), page_lengths, servable(copy),
                       turn.transfer);
 }
 
@@ -141,6 +152,11 @@ void Copies::on_root(Turn& turn, RootOpened result) {
   transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
                       turn.transfer);
   if (!wanted || result.outcome != transfer::StoreOutcome::kStored) return;
+  if (copy->is_stream) {
+    take_root(*copy, std::move(result.root));
+    show_shape(turn, *copy);
+    return read_on(turn, ShareId(result.share));
+  }
   set_root(*copy, std::move(result.root));
   copy->have.reset(copy->shape.total(), false);
   copy->have.add(0);
@@ -154,8 +170,8 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
   turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
-                                          copy.replace, copy.safe_links, copy.compared, copy.device,
-                                          copy.inode});
+                                          copy.replace, copy.safe_links, globs_of(copy),
+                                          copy.compared, copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -172,6 +188,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   if (!copy->on_network && complete_copy(copy->share) == nullptr) begin_network(turn, *copy);
   if (result.exists) {
     copy->state = State::kManifest;
+    if (fits_nothing(*copy)) return end_empty(turn, *copy);
     return copy->abandoned ? abandon(turn, *copy) : maybe_finish(turn, *copy);
   }
   const bool lost = result.fresh && (copy->device != 0 || copy->inode != 0);
@@ -190,6 +207,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
   save(turn, *copy, CopyState::kFetching, false);
   if (copy->abandoned) return abandon(turn, *copy);
+  if (fits_nothing(*copy)) return end_empty(turn, *copy);
   begin_content(turn, *copy);
 }
 
@@ -215,7 +233,8 @@ bool Copies::may_ask(const Copy& copy) {
 void Copies::offer_all(Turn& turn, Copy& copy) {
   if (!copy.reuse_tree.empty()) return scan_tree(turn, copy, nullptr);
   for (std::uint32_t page = 0; page < copy.shape.pages(); ++page) {
-    if (copy.have.has(copy.shape.index_of_page(page))) offer_page(turn, copy, page);
+    const bool is_here = copy.have.has(copy.shape.index_of_page(page));
+    if (is_here && (!copy.part || copy.part->knows(page))) offer_page(turn, copy, page);
   }
   maybe_finish(turn, copy);
 }
@@ -227,23 +246,22 @@ void Copies::offer_lengths(Turn& turn, Copy& copy, std::uint32_t page) {
   std::uint32_t end = begin + copy.shape.chunk_count(page);
   if (begin < end && !is_placed(copy, begin)) ++begin;
   if (begin < end && !is_placed(copy, end - 1)) --end;
-  while (begin < end) {
-    const ChunkIndex first = copy.shape.index_of_chunk(begin);
-    // Up to the next chunk that is copied from elsewhere.
-    const auto next = copy.reuse.lower_bound(first);
-    const bool to_the_end = next == copy.reuse.end() || next->first - first >= end - begin;
-    const std::uint32_t count = to_the_end ? end - begin : next->first - first;
-    const std::span<const std::uint32_t> lengths(copy.lengths.data() + begin, count);
-    transfer_.set_lengths(turn.now.mono, copy.share, first, lengths, turn.transfer);
-    begin += count + 1;
+  // What is not wanted, or copied from elsewhere, is told no length.
+  std::vector<std::uint32_t> lengths(copy.lengths.begin() + begin, copy.lengths.begin() + end);
+  const ChunkIndex first = copy.shape.index_of_chunk(begin);
+  for (ChunkIndex i = 0; i < lengths.size(); ++i) {
+    const bool is_wanted = takes(copy, first + i) && !copy.have.has(first + i);
+    if (!is_wanted || copy.reuse.contains(first + i)) lengths[i] = 0;
   }
+  transfer_.set_lengths(turn.now.mono, copy.share, first, lengths, turn.transfer);
 }
 
 bool Copies::is_placed(const Copy& copy, std::uint32_t chunk) {
   const auto [first, last] = copy.shape.pages_of_chunk(chunk);
   for (std::uint32_t page = first; page <= last; ++page) {
-    const bool describes = copy.shape.describes(page, chunk);
-    if (describes && !copy.have.has(copy.shape.index_of_page(page))) return false;
+    const bool is_known =
+        copy.have.has(copy.shape.index_of_page(page)) && (!copy.part || copy.part->knows(page));
+    if (copy.shape.describes(page, chunk) && !is_known) return false;
   }
   return true;
 }
@@ -277,33 +295,43 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
             copy.lengths.begin() + copy.shape.first_chunk(page));
   --copy.pages_left;
   mark_have(turn, copy, result.index);
+  if (copy.is_stream) return read_pages(turn, ShareId(copy.share));
   turn.save(PutPage{copy.share, page, std::move(result.ciphertext), copy.shape.first_chunk(page),
                     std::move(result.chunks)});
-  if (may_ask(copy)) offer_page(turn, copy, page);
+  if (copy.part) {
+    select_page(turn, copy, page);
+  } else if (may_ask(copy)) {
+    offer_page(turn, copy, page);
+  }
   if (copy.pages_left == 0 && !copy.reuse_tree.empty()) scan_tree(turn, copy, nullptr);
   maybe_finish(turn, copy);
 }
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   Copy* copy = find(result.copy);
+  if (copy != nullptr && copy->is_stream) return on_streamed(turn, *copy, result);
   // First what is held, then the event that says so: a `have` is sent only for what is on disk.
   const bool stored = result.outcome == transfer::StoreOutcome::kStored;
-  if (copy != nullptr && copy->state == State::kContent && stored) {
-    mark_have(turn, *copy, result.index);
-  }
+  const bool is_new = copy != nullptr && copy->state == State::kContent && stored;
+  if (is_new) mark_have(turn, *copy, result.index);
+  const bool is_cut = is_new && cuts(*copy, result.index);
   if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
     copy->bad_paths[result.index] = result.path;
   }
   // It was of a fetch that is gone. Another fetch of the share holds nothing by it, and does not
   // fail with it: for that one the chunk was lost on its way.
   const bool stale = copy == nullptr && fetching(result.share) != nullptr;
-  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                      stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
+  const auto outcome = stale    ? transfer::StoreOutcome::kBadRecord
+                       : is_cut ? transfer::StoreOutcome::kKept
+                                : result.outcome;
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, outcome, result.error,
                       turn.transfer);
+  // The transfer core knows when all of a share is here, not when all of a part is.
+  if (is_new && copy->part) maybe_finish(turn, *copy);
 }
 
 void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
-  if (copy.have.has(index)) return;
+  if (copy.have.has(index) || !takes(copy, index)) return;
   copy.have.add(index);
   copy.bad_paths.erase(index);
   copy.unavailable.erase(index);
@@ -339,9 +367,14 @@ void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
 }
 
 void Copies::maybe_finish(Turn& turn, Copy& copy) {
-  if (copy.state == State::kManifest && copy.pages_left == 0) {
+  if (fits_nothing(copy)) return;  // end_empty() follows
+  const bool is_known = copy.pages_left == 0 && (!copy.part || copy.part->is_complete());
+  if (copy.state == State::kManifest && is_known) {
+    const Copy* held = held_at(copy);
+    const bool is_same = held != nullptr && is_same_part(*held, globs_of(copy));
     copy.state = State::kComparing;
-    turn.out.jobs.push_back(CompareDestinationJob{copy.id, copy.share, copy.path, copy.safe_links});
+    turn.out.jobs.push_back(CompareDestinationJob{copy.id, copy.share, copy.path, copy.safe_links,
+                                                  globs_of(copy), is_same ? held->id : CopyId{}});
     return;
   }
   const bool whole = copy.state == State::kContent && is_whole(copy);
@@ -365,7 +398,7 @@ void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
   for (const ChunkIndex index : found.altered) {
     if (!copy.have.has(index)) continue;
     lose(copy, index);
-    copy.to_check.push_back(index);
+    if (!cuts(copy, index)) copy.to_check.push_back(index);
     if (copy.on_network) transfer_.drop_have(turn.now.mono, copy.share, index, turn.transfer);
   }
   const Error why =
@@ -381,7 +414,8 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   if (copy == nullptr || copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   const Copy* held = held_at(*copy);
-  if (result.equal && held != nullptr && held->root && is_whole(*held)) {
+  const bool is_same = held != nullptr && is_same_part(*held, globs_of(*copy));
+  if (result.equal && is_same && held->root && is_whole(*held)) {
     // It was fetched to this place before, and is still there: no second copy of it.
     answer(turn, *copy, true);
     return remove(turn, *copy, false);
@@ -394,6 +428,12 @@ void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   if (copy->replace) {
     copy->compared = true;
     return prepare(turn, *copy);
+  }
+  if (held != nullptr && !is_same) {
+    return fail(turn, *copy,
+                local_error(Errc::kExists, "another part of the share stands at the destination",
+                            copy->path,
+                            "--replace takes its place; what it has is copied and not fetched"));
   }
   fail(turn, *copy,
        local_error(Errc::kExists, "something else stands at the destination", copy->path,
@@ -449,9 +489,9 @@ void Copies::on_renamed(Turn& turn, FetchRenamed result) {
 
 void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   // What was withdrawn during the rename stays so; otherwise all of it was compared.
-  if (copy.state != State::kRenaming) copy.have.reset(copy.shape.total(), true);
+  if (copy.state != State::kRenaming) hold_all(copy);
   copy.state = State::kComplete;
-  copy.bytes_have = copy.root->totals.bytes;
+  copy.bytes_have = bytes_taken(copy);
   copy.lengths = {};
   copy.to_check = {};
   copy.problem.clear();
@@ -464,6 +504,7 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   const bool was_on_network = std::exchange(copy.on_network, false);
   if (was_on_network) transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
   if (!was_on_network || already_there) serve(turn, copy);
+  serve_others(turn, copy);
   // A copy that was held here has lost its files, or this one could not have come here.
   while (Copy* before = held_at(copy)) remove(turn, *before, false);
   wake_waiting(turn, copy.share);
@@ -474,6 +515,8 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
   FetchResult result{.share = copy.share,
                      .path = copy.path,
                      .totals = copy.root->totals,
+                     .files_taken = copy.part ? copy.part->files() : copy.root->totals.files,
+                     .bytes_taken = bytes_taken(copy),
                      .bytes_copied = copy.bytes_copied,
                      .sources = {},
                      .links_outside = copy.links_outside,
@@ -491,6 +534,10 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
 }
 
 void Copies::fail(Turn& turn, Copy& copy, const Error& error) {
+  if (copy.is_stream) {
+    fail_readings(turn, copy.share, error);
+    return end_stream(turn, copy);
+  }
   copy.problem = to_string(error);
   pause(turn, copy);
   copy.state = State::kFailed;
@@ -529,13 +576,20 @@ void Copies::abandon(Turn& turn, Copy& copy) {
 void Copies::leave_network(Turn& turn, Copy& copy) {
   if (!std::exchange(copy.on_network, false)) return;
   transfer_.remove_share(turn.now.mono, copy.share, turn.transfer);
+  serve_others(turn, copy);
+}
+
+// What they hold is served, too.
+void Copies::serve_others(Turn& turn, const Copy& but) {
   for (const auto& [id, held] : copies_) {
-    if (held.share == copy.share && is_held(held.state)) serve(turn, held);
+    const bool is_other = id != but.id && held.share == but.share;
+    if (is_other && is_held(held.state)) serve(turn, held);
   }
 }
 
 void Copies::cancel_request(Turn& turn, RequestId request) {
   std::erase_if(verifies_, [&](const Verify& verify) { return verify.request == request; });
+  std::erase_if(readings_, [&](const Reading& reading) { return reading.request == request; });
   for (auto& [id, copy] : copies_) {
     const auto before = copy.listeners.size();
     std::erase_if(copy.listeners, [&](const Listener& l) { return l.request == request; });

@@ -19,12 +19,15 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
   copy.detached = saved.copy.detached;
   copy.device = saved.copy.device;
   copy.inode = saved.copy.inode;
+  copy.part.reset();
+  if (!saved.copy.part.empty()) copy.part.emplace(saved.copy.part);
   copy.state = State::kOpening;
   copy.saved = saved;
   const bool is_fetch =
       saved.copy.state == CopyState::kFetching || saved.copy.state == CopyState::kFinishing;
   turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, is_fetch,
-                                      is_fetch ? std::vector<ChunkIndex>() : withdrawn_in(saved)});
+                                      is_fetch ? std::vector<ChunkIndex>() : withdrawn_in(saved),
+                                      globs_of(copy)});
 }
 
 // The first of them: as many as there are files that may be named. How long the share is is not
@@ -65,14 +68,17 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   set_root(copy, result.root);
   copy.pages_left = 0;
   // Rows are written for a held copy only when something was withdrawn from it.
-  copy.have.reset(copy.shape.total(), true);
+  for (const CopyOpened::PageLengths& page : result.pages) {
+    learn_part(copy, page.page, page.selection);
+  }
+  hold_all(copy);
   for (const SavedCopy::Row& saved : copy.saved->rows) {
     if (!saved.row.durable) copy.have.load(saved.row);
   }
   copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
-  copy.bytes_have = copy.root->totals.bytes;
+  copy.bytes_have = bytes_taken(copy);
   for (ChunkIndex i = 0; i < copy.have.total(); ++i) {
-    if (!copy.have.has(i)) {
+    if (!copy.have.has(i) && takes(copy, i)) {
       copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
     }
   }
@@ -116,15 +122,16 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
       --copy.pages_left;
       std::copy(page.lengths.begin(), page.lengths.end(),
                 copy.lengths.begin() + copy.shape.first_chunk(page.page));
+      if (copy.part) learn_part(copy, page.page, page.selection);
     }
     for (std::uint32_t chunk = 0; chunk < copy.shape.chunks(); ++chunk) {
       const ChunkIndex index = copy.shape.index_of_chunk(chunk);
       // A chunk whose page is not known cannot be placed; it counts for nothing.
-      if (!saved.has(index) || copy.lengths[chunk] == 0) continue;
+      if (!saved.has(index) || copy.lengths[chunk] == 0 || !takes(copy, index)) continue;
       if (trusted.has(index) || saved.is_durable(index)) {
         copy.have.add(index);
         copy.bytes_have += copy.lengths[chunk];
-      } else {
+      } else if (!cuts(copy, index)) {
         copy.to_check.push_back(index);
       }
     }

@@ -55,7 +55,7 @@ void Copies::offer_page(Turn& turn, Copy& copy, std::uint32_t page) {
 bool Copies::has_others(const Copy& copy) const {
   for (const auto& [id, other] : copies_) {
     const bool useful = is_held(other.state) || other.state == State::kContent;
-    if (other.share != copy.share && useful) return true;
+    if (id != copy.id && useful && !other.is_stream) return true;
   }
   return false;
 }
@@ -68,7 +68,7 @@ void Copies::on_found(Turn& turn, const ChunksFound& result) {
   const std::uint32_t content = copy->shape.index_of_chunk(0);
   for (const FoundChunk& found : result.found) {
     const bool wanted = copy->shape.is_content(found.index) && !copy->have.has(found.index) &&
-                        is_placed(*copy, found.index - content);
+                        takes(*copy, found.index) && is_placed(*copy, found.index - content);
     if (!wanted || holder_of(found) == nullptr) continue;
     if (copy->reuse.emplace(found.index, found).second) copy->reuse_queue.push_back(found.index);
   }
@@ -83,7 +83,7 @@ Copies::Copy* Copies::holder_of(const FoundChunk& chunk) {
   for (Copy* copy : of_share->second) {
     const bool readable = is_held(copy->state) || copy->state == State::kContent;
     if (!readable || chunk.from_chunk >= copy->shape.chunks()) continue;
-    if (copy->have.has(copy->shape.index_of_chunk(chunk.from_chunk))) return copy;
+    if (serves(*copy, copy->shape.index_of_chunk(chunk.from_chunk))) return copy;
   }
   return nullptr;
 }
@@ -110,7 +110,7 @@ void Copies::on_reused(Turn& turn, Copy& copy, const ChunkCopied& result) {
   if (result.good) {
     copy.reuse.erase(result.index);
     mark_have(turn, copy, result.index);
-    transfer_.add_have(turn.now.mono, copy.share, result.index, turn.transfer);
+    tell_held(turn, copy, result.index);
   } else {
     offer_chunk(turn, copy, result.index);
   }
@@ -133,7 +133,7 @@ void Copies::offer_chunk(Turn& turn, Copy& copy, ChunkIndex index) {
 // are asked for pages only.
 void Copies::scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree) {
   const bool may = copy.state == State::kContent && !copy.from_local && copy.to_check.empty() &&
-                   copy.pages_left == 0;
+                   copy.pages_left == 0 && (!copy.part || copy.part->is_complete());
   if (!may || copy.scanning) return;
   copy.scanning = true;
   ++copy.jobs;
@@ -149,10 +149,10 @@ void Copies::on_scanned(Turn& turn, TreeScanned result) {
   if (copy->state != State::kContent) return;
   if (result.error) return fail(turn, *copy, *result.error);
   for (const ChunkIndex index : result.written) {
-    if (copy->have.has(index)) continue;
+    if (copy->have.has(index) || !takes(*copy, index)) continue;
     copy->bytes_copied += length_of(*copy, index);
     mark_have(turn, *copy, index);
-    transfer_.add_have(turn.now.mono, copy->share, index, turn.transfer);
+    tell_held(turn, *copy, index);
   }
   if (!result.at_end && !is_whole(*copy)) return scan_tree(turn, *copy, std::move(result.tree));
   copy->reuse_tree.clear();

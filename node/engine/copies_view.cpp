@@ -16,7 +16,7 @@ FetchProgress Copies::progress_of(const Copy& copy) const {
   out.name = copy.root ? copy.root->name : copy.name;
   out.rate = copy.rate;
   out.bytes_done = copy.bytes_have;
-  if (copy.root) out.bytes_total = copy.root->totals.stored;
+  if (copy.root) out.bytes_total = bytes_to_store(copy);
   if (transfer_.has_share(copy.share)) out.peers = transfer_.progress(copy.share).sources;
   switch (copy.state) {
     case State::kRoot:
@@ -89,7 +89,9 @@ ShareView Copies::view(CopyId id) const {
   out.name = shown_name(copy);
   out.path = copy.path.empty() ? copy.directory : copy.path;
   out.problem = copy.problem;
-  out.bytes_have = copy.bytes_have;
+  out.part = globs_of(copy);
+  out.bytes_taken = bytes_taken(copy);
+  out.bytes_have = copy.part ? std::min(copy.bytes_have, out.bytes_taken) : copy.bytes_have;
   Link link;
   std::copy_n(copy.swarm.bytes.begin(), link.swarm_prefix.size(), link.swarm_prefix.begin());
   link.share = copy.share;
@@ -133,13 +135,15 @@ ShareView Copies::view(CopyId id) const {
 
 std::vector<ShareView> Copies::views() const {
   std::vector<ShareView> out;
-  for (const auto& [id, copy] : copies_) out.push_back(view(id));
+  for (const CopyId id : all()) out.push_back(view(id));
   return out;
 }
 
 std::vector<CopyId> Copies::all() const {
   std::vector<CopyId> out;
-  for (const auto& [id, copy] : copies_) out.push_back(id);
+  for (const auto& [id, copy] : copies_) {
+    if (!copy.is_stream) out.push_back(id);
+  }
   return out;
 }
 
@@ -149,7 +153,7 @@ std::vector<CopyId> Copies::select(const ShareSelector& selector) const {
   std::vector<CopyId> out;
   if (prefix.size() < kPrefixMin) return out;
   for (const auto& [id, copy] : copies_) {
-    if (copy.share.hex().starts_with(prefix)) out.push_back(id);
+    if (!copy.is_stream && copy.share.hex().starts_with(prefix)) out.push_back(id);
   }
   return out;
 }
@@ -160,15 +164,15 @@ std::size_t Copies::shares() const {
 }
 
 std::size_t Copies::fetches() const {
-  return static_cast<std::size_t>(
-      std::count_if(copies_.begin(), copies_.end(),
-                    [](const auto& item) { return is_fetch(item.second.state); }));
+  return static_cast<std::size_t>(std::count_if(
+      copies_.begin(), copies_.end(),
+      [](const auto& item) { return is_fetch(item.second.state) && !item.second.is_stream; }));
 }
 
 std::vector<ShareId> Copies::announced(const SwarmId& swarm) const {
   std::set<ShareId> out;
   for (const auto& [id, copy] : copies_) {
-    const bool serves = is_held(copy.state) || is_fetch(copy.state);
+    const bool serves = is_held(copy.state) || (is_fetch(copy.state) && !copy.is_stream);
     if (copy.swarm == swarm && serves && copy.have.count() > 0) out.insert(copy.share);
   }
   return {out.begin(), out.end()};

@@ -10,6 +10,7 @@ namespace kith::node {
 // --- filling a copy from another copy of this device ---
 
 void Copies::copy_more(Turn& turn, Copy& copy) {
+  if (copy.part && !copy.part->is_complete()) return;  // on_selected() goes on
   const Copy* from = complete_copy(copy.share);
   if (from == nullptr) {
     // It was withdrawn meanwhile: the rest comes from peers.
@@ -20,14 +21,14 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
   const auto ask = [&] {
     while (copy.jobs < limits::kBackgroundJobs && copy.next_index < copy.shape.total()) {
       const ChunkIndex index = copy.next_index++;
-      if (copy.have.has(index)) continue;
+      if (copy.have.has(index) || !takes(copy, index)) continue;
       ++copy.jobs;
       turn.out.jobs.push_back(
           CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index});
     }
   };
   ask();
-  if (copy.jobs == 0 && copy.have.count() < copy.have.total()) {
+  if (copy.jobs == 0 && !is_whole(copy)) {
     // What one source had wrong is asked of the next: it lost its place, and is not asked again.
     copy.next_index = copy.shape.index_of_chunk(0);
     ask();
@@ -48,7 +49,7 @@ void Copies::reopen(Turn& turn, Copy& copy) {
   copy.from_local = false;
   copy.saved = std::move(saved);
   copy.state = State::kOpening;
-  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, true, {}});
+  turn.out.jobs.push_back(OpenCopyJob{copy.id, copy.share, true, {}, globs_of(copy)});
 }
 
 void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
@@ -74,7 +75,7 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
 void Copies::check_more(Turn& turn, Copy& copy) {
   while (copy.jobs < limits::kBackgroundJobs && !copy.to_check.empty()) {
     ++copy.jobs;
-    turn.out.jobs.push_back(VerifyChunkJob{copy.id, copy.share, copy.to_check.back(), 0});
+    verify_chunk(turn, copy, copy.to_check.back(), 0);
     copy.to_check.pop_back();
   }
   if (copy.jobs == 0) {
@@ -91,7 +92,7 @@ void Copies::look(Turn& turn) {
     if (!is_held(copy.state) || copy.look || copy.shape.pages() == 0) continue;
     copy.look = Look{1, 0};
     will_read(turn, copy);
-    turn.out.jobs.push_back(LookPageJob{id, copy.share, 0});
+    turn.out.jobs.push_back(LookPageJob{id, copy.share, 0, globs_of(copy)});
   }
 }
 
@@ -108,11 +109,11 @@ void Copies::on_looked(Turn& turn, const PageLooked& result) {
     if (!copy->have.has(index)) continue;
     ++copy->look->suspects;
     ++copy->look->jobs;
-    turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, index, kForLook});
+    verify_chunk(turn, *copy, index, kForLook);
   }
   const std::uint32_t next = result.page + 1;
   if (next < copy->shape.pages() && copy->look->suspects < limits::kSuspects) {
-    turn.out.jobs.push_back(LookPageJob{copy->id, copy->share, next});
+    turn.out.jobs.push_back(LookPageJob{copy->id, copy->share, next, globs_of(*copy)});
     return;
   }
   end_look(*copy);
@@ -137,9 +138,7 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
     --copy->jobs;
     if (result.good) {
       mark_have(turn, *copy, result.index);
-      if (copy->on_network) {
-        transfer_.add_have(turn.now.mono, copy->share, result.index, turn.transfer);
-      }
+      if (copy->on_network) tell_held(turn, *copy, result.index);
     } else {
       const Error why =
           result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
@@ -165,7 +164,7 @@ void Copies::verify(Turn& turn, RequestId request, std::vector<CopyId> copies) {
   Verify verify;
   verify.number = next_verify_++;
   verify.request = request;
-  for (const CopyId id : copies) verify.bytes_total += find(id)->root->totals.bytes;
+  for (const CopyId id : copies) verify.bytes_total += bytes_taken(*find(id));
   verify.copies = std::move(copies);
   verifies_.push_back(std::move(verify));
   verify_more(turn, verifies_.back());
@@ -179,8 +178,10 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
     if (copy != nullptr) will_read(turn, *copy);
     const ChunkIndex total = copy == nullptr ? 0 : copy->shape.total();
     while (verify.in_flight < limits::kBackgroundJobs && verify.next < total) {
+      const ChunkIndex index = verify.next++;
+      if (!takes(*copy, index)) continue;
       ++verify.in_flight;
-      turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, verify.next++, verify.number});
+      verify_chunk(turn, *copy, index, verify.number);
     }
     if (verify.in_flight > 0) return;
     if (copy != nullptr && is_held(copy->state)) {
@@ -197,7 +198,7 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
 
 void Copies::flush(Turn& turn, Copy& copy) {
   copy.unflushed = 0;
-  if (!is_fetch(copy.state)) return;
+  if (!is_fetch(copy.state) || copy.is_stream) return;
   for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
 }
 
@@ -246,7 +247,7 @@ void Copies::distrust(Copy& copy, Errc why) {
   copy.to_check.clear();
   for (ChunkIndex i = copy.shape.index_of_chunk(0); i < copy.have.total(); ++i) {
     if (!copy.have.has(i)) continue;
-    if (copy.have.is_durable(i)) copy.to_check.push_back(i);
+    if (copy.have.is_durable(i) && !cuts(copy, i)) copy.to_check.push_back(i);
     copy.have.drop(i);
   }
   copy.bytes_have = 0;
@@ -270,7 +271,8 @@ std::optional<ChunkIndex> Copies::first_missing(const Copy& copy) {
   if (copy.state != State::kContent) return std::nullopt;
   for (std::uint32_t chunk = 0; chunk < copy.shape.chunks(); ++chunk) {
     const ChunkIndex index = copy.shape.index_of_chunk(chunk);
-    if (!copy.have.has(index) && is_placed(copy, chunk)) return index;
+    const bool is_wanted = !copy.have.has(index) && takes(copy, index);
+    if (is_wanted && is_placed(copy, chunk)) return index;
   }
   return std::nullopt;
 }
@@ -294,6 +296,7 @@ void Copies::on_located(Turn& turn, const ChunkLocated& result) {
 
 // Ends a fetch that nobody can serve, unless it was told to wait, and those that wait for it.
 void Copies::watch_over(Turn& turn, Copy& copy) {
+  if (copy.is_stream) return watch_stream(turn, copy);
   const bool looking =
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
   if (!looking || !is_stuck(turn, copy)) return;
@@ -339,7 +342,7 @@ Error Copies::why_stuck(const Copy& copy) {
                        "the same command goes on when another source is there");
   }
   if (copy.missing && !copy.missing->path.empty()) {
-    const std::uint64_t missing = copy.root->totals.stored - copy.bytes_have;
+    const std::uint64_t missing = bytes_to_store(copy) - copy.bytes_have;
     return local_error(Errc::kNotFound,
                        "nobody who is reachable provides it as it was shared; " +
                            std::to_string(missing) + " bytes are missing in all, what came is kept",
@@ -385,6 +388,7 @@ void Copies::on_timeout(Turn& turn) {
     if (progress_due) report_progress(turn, *copy);
     watch_over(turn, *copy);
   }
+  tend_streams(turn);
   if (!progress_due) return;
   for (const Verify& verify : verifies_) {
     FetchProgress progress;
@@ -399,6 +403,7 @@ std::optional<TimePoint> Copies::next_timeout() const {
   std::optional<TimePoint> at;
   const auto earliest = [&at](TimePoint t) { at = at ? std::min(*at, t) : t; };
   if (!verifies_.empty()) earliest(next_progress_);
+  if (!streams_.empty()) earliest(next_tending_);
   for (const auto& [id, copy] : copies_) {
     if (!is_fetch(copy.state)) continue;
     earliest(next_progress_);

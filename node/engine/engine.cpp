@@ -176,9 +176,12 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(RootOpened&& r) { engine.copies_.on_root(turn, std::move(r)); }
     void operator()(PageOpened&& r) { engine.copies_.on_page(turn, std::move(r)); }
     void operator()(ChunkWritten&& r) { engine.copies_.on_chunk(turn, r); }
+    void operator()(BytesFound&& r) { engine.copies_.on_bytes_found(turn, std::move(r)); }
+    void operator()(ChunkRead&& r) { engine.copies_.on_chunk_read(turn, std::move(r)); }
     void operator()(SectionSealed&& r) { engine.on_result(turn, std::move(r)); }
     void operator()(FetchPrepared&& r) { engine.copies_.on_prepared(turn, r); }
     void operator()(DestinationCompared&& r) { engine.copies_.on_compared(turn, r); }
+    void operator()(PageSelected&& r) { engine.copies_.on_selected(turn, r); }
     void operator()(FetchFinished&& r) { engine.copies_.on_finished(turn, std::move(r)); }
     void operator()(FetchRenamed&& r) { engine.copies_.on_renamed(turn, std::move(r)); }
     void operator()(FetchDiscarded&&) {}

@@ -205,6 +205,7 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const ResolveShareTarget& command);
   void on_command(Turn& turn, RequestId request, AddShare command);
   void on_command(Turn& turn, RequestId request, const Fetch& command);
+  void on_command(Turn& turn, RequestId request, const ReadFile& command);
   void on_command(Turn& turn, RequestId request, const ListShares& command);
   void on_command(Turn& turn, RequestId request, const ShowShare& command);
   void on_command(Turn& turn, RequestId request, const Unshare& command);

@@ -4,6 +4,8 @@
 //
 // Jobs name a copy by its CopyId; files, decoded pages and open descriptors live on the side of the
 // jobs (node/jobs/copies.hpp), never in the engine.
+//
+// `part`, wherever a job has it: the globs of a copy of a part of its share; empty: of all of it.
 #pragma once
 
 #include <memory>
@@ -24,11 +26,13 @@ struct OpenRootJob {
   transfer::StoreRequest store;
   BulkKey key;
   ChunkKey root_key;
+  CopyId stream{};  // a copy that keeps nothing; else a write to the catalog follows
 };
 /// Open a received page and check it against the root.
 struct OpenPageJob {
   transfer::StoreRequest store;
   BulkKey key;
+  CopyId stream{};  // as OpenRootJob
 };
 /// Take a page over from another share, which has the same one in the catalog. Answer: PageOpened.
 struct ReusePageJob {
@@ -42,6 +46,7 @@ struct StoreChunkJob {
   CopyId copy{};
   transfer::StoreRequest store;
   BulkKey key;
+  bool hand_over = false;  // instead of writing it: for a stream
 };
 /// Read, encipher and seal one section. Index 0 and pages come from the catalog.
 struct SealSectionJob {
@@ -58,6 +63,7 @@ struct PrepareFetchJob {
   std::string name;
   bool replace = false;
   bool safe_links = false;
+  std::vector<std::string> part;
   /// What stands there was compared, and is something else.
   bool compared = false;
   /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.
@@ -70,6 +76,16 @@ struct CompareDestinationJob {
   ShareId share;
   std::string path;
   bool safe_links = false;
+  std::vector<std::string> part;
+  /// A copy of the same part that is held there: what is recorded of its files is believed.
+  CopyId held{};
+};
+/// What does a part take of a page that is here?
+struct SelectPageJob {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
+  std::vector<std::string> part;
 };
 /// Everything is written: make empty entries and links, set modes and times, sync. Needs every
 /// page. Runs on the sync thread.
@@ -82,7 +98,8 @@ struct RenameFetchJob {
   CopyId copy{};
   ShareId share;
 };
-/// A copy is gone: close its files, and if it was a fetch remove its staging.
+/// A copy is gone: close its files, if it was a fetch remove its staging, and if it was a stream
+/// forget its manifest.
 struct DiscardFetchJob {
   CopyId copy{};
   ShareId share;
@@ -105,12 +122,31 @@ struct VerifyChunkJob {
   ChunkIndex index = 0;
   /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files.
   std::uint64_t verify = 0;
+  /// Of a chunk of which only a part is here: it cannot be hashed, and is good if the files of the
+  /// part are as recorded.
+  std::vector<std::string> part;
 };
 inline constexpr std::uint64_t kForLook = UINT64_MAX;
 /// Close what is open of a held copy: a file that was deleted keeps its space until then. It is
 /// opened again when it is read again. Answer: FetchDiscarded.
 struct CloseFilesJob {
   CopyId copy{};
+};
+/// Where does a range of a file lie? Its share's root is here; `ahead`: so many bytes behind it,
+/// too.
+struct FindBytesJob {
+  RequestId request{};
+  ShareId share;
+  std::string path;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  std::uint64_t ahead = 0;
+};
+/// Read one content chunk of a copy, and compare its hash, for a stream.
+struct ReadChunkJob {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
 };
 /// Fill one chunk of `to` from another copy: of the same share, or of another one that has it, too.
 struct CopyChunkJob {
@@ -131,7 +167,7 @@ struct ScanTreeJob {
   std::vector<Secret> convs;         // of the epochs under which the share may have been made
   std::shared_ptr<TreeChunks> tree;  // none: begin
 };
-/// Which chunks of a page do other shares in the catalog have?
+/// Which chunks of a page do shares in the catalog have?
 struct FindChunksJob {
   CopyId copy{};
   ShareId share;
@@ -144,12 +180,14 @@ struct OpenCopyJob {
   bool fetching = false;
   /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one.
   std::vector<ChunkIndex> withdrawn;
+  std::vector<std::string> part;
 };
 /// Which files of a page of a held copy are missing, or have another size or time than recorded?
 struct LookPageJob {
   CopyId copy{};
   ShareId share;
   std::uint32_t page = 0;
+  std::vector<std::string> part;
 };
 /// Which file has bytes in this content chunk? For messages; its pages are here.
 struct LocateChunkJob {
@@ -162,13 +200,14 @@ struct MoveCopyJob {
   CopyId copy{};
   ShareId share;
   std::string path;
+  std::vector<std::string> part;
 };
 
-using Job =
-    std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
-                 PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
-                 DiscardFetchJob, SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, ScanTreeJob,
-                 FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
+using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
+                         PrepareFetchJob, CompareDestinationJob, SelectPageJob, FinishFetchJob,
+                         RenameFetchJob, DiscardFetchJob, SyncJob, FindBytesJob, ReadChunkJob,
+                         VerifyChunkJob, CloseFilesJob, CopyChunkJob, ScanTreeJob, FindChunksJob,
+                         OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -199,7 +238,8 @@ struct ChunkWritten {
   transfer::StoreOutcome outcome{};
   std::optional<Error> error;
   std::uint32_t bytes = 0;
-  std::string path;  // a file with bytes in it, for messages
+  std::string path;                       // a file with bytes in it, for messages
+  std::shared_ptr<const SlabChain> data;  // its content, where it was to be handed over
 };
 struct SectionSealed {
   CopyId copy{};
@@ -225,6 +265,21 @@ struct DestinationCompared {
   std::optional<Error> error;
   bool equal = false;
   std::vector<Buffer> file_stats;  // if equal: as FetchFinished
+};
+/// What a part takes of one page.
+struct PageSelection {
+  /// Per row: bytes of the chunk that it takes, and that it leaves.
+  std::vector<bool> takes, leaves;
+  std::uint64_t entries = 0;  // taken, and begun in this page
+  std::uint64_t files = 0;    // of them
+  std::uint64_t bytes = 0;    // of their content, in this page
+};
+struct PageSelected {
+  CopyId copy{};
+  ShareId share;
+  std::uint32_t page = 0;
+  std::optional<Error> error;  // the page cannot be read
+  PageSelection selection;
 };
 struct FetchFinished {
   CopyId copy{};
@@ -261,6 +316,32 @@ struct ChunkVerified {
   std::string path;
   std::optional<Error> error;
 };
+/// Where a range of a file lies: pieces in order, then those behind the range.
+struct FilePlace {
+  struct Piece {
+    ChunkIndex index = 0;
+    std::uint32_t chunk_length = 0;
+    std::uint32_t from = 0;  // in the chunk
+    std::uint32_t length = 0;
+    bool is_ahead = false;
+  };
+  std::uint64_t size = 0;  // of the file
+  std::vector<Piece> pieces;
+};
+struct BytesFound {
+  RequestId request{};
+  std::optional<Error> error;                 // no such file, or no file
+  std::optional<std::uint32_t> missing_page;  // it must come first
+  FilePlace place;
+};
+struct ChunkRead {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  std::optional<Error> error;
+  std::shared_ptr<const SlabChain> data;
+  std::string path;  // a file with bytes in it, for messages
+};
 struct ChunkCopied {
   CopyId to{};
   ShareId share;
@@ -294,10 +375,11 @@ struct CopyOpened {
   ShareId share;
   std::optional<Error> error;  // the share's manifest cannot be read
   Root root;
-  /// For a fetch that goes on: the lengths of the chunks of every page that is in the catalog.
+  /// For a fetch that goes on, and for a part, of every page that is in the catalog.
   struct PageLengths {
     std::uint32_t page = 0;
-    std::vector<std::uint32_t> lengths;
+    std::vector<std::uint32_t> lengths;  // of its chunks
+    PageSelection selection;             // of a part
   };
   std::vector<PageLengths> pages;
   bool missing = false;              // the share does not stand at the copy's path
@@ -321,9 +403,10 @@ struct CopyMoved {
   std::vector<Buffer> file_stats;
 };
 
-using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                               DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
-                               CopySynced, ChunkVerified, ChunkCopied, TreeScanned, ChunksFound,
-                               CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+using JobResult =
+    std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                 DestinationCompared, PageSelected, FetchFinished, FetchRenamed, FetchDiscarded,
+                 CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkCopied, TreeScanned,
+                 ChunksFound, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

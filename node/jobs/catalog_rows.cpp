@@ -36,7 +36,7 @@ Result<void> put(Catalog& catalog, const PutPage& w) {
 
 Result<void> put(Catalog& catalog, const PutCopy& w) {
   return catalog.put_copy({w.copy, w.share, to_row(w.state), w.detached, w.replace, w.safe_links,
-                           w.directory, w.name, w.path, w.device, w.inode});
+                           w.directory, w.name, w.path, w.device, w.inode, w.part});
 }
 
 Result<void> put(Catalog& catalog, const SetCopyState& w) {
@@ -89,7 +89,7 @@ Result<void> load_copies(Catalog& catalog, const std::string& boot, SavedState& 
     copy.copy = {record.id,        record.share,   static_cast<CopyState>(record.state),
                  record.directory, record.name,    record.path,
                  record.detached,  record.replace, record.safe_links,
-                 record.dev,       record.inode};
+                 record.dev,       record.inode,   record.part};
     copy.swarm = share->swarm;
     copy.key = share->key;
     KITH_TRY(const auto rows, catalog.have(record.id));

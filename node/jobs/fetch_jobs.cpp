@@ -63,13 +63,13 @@ JobResult Jobs::perform(OpenRootJob& job) {
   }
   out.outcome = StoreOutcome::kStored;
   // In this order: a share whose root is not in the catalog yet is not forgotten.
-  manifests_.put_root(out.share, out.ciphertext);
-  manifests_.put_share(out.share, job.root_key, out.root);
+  manifests_.put_fresh(out.share, 0, out.ciphertext, job.stream);
+  manifests_.put_share(out.share, job.root_key, out.root, job.stream);
   return out;
 }
 
 // From its ciphertext, in out.ciphertext.
-Result<void> Jobs::open_page(PageOpened& out) {
+Result<void> Jobs::open_page(PageOpened& out, CopyId stream) {
   const std::uint32_t number = out.index - 1;
   KITH_TRY(const SharePtr share, manifests_.share(out.share));
   const PageRef& ref = share->root.pages.at(number);
@@ -85,7 +85,7 @@ Result<void> Jobs::open_page(PageOpened& out) {
     out.lengths.push_back(row.length);
     out.chunks.push_back(row.id);
   }
-  manifests_.put_page(out.share, number, out.ciphertext);
+  manifests_.put_fresh(out.share, out.index, out.ciphertext, stream);
   return {};
 }
 
@@ -97,7 +97,7 @@ JobResult Jobs::perform(OpenPageJob& job) {
   const auto open = [&]() -> Result<void> {
     KITH_CHECK(open_records(job.key, job.store));
     out.ciphertext = job.store.sealed.to_buffer();
-    return open_page(out);
+    return open_page(out, job.stream);
   };
   if (const auto done = open(); !done) {
     out.outcome = outcome_of(done.error());
@@ -117,7 +117,7 @@ JobResult Jobs::perform(const ReusePageJob& job) {
     KITH_TRY(const SharePtr from, manifests_.share(job.from));
     KITH_TRY(out.ciphertext,
              manifests_.ciphertext(*from, from->shape.index_of_page(job.from_page)));
-    return open_page(out);
+    return open_page(out, {});
   };
   // What is wrong with it there is no matter here: then it is fetched.
   out.outcome = open() ? StoreOutcome::kStored : StoreOutcome::kFailed;
@@ -134,6 +134,18 @@ Result<void> Jobs::write_chunk(CopyId copy, const Place& place, const SlabChain&
   return {};
 }
 
+// A stream may have only the first of several pages that describe the chunk.
+Result<void> Jobs::hand_over(const ShareInfo& share, StoreChunkJob& job, ChunkWritten& out) {
+  KITH_TRY(const ChunkRow row, manifests_.row(share, out.index - share.shape.index_of_chunk(0)));
+  KITH_CHECK(open_records(job.key, job.store));
+  if (chunk_id(job.store.sealed) != row.id) {
+    return peer_error(Errc::kVerification, "a chunk does not have its hash");
+  }
+  chunk_cipher(row.key, 0, job.store.sealed);
+  out.data = std::make_shared<const SlabChain>(std::move(job.store.sealed));
+  return {};
+}
+
 JobResult Jobs::perform(StoreChunkJob& job) {
   ChunkWritten out;
   out.copy = job.copy;
@@ -143,6 +155,7 @@ JobResult Jobs::perform(StoreChunkJob& job) {
   out.bytes = static_cast<std::uint32_t>(job.store.sealed.size());
   const auto store = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(out.share));
+    if (job.hand_over) return hand_over(*share, job, out);
     KITH_TRY(const Place place, place_of(*share, out.index));
     KITH_CHECK(open_records(job.key, job.store));
     if (chunk_id(job.store.sealed) != place.row.id) {
@@ -175,7 +188,7 @@ Result<void> Jobs::check_home(const Root& root) {
                      home_, "make room there");
 }
 
-JobResult Jobs::perform(const PrepareFetchJob& job) {
+JobResult Jobs::perform(PrepareFetchJob& job) {
   FetchPrepared out;
   out.copy = job.copy;
   // A fetch that was paused in this process still has its staging open, and locked.
@@ -192,7 +205,11 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     const bool begins = job.device == 0 && job.inode == 0;
     if (begins) KITH_CHECK(check_home(share->root));
-    storage::ExportTarget target{job.directory, job.name, job.replace, job.safe_links,
+    storage::ExportTarget target{job.directory,
+                                 job.name,
+                                 job.replace,
+                                 job.safe_links,
+                                 storage::PathGlobs(std::move(job.part)),
                                  !job.compared};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),
@@ -215,19 +232,22 @@ JobResult Jobs::perform(const PrepareFetchJob& job) {
   return out;
 }
 
-JobResult Jobs::perform(const CompareDestinationJob& job, UnixMillis wall) {
+JobResult Jobs::perform(CompareDestinationJob& job, UnixMillis wall) {
   DestinationCompared out;
   out.copy = job.copy;
   const auto compare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     auto files = storage::CopyFiles::open(io_, job.path, share->root.single_file);
     if (!files) return {};  // something of another kind: not equal
+    storage::Comparison how{job.safe_links, storage::PathGlobs(std::move(job.part)), {}};
+    if (job.held != CopyId{}) {
+      how.recorded = [&](std::uint32_t page) { return manifests_.file_stats(job.held, page); };
+    }
     KITH_TRY(const auto difference,
-             storage::differs_from_share(**files, slabs_, share->root, page_source(share),
-                                         job.safe_links));
+             storage::differs_from_share(**files, slabs_, share->root, page_source(share), how));
     out.equal = !difference;
     if (!out.equal) return {};
-    KITH_TRY(out.file_stats, record_files(**files, *share, wall));
+    KITH_TRY(out.file_stats, record_files(**files, *share, wall, how.part));
     copies_.published(job.copy, job.path);
     return {};
   };
@@ -282,6 +302,7 @@ JobResult Jobs::perform(const RenameFetchJob& job, UnixMillis wall) {
 JobResult Jobs::perform(const DiscardFetchJob& job) {
   const auto exporter = job.staging ? copies_.exporter(job.copy) : nullptr;
   copies_.forget(job.copy);
+  manifests_.forget_stream(job.share, job.copy);
   // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
   if (exporter) {
     auto discarded = exporter->discard();

@@ -35,10 +35,12 @@ class Jobs {
   [[nodiscard]] JobResult perform(OpenRootJob& job);
   [[nodiscard]] JobResult perform(OpenPageJob& job);
   [[nodiscard]] JobResult perform(const ReusePageJob& job);
-  [[nodiscard]] Result<void> open_page(PageOpened& out);
+  [[nodiscard]] Result<void> open_page(PageOpened& out, CopyId stream);
   [[nodiscard]] JobResult perform(StoreChunkJob& job);
-  [[nodiscard]] JobResult perform(const PrepareFetchJob& job);
-  [[nodiscard]] JobResult perform(const CompareDestinationJob& job, UnixMillis wall);
+  [[nodiscard]] Result<void> hand_over(const ShareInfo& share, StoreChunkJob& job,
+                                       ChunkWritten& out);
+  [[nodiscard]] JobResult perform(PrepareFetchJob& job);
+  [[nodiscard]] JobResult perform(CompareDestinationJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const FinishFetchJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const RenameFetchJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
@@ -47,17 +49,23 @@ class Jobs {
   [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult perform(const VerifyChunkJob& job);
+  [[nodiscard]] JobResult perform(VerifyChunkJob& job);
   [[nodiscard]] JobResult perform(const CloseFilesJob& job);
-  [[nodiscard]] JobResult perform(const LookPageJob& job);
+  [[nodiscard]] JobResult perform(LookPageJob& job);
   [[nodiscard]] JobResult perform(const LocateChunkJob& job);
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const FindChunksJob& job);
   [[nodiscard]] JobResult perform(ScanTreeJob& job);
   [[nodiscard]] Result<storage::ReadChunk> read_source(const CopyChunkJob& job,
                                                        const ChunkRow& wanted);
-  [[nodiscard]] JobResult perform(const OpenCopyJob& job);
-  [[nodiscard]] JobResult perform(const MoveCopyJob& job, UnixMillis wall);
+  [[nodiscard]] JobResult perform(OpenCopyJob& job);
+  [[nodiscard]] JobResult perform(MoveCopyJob& job, UnixMillis wall);
+  // read_jobs.cpp
+  [[nodiscard]] JobResult perform(FindBytesJob& job);
+  [[nodiscard]] JobResult perform(const ReadChunkJob& job);
+  [[nodiscard]] Result<void> find_bytes(FindBytesJob& job, BytesFound& out);
+  // part_jobs.cpp
+  [[nodiscard]] JobResult perform(SelectPageJob& job);
 
   using SharePtr = std::shared_ptr<const ShareInfo>;
   /// Where a content chunk is described: its row, and every page with entries in it.
@@ -70,6 +78,9 @@ class Jobs {
     };
     std::vector<Part> parts;
   };
+  /// Nothing, and `missing` set: it is not here.
+  [[nodiscard]] Result<PagePtr> page_if_here(const ShareInfo& share, std::uint32_t number,
+                                             std::optional<std::uint32_t>& missing);
   [[nodiscard]] Result<Place> place_of(const ShareInfo& share, ChunkIndex index);
   [[nodiscard]] static std::string path_in(const Place& place);
   [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(CopyId copy, const Place& place);
@@ -78,14 +89,22 @@ class Jobs {
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
   /// Something that may be the share stands there; nothing is read.
   [[nodiscard]] Result<void> look_at(CopyId copy, const ShareInfo& share);
-  /// Which file is to blame for a withdrawn chunk.
-  [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index);
+  /// Which file is to blame for a withdrawn chunk; empty: the part takes nothing of it.
+  [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index,
+                                       const storage::PathGlobs& part);
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
   [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
                                                   const Place& place);
+  [[nodiscard]] static PageSelection selection_of(const DecodedPage& page,
+                                                  const storage::PathGlobs& part);
+  /// Bytes of what the part takes of a chunk; an error if it is not as recorded.
+  [[nodiscard]] Result<std::uint32_t> check_part(CopyId copy, const ShareInfo& share,
+                                                 const Place& place,
+                                                 const storage::PathGlobs& part);
   [[nodiscard]] Result<std::vector<std::uint32_t>> suspicious_rows(CopyId copy,
                                                                    const ShareInfo& share,
-                                                                   std::uint32_t page);
+                                                                   std::uint32_t page,
+                                                                   const storage::PathGlobs& part);
   [[nodiscard]] bool looks_as_recorded(storage::CopyFiles& files, const Entry& entry,
                                        const storage::FileStat* recorded);
   [[nodiscard]] Result<void> confirm_chunk(CopyId copy, const Place& place);
@@ -94,9 +113,11 @@ class Jobs {
   [[nodiscard]] Result<SlabChain> read_content(const SealSectionJob& job, const ShareInfo& share,
                                                UnixMillis wall, std::uint32_t& size,
                                                std::string& path);
-  /// The state of every file of a copy as it is now, one blob per page.
+  /// The state of every file of a copy as it is now, one blob per page; what the part does not take
+  /// has a state that no file can have.
   [[nodiscard]] Result<std::vector<Buffer>> record_files(storage::CopyFiles& files,
-                                                         const ShareInfo& share, UnixMillis wall);
+                                                         const ShareInfo& share, UnixMillis wall,
+                                                         const storage::PathGlobs& part);
   [[nodiscard]] storage::PageSource page_source(const SharePtr& share);
 
   storage::FileIo& io_;

@@ -33,21 +33,21 @@ void Manifests::Recent<Key, Value>::erase_if(Match&& match) {
   items_.remove_if([&](const auto& item) { return match(item.first); });
 }
 
-void Manifests::put_share(const ShareId& id, const ChunkKey& key, Root root) {
+void Manifests::put_share(const ShareId& id, const ChunkKey& key, Root root, CopyId stream) {
   ShareShape shape(root);
-  const std::lock_guard lock(mutex_);
-  shares_[id] =
+  auto info =
       std::make_shared<const ShareInfo>(ShareInfo{id, key, std::move(root), std::move(shape)});
+  const std::lock_guard lock(mutex_);
+  // Known for good stays so.
+  const auto before = shares_.find(id);
+  if (before != shares_.end() && before->second.stream == CopyId{}) stream = {};
+  shares_[id] = {std::move(info), stream};
 }
 
-void Manifests::put_root(const ShareId& share, Buffer ciphertext) {
+void Manifests::put_fresh(const ShareId& share, ChunkIndex index, Buffer ciphertext,
+                          CopyId stream) {
   const std::lock_guard lock(mutex_);
-  fresh_[{share, 0}] = std::move(ciphertext);
-}
-
-void Manifests::put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext) {
-  const std::lock_guard lock(mutex_);
-  fresh_[{share, page + 1}] = std::move(ciphertext);
+  fresh_[{share, index}] = {std::move(ciphertext), stream};
 }
 
 void Manifests::saved(const CatalogBody& write) {
@@ -77,6 +77,15 @@ void Manifests::forget(const ShareId& share) {
   pages_.erase_if([&](const auto& key) { return key.first == share; });
 }
 
+void Manifests::forget_stream(const ShareId& share, CopyId stream) {
+  const std::lock_guard lock(mutex_);
+  const auto known = shares_.find(share);
+  if (known != shares_.end() && known->second.stream == stream) shares_.erase(known);
+  std::erase_if(fresh_, [&](const auto& item) {
+    return item.first.first == share && item.second.stream == stream;
+  });
+}
+
 void Manifests::forget_file_stats(CopyId copy) {
   const std::lock_guard lock(mutex_);
   stats_.erase_if([&](const auto& key) { return key.first == copy; });
@@ -99,7 +108,7 @@ void Manifests::mark_sound(CopyId copy, ChunkIndex index) {
 Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {
   {
     const std::lock_guard lock(mutex_);
-    if (const auto it = shares_.find(id); it != shares_.end()) return it->second;
+    if (const auto it = shares_.find(id); it != shares_.end()) return it->second.info;
   }
   std::optional<Buffer> ciphertext;
   std::optional<ChunkKey> key;
@@ -113,14 +122,14 @@ Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {
   KITH_TRY(Root root, Root::decode(plaintext));
   put_share(id, *key, std::move(root));
   const std::lock_guard lock(mutex_);
-  return shares_.at(id);
+  return shares_.at(id).info;
 }
 
 Result<Buffer> Manifests::ciphertext(const ShareInfo& share, ChunkIndex index) {
   {
     const std::lock_guard lock(mutex_);
     const auto it = fresh_.find({share.id, index});
-    if (it != fresh_.end()) return it->second;
+    if (it != fresh_.end()) return it->second.ciphertext;
   }
   const std::lock_guard lock(source_mutex_);
   KITH_TRY(std::optional<Buffer> out,

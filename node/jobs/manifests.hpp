@@ -47,16 +47,17 @@ class Manifests {
   };
   explicit Manifests(Source source) : source_(std::move(source)) {}
 
-  /// A share whose root was just opened: known from now on.
-  void put_share(const ShareId& id, const ChunkKey& key, Root root);
-  /// A root or a page that was just received: at hand until the catalog has it, for it may be asked
-  /// of us before.
-  void put_root(const ShareId& share, Buffer ciphertext);
-  void put_page(const ShareId& share, std::uint32_t page, Buffer ciphertext);
+  /// A share whose root was just opened: known from now on. `stream`: see put_fresh().
+  void put_share(const ShareId& id, const ChunkKey& key, Root root, CopyId stream = {});
+  /// The root (index 0) or a page that was just received: at hand until the catalog has it, for it
+  /// may be asked of us before. With `stream` it will not be saved, and is at hand until that ends.
+  void put_fresh(const ShareId& share, ChunkIndex index, Buffer ciphertext, CopyId stream);
   /// The catalog has executed this.
   void saved(const CatalogBody& write);
   /// Of a share that is gone.
   void forget(const ShareId& share);
+  /// What only this stream has made known.
+  void forget_stream(const ShareId& share, CopyId stream);
 
   /// kNotFound if the catalog does not know it either; kVerification if its bytes were damaged
   /// there.
@@ -104,9 +105,16 @@ class Manifests {
   Source source_;
   std::mutex source_mutex_;
   std::mutex mutex_;
-  std::map<ShareId, std::shared_ptr<const ShareInfo>> shares_;
-  std::map<std::pair<ShareId, ChunkIndex>, Buffer>
-      fresh_;  // root and pages, not in the catalog yet
+  struct Known {
+    std::shared_ptr<const ShareInfo> info;
+    CopyId stream{};
+  };
+  std::map<ShareId, Known> shares_;
+  struct Fresh {
+    Buffer ciphertext;
+    CopyId stream{};
+  };
+  std::map<std::pair<ShareId, ChunkIndex>, Fresh> fresh_;  // not in the catalog, or not yet
   Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
   Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
   std::map<CopyId, std::vector<bool>> sound_;  // by chunk index

@@ -105,7 +105,7 @@ Result<void> Jobs::confirm_chunk(CopyId copy, const Place& place) {
   return {};
 }
 
-JobResult Jobs::perform(const VerifyChunkJob& job) {
+JobResult Jobs::perform(VerifyChunkJob& job) {
   ChunkVerified out;
   out.verify = job.verify;
   out.copy = job.copy;
@@ -123,6 +123,11 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
     }
     KITH_TRY(const Place place, place_of(*share, job.index));
     out.path = path_in(place);
+    if (!job.part.empty()) {
+      const storage::PathGlobs part(std::move(job.part));
+      KITH_TRY(out.bytes, check_part(job.copy, *share, place, part));
+      return {};
+    }
     KITH_TRY(out.bytes, check_chunk(job.copy, *share, place));
     return confirm_chunk(job.copy, place);
   };
@@ -137,7 +142,8 @@ JobResult Jobs::perform(const VerifyChunkJob& job) {
 
 // Rows of files that do not look as they were recorded; in order, perhaps more than once.
 Result<std::vector<std::uint32_t>> Jobs::suspicious_rows(CopyId copy, const ShareInfo& share,
-                                                         std::uint32_t number) {
+                                                         std::uint32_t number,
+                                                         const storage::PathGlobs& part) {
   KITH_TRY(const PagePtr page, manifests_.page(share, number));
   KITH_TRY(const auto stats, manifests_.file_stats(copy, number));
   const auto files = copies_.files(copy, share.root.single_file);
@@ -145,7 +151,7 @@ Result<std::vector<std::uint32_t>> Jobs::suspicious_rows(CopyId copy, const Shar
   const std::vector<std::uint32_t> positions = storage::stat_positions(page->page);
   for (std::uint32_t i = 0; i < page->page.entries.size(); ++i) {
     const Entry& entry = page->page.entries[i];
-    if (entry.kind != EntryKind::kFile) continue;
+    if (entry.kind != EntryKind::kFile || !part.takes(entry.path, false)) continue;
     const bool is_recorded = stats && positions[i] < stats->files.size();
     const storage::FileStat* recorded = is_recorded ? &stats->files[positions[i]] : nullptr;
     if (files && looks_as_recorded(**files, entry, recorded)) continue;
@@ -168,11 +174,12 @@ bool Jobs::looks_as_recorded(storage::CopyFiles& files, const Entry& entry,
   return recorded == nullptr || info->mtime_ns == recorded->mtime_ns;
 }
 
-JobResult Jobs::perform(const LookPageJob& job) {
+JobResult Jobs::perform(LookPageJob& job) {
   PageLooked out{job.copy, job.share, job.page, {}};
   const auto share = manifests_.share(job.share);
   if (!share) return out;
-  const auto rows = suspicious_rows(job.copy, **share, job.page);
+  const storage::PathGlobs part(std::move(job.part));
+  const auto rows = suspicious_rows(job.copy, **share, job.page, part);
   if (!rows) return out;
   for (const std::uint32_t row : *rows) {
     const std::uint32_t chunk = (*share)->shape.first_chunk(job.page) + row;
@@ -262,7 +269,7 @@ JobResult Jobs::perform(const FindChunksJob& job) {
     for (const ChunkRow& row : page->page.rows) {
       KITH_TRY(const auto places, manifests_.find_chunk(row.id));
       for (const storage::ChunkPlace& place : places) {
-        if (place.share != job.share) out.found.push_back({index, place.share, place.chunk});
+        out.found.push_back({index, place.share, place.chunk});
       }
       ++index;
     }
@@ -282,34 +289,42 @@ Result<void> Jobs::look_at(CopyId copy, const ShareInfo& share) {
   return local_error(Errc::kChanged, "something else stands there");
 }
 
-std::string Jobs::changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index) {
+std::string Jobs::changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index,
+                             const storage::PathGlobs& part) {
   if (!share.shape.is_content(index)) return "the manifest";
   const auto place = place_of(share, index);
   if (!place) return "the manifest";
-  const auto parts = stretches(copy, *place);
+  auto parts = stretches(copy, *place);
+  if (parts) {
+    std::erase_if(*parts, [&](const storage::Stretch& s) { return !part.takes(s.path, false); });
+    if (parts->empty()) return {};
+  }
   const auto files = copies_.files(copy, share.root.single_file);
   return parts && files ? storage::changed_file(**files, *parts) : path_in(*place);
 }
 
-JobResult Jobs::perform(const OpenCopyJob& job) {
+JobResult Jobs::perform(OpenCopyJob& job) {
   CopyOpened out;
   out.copy = job.copy;
   out.share = job.share;
   const auto open = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     out.root = share->root;
+    const storage::PathGlobs part(std::move(job.part));
     if (!job.fetching) {
       out.missing = !look_at(job.copy, *share);
       for (const ChunkIndex index : job.withdrawn) {
-        if (index < share->shape.total())
-          out.changed.push_back(changed_in(job.copy, *share, index));
+        if (index >= share->shape.total()) continue;
+        std::string path = changed_in(job.copy, *share, index, part);
+        if (!path.empty()) out.changed.push_back(std::move(path));
       }
-      return {};
+      if (part.empty()) return {};
     }
     for (std::uint32_t number = 0; number < share->shape.pages(); ++number) {
       const auto page = manifests_.page(*share, number);
       if (!page) continue;  // not here yet, or damaged: fetched again
-      CopyOpened::PageLengths lengths{number, {}};
+      CopyOpened::PageLengths lengths{number, {}, {}};
+      if (!part.empty()) lengths.selection = selection_of(**page, part);
       for (const ChunkRow& row : (*page)->page.rows) lengths.lengths.push_back(row.length);
       out.pages.push_back(std::move(lengths));
     }
@@ -320,13 +335,17 @@ JobResult Jobs::perform(const OpenCopyJob& job) {
 }
 
 Result<std::vector<Buffer>> Jobs::record_files(storage::CopyFiles& files, const ShareInfo& share,
-                                               UnixMillis wall) {
+                                               UnixMillis wall, const storage::PathGlobs& part) {
   std::vector<Buffer> out;
   for (std::uint32_t number = 0; number < share.shape.pages(); ++number) {
     KITH_TRY(const PagePtr page, manifests_.page(share, number));
     storage::PageStats stats{wall, {}};
     for (const Entry& entry : page->page.entries) {
       if (entry.kind != EntryKind::kFile) continue;
+      if (!part.takes(entry.path, false)) {
+        stats.files.emplace_back();
+        continue;
+      }
       const storage::SplitPath place = files.place(entry.path);
       KITH_TRY(const auto dir, files.dir(place.parent));
       KITH_TRY(const storage::FileInfo info, io_.stat_at(*dir, place.name));
@@ -337,15 +356,18 @@ Result<std::vector<Buffer>> Jobs::record_files(storage::CopyFiles& files, const 
   return out;
 }
 
-JobResult Jobs::perform(const MoveCopyJob& job, UnixMillis wall) {
+JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
   CopyMoved out;
   out.copy = job.copy;
   out.path = job.path;
   const auto move = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     KITH_TRY(const auto files, storage::CopyFiles::open(io_, job.path, share->root.single_file));
+    const storage::Comparison how{
+        true, storage::PathGlobs(std::move(job.part)),
+        [&](std::uint32_t page) { return manifests_.file_stats(job.copy, page); }};
     KITH_TRY(const auto difference,
-             storage::differs_from_share(*files, slabs_, share->root, page_source(share), true));
+             storage::differs_from_share(*files, slabs_, share->root, page_source(share), how));
     if (difference) {
       const bool top = difference->path.empty() || share->root.single_file;
       return local_error(Errc::kVerification,
@@ -354,7 +376,7 @@ JobResult Jobs::perform(const MoveCopyJob& job, UnixMillis wall) {
                          "'mv' and 'cp -a' keep modes and times; 'kith share' publishes it as "
                          "what it is now");
     }
-    KITH_TRY(out.file_stats, record_files(*files, *share, wall));
+    KITH_TRY(out.file_stats, record_files(*files, *share, wall, how.part));
     copies_.published(job.copy, job.path);
     manifests_.forget_file_stats(job.copy);
     return {};

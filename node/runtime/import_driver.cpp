@@ -17,16 +17,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kProgressGap = 250ms;
 
-/// Is something in `path` left out that leads to `inner`, which lies in it?
-bool leaves_out(const storage::Exclude& exclude, const std::filesystem::path& inner) {
-  std::filesystem::path at;
-  for (const auto& part : inner) {
-    at /= part;
-    if (exclude.matches(at.string(), storage::NodeKind::kDirectory)) return true;
-  }
-  return false;
-}
-
 /// The home holds the keys of the device. It is not shared by itself, nor in part, nor with what
 /// lies around it.
 Result<void> check_not_home(const ShareRequest& share, const std::string& home) {
@@ -45,7 +35,8 @@ Result<void> check_not_home(const ShareRequest& share, const std::string& home) 
   }
   if (!begins_with(kept, top)) return {};
   const auto inner = kept.lexically_relative(top);
-  if (leaves_out(storage::Exclude(share.exclude), inner)) return {};
+  const storage::PathGlobs exclude(share.exclude);
+  if (!exclude.empty() && exclude.takes(inner.string(), true)) return {};
   return local_error(Errc::kRefused, "the home of this device lies in it, which holds its keys",
                      share.path, "leave it out: --exclude '/" + inner.string() + "/'");
 }
@@ -231,7 +222,8 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
   if (earlier) scan.set_earlier(earlier->tree);
   const auto results = std::make_shared<Results>();
   ProgressReport report(request, links_.update, [&](const std::function<bool()>& stopped) {
-    return storage::content_bytes(links_.io, share.path, storage::Exclude(share.exclude), stopped);
+    return storage::content_bytes(links_.io, share.path, storage::PathGlobs(share.exclude),
+                                  stopped);
   });
   std::uint64_t out = 0;
   const auto collect = [&](bool wait) -> Result<void> {

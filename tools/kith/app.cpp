@@ -157,6 +157,7 @@ int run(int argc, char** argv) {
   add_swarm_commands(commands);
   add_share_commands(commands);
   add_fetch_commands(commands);
+  add_cat_command(commands);
   add_limit_command(commands);
   add_config_command(commands);
   try {

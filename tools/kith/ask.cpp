@@ -39,8 +39,10 @@ Result<Attempt> attempt(Context& context, const Question& question, const NodeAc
   Attempt out;
   const std::string arguments =
       question.arguments.dump(-1, ' ', false, Json::error_handler_t::replace);
-  KITH_TRY(out.end, call(access.connection, question.command, arguments, context.signals.fd(),
-                         [&](std::string_view line) { on_line(context.out, out, line); }));
+  KITH_TRY(out.end,
+           call(
+               access.connection, question.command, arguments, context.signals.fd(),
+               [&](std::string_view line) { on_line(context.out, out, line); }, question.on_data));
   return out;
 }
 

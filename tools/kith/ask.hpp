@@ -6,6 +6,7 @@
 #include <string>
 
 #include "node/api/json.hpp"
+#include "tools/kith/client.hpp"
 #include "tools/kith/context.hpp"
 #include "tools/kith/node_access.hpp"
 
@@ -20,6 +21,8 @@ struct Question {
   /// If the node that was asked belonged to another command and ended with it, ask again: only for
   /// commands that may be carried out twice.
   bool repeatable = true;
+  /// Gets the bytes that come with the answer.
+  OnData on_data = {};
   /// What to do after a signal ended it.
   const char* hint_if_interrupted = "";
 };

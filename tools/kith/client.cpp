@@ -1,11 +1,13 @@
 #include "tools/kith/client.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cerrno>
+#include <charconv>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -34,31 +36,56 @@ void send_request(int fd, std::string_view command, const std::string& arguments
   }
 }
 
-/// Cuts a stream of bytes into lines.
+/// Bytes that follow behind a line; 0 behind most.
+std::size_t data_behind(std::string_view line) {
+  constexpr std::string_view kData = R"({"v":1,"event":"data","length":)";
+  std::size_t out = 0;
+  if (line.starts_with(kData)) {
+    (void)std::from_chars(line.data() + kData.size(), line.data() + line.size(), out);
+  }
+  return out;
+}
+
+/// Cuts a stream of bytes into lines, and the data behind some of them.
 class Lines {
  public:
-  explicit Lines(const OnLine& on_line) : on_line_(on_line) {}
+  Lines(const OnLine& on_line, const OnData& on_data) : on_line_(on_line), on_data_(on_data) {}
   void add(std::string_view bytes) {
-    std::size_t searched = pending_.size();
-    pending_ += bytes;
-    std::size_t begin = 0;
-    for (;;) {
-      const std::size_t end = pending_.find('\n', searched);
-      if (end == std::string::npos) break;
-      on_line_(std::string_view(pending_).substr(begin, end + 1 - begin));
-      begin = searched = end + 1;
+    while (!bytes.empty()) {
+      if (data_ > 0) {
+        take_data(bytes);
+      } else {
+        take_line(bytes);
+      }
     }
-    pending_.erase(0, begin);
   }
 
  private:
+  void take_data(std::string_view& bytes) {
+    const std::string_view data = bytes.substr(0, data_);
+    data_ -= data.size();
+    bytes.remove_prefix(data.size());
+    if (on_data_) on_data_(data);
+  }
+  void take_line(std::string_view& bytes) {
+    const std::size_t end = std::min(bytes.find('\n'), bytes.size() - 1);
+    pending_ += bytes.substr(0, end + 1);
+    bytes.remove_prefix(end + 1);
+    if (pending_.back() != '\n') return;
+    data_ = data_behind(pending_);
+    if (data_ == 0) on_line_(pending_);
+    pending_.clear();
+  }
+
   const OnLine& on_line_;
+  const OnData& on_data_;
   std::string pending_;
+  std::size_t data_ = 0;  // bytes of it that are still to come
 };
 
 class Answer {
  public:
-  explicit Answer(const OnLine& on_line) : lines_(on_line) {
+  Answer(const OnLine& on_line, const OnData& on_data) : lines_(on_line, on_data) {
     parser_.eager(true);
     parser_.body_limit(boost::none);
     parser_.on_chunk_body(on_chunk_);
@@ -103,9 +130,10 @@ class Answer {
 }  // namespace
 
 Result<CallEnd> call(const node::UniqueFd& connection, std::string_view command,
-                     const std::string& arguments, int signal_fd, const OnLine& on_line) {
+                     const std::string& arguments, int signal_fd, const OnLine& on_line,
+                     const OnData& on_data) {
   send_request(connection.get(), command, arguments);
-  Answer answer(on_line);
+  Answer answer(on_line, on_data);
   std::array<char, kReadSize> bytes;
   while (!answer.done()) {
     std::array<pollfd, 2> wait{pollfd{connection.get(), POLLIN, 0}, pollfd{signal_fd, POLLIN, 0}};

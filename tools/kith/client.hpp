@@ -18,6 +18,8 @@ enum class CallEnd {
 
 /// Gets each line of the answer, with its newline.
 using OnLine = std::function<void(std::string_view line)>;
+/// Gets the bytes that a `data` line tells of, in portions.
+using OnData = std::function<void(std::string_view bytes)>;
 
 /// Sends a command over `connection` and hands out the lines of the answer as they come. Returns
 /// when the answer is complete, or lost, or when there is something to read on `signal_fd`; closing
@@ -25,6 +27,6 @@ using OnLine = std::function<void(std::string_view line)>;
 /// (kUnsupported), or has no room for another client (kConflict).
 [[nodiscard]] Result<CallEnd> call(const node::UniqueFd& connection, std::string_view command,
                                    const std::string& arguments, int signal_fd,
-                                   const OnLine& on_line);
+                                   const OnLine& on_line, const OnData& on_data = {});
 
 }  // namespace kith::cli

@@ -28,6 +28,7 @@ void add_node_commands(const Commands& commands);   // start, stop, status, doct
 void add_swarm_commands(const Commands& commands);  // swarm …, join
 void add_share_commands(const Commands& commands);  // share, unshare, moved, verify
 void add_fetch_commands(const Commands& commands);  // fetch, cancel, list, show
+void add_cat_command(const Commands& commands);     // cat
 void add_limit_command(const Commands& commands);   // limit
 void add_config_command(const Commands& commands);  // config
 

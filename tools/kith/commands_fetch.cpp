@@ -16,6 +16,7 @@ struct FetchOptions {
   std::string directory = ".";
   std::string name;
   std::string reuse;
+  std::vector<std::string> part;
   bool replace = false;
   bool safe_links = false;
   bool wait = false;
@@ -37,6 +38,7 @@ Result<Json> fetch_arguments(const FetchOptions& options) {
     }
     out["reuse"] = reuse;
   }
+  if (!options.part.empty()) out["part"] = options.part;
   if (options.replace) out["replace"] = true;
   if (options.safe_links) out["safe_links"] = true;
   if (options.wait) out["wait"] = true;
@@ -63,6 +65,9 @@ void add_fetch(const Commands& commands) {
       ->option_text("DIR");
   command->add_option("--as", options->name, "Its name there, if not that of the share")
       ->option_text("NAME");
+  command->add_option("--path", options->part, "Only what fits; may be repeated")
+      ->option_text("GLOB")
+      ->allow_extra_args(false);
   command->add_option("--reuse", options->reuse, "Take what is the same from this file or tree")
       ->option_text("PATH");
   command->add_flag("--replace", options->replace, "Replace what is there");

@@ -1,6 +1,6 @@
 # bash completion for kith. Ids and swarms are asked of the running node; none is started for that.
 
-_kith_commands='start stop status doctor peers node swarm join share unshare moved verify fetch cancel
+_kith_commands='start stop status doctor peers node swarm join share unshare moved verify fetch cat cancel
   list show limit config'
 _kith_swarm_commands='create list members invite leave'
 _kith_common='--home --json --quiet --verbose --no-color --version --help'
@@ -11,7 +11,8 @@ _kith_options() {
     node | start) echo --listen --advertise --bootstrap --limit ;;
     join) echo --name --timeout ;;
     share) echo --swarm --name --exclude --skip-bad --chunking --private --detach --limit ;;
-    fetch) echo --output --as --reuse --replace --safe-links --wait --detach --limit ;;
+    cat) echo --offset --length --limit ;;
+    fetch) echo --output --as --path --reuse --replace --safe-links --wait --detach --limit ;;
     limit) echo --up --down --swarm --peer --lan-exempt ;;
     'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
     'swarm members') echo --swarm ;;
@@ -51,7 +52,7 @@ _kith_takes_value() {
   case $1 in
     --home | -o | --output | --swarm | --chunking | --role | --listen | --advertise) ;;
     --bootstrap | --limit | --exclude | --name | --as | --uses | --expires | --timeout | --reuse) ;;
-    --peer | --lan-exempt) ;;
+    --peer | --lan-exempt | --path | --offset | --length) ;;
     *) return 1 ;;
   esac
 }

@@ -71,9 +71,17 @@ void Output::line(std::string_view text) {
 
 void Output::json_line(std::string_view line) {
   if (!options_.json) return;
+  if (content_) return put(stderr, line);
   write(line);
   flush_stdout();
 }
+
+bool Output::content(std::string_view bytes) {
+  write(bytes);
+  return write_error_ == 0;
+}
+
+bool Output::reader_is_gone() const { return write_error_ == EPIPE; }
 
 void Output::note(std::string_view text) {
   if (!options_.quiet) say(text);

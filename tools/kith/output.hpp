@@ -36,6 +36,12 @@ class Output {
   void line(std::string_view text);
   /// A line of JSON, with its newline, as it came. Nothing without --json.
   void json_line(std::string_view line);
+  /// stdout gets content from now on: lines of JSON go to stderr.
+  void keep_stdout_for_content() { content_ = true; }
+  /// Content, as it is, on stdout. False: it could not be written, flush() says why.
+  [[nodiscard]] bool content(std::string_view bytes);
+  /// Whoever read stdout went away.
+  [[nodiscard]] bool reader_is_gone() const;
   /// A remark for people, on stderr; not with -q.
   void note(std::string_view text);
   /// A remark for people who want to know more: with -v only.
@@ -59,6 +65,7 @@ class Output {
   void say(std::string_view text);
   OutputOptions options_;
   bool bar_shown_ = false;
+  bool content_ = false;
   int write_error_ = 0;  // errno of the first failure on stdout
   std::string last_phase_;
 };

@@ -34,11 +34,29 @@ std::string totals_text(const Json& totals) {
   return out;
 }
 
+/// What a fetch took: all of the share, or a part of its files.
+std::string taken_text(const Json& done) {
+  const Json& totals = object(done, "totals");
+  const std::uint64_t taken = number(done, "files_taken");
+  if (taken == number(totals, "files")) return totals_text(totals);
+  return format_bytes(number(done, "bytes_taken")) + " in " + std::to_string(taken) + " of " +
+         counted(number(totals, "files"), "file", "files");
+}
+
 std::string part_text(const Json& share) {
-  const std::uint64_t total = number(object(share, "totals"), "bytes");
+  const std::uint64_t total = number(share, "bytes_taken");
   const std::uint64_t have = number(share, "bytes_have");
   if (total == 0 || have >= total) return format_bytes(total);
   return format_bytes(have) + " of " + format_bytes(total);
+}
+
+/// The globs of a copy of a part; empty for a whole one.
+std::string globs_text(const Json& share) {
+  std::string out;
+  for (const Json& glob : items(share, "part")) {
+    if (glob.is_string()) out += (out.empty() ? "" : ", ") + escape(glob.get<std::string>());
+  }
+  return out;
 }
 
 std::string device_text(const Json& device) {
@@ -131,7 +149,7 @@ void print_fetched(Output& out, const Json& done) {
   if (flag(done, "already_there")) return out.note("it was there already");
   const auto elapsed = std::max<std::uint64_t>(number(done, "elapsed_ms"), 1);
   const std::uint64_t received = number(done, "bytes_received");
-  out.note("fetched " + totals_text(object(done, "totals")) + " in " +
+  out.note("fetched " + taken_text(done) + " in " +
            format_span(std::chrono::seconds(elapsed / 1'000)) + ", " +
            format_rate(received * 1'000 / elapsed));
   const std::string sources = sources_text(items(done, "sources"));
@@ -167,6 +185,7 @@ void print_share(Output& out, const Json& done) {
   table.add({"path", text(share, "path")});
   table.add({"content", totals_text(object(share, "totals"))});
   table.add({"here", part_text(share)});
+  if (const std::string globs = globs_text(share); !globs.empty()) table.add({"only", globs});
   table.add({"link", text(share, "link")});
   const std::string problem = text(share, "problem");
   if (!problem.empty()) table.add({"problem", problem});

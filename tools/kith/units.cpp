@@ -5,6 +5,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 
 namespace kith::cli {
 namespace {
@@ -91,6 +92,17 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
   const auto out = static_cast<std::uint64_t>(bytes);
   if (out == 0 && number > 0) return bad_rate(text);
   return out;
+}
+
+Result<std::uint64_t> parse_size(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const std::uint64_t factor =
+      factor_of(lower(text.substr(static_cast<std::size_t>(end - text.data()))));
+  const bool good = error == std::errc() && factor != 0 &&
+                    number <= std::numeric_limits<std::int64_t>::max() / factor;
+  if (good) return number * factor;
+  return local_error(Errc::kUsage, "not a size", std::string(text), "for example 4096 or 10MiB");
 }
 
 Result<std::chrono::milliseconds> parse_span(std::string_view text, std::chrono::seconds least,

@@ -284,6 +284,7 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
     auto db = Db::open(path(), DbMode::kReadWrite);
     ASSERT_OK(db);
     ASSERT_OK((*db)->exec("DROP TABLE hash_run"));
+    ASSERT_OK((*db)->exec("ALTER TABLE copy DROP COLUMN part"));
     ASSERT_OK((*db)->exec("INSERT INTO chunk_index VALUES(1, 1, 0)"));
     ASSERT_OK((*db)->exec("PRAGMA user_version=1"));
   }

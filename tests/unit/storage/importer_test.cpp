@@ -63,7 +63,7 @@ TEST_F(Importer, WhatItWillReadIsKnownBefore) {
               {"left", directory()},
               {"left/out", file("xyz")}});
   add_other("/tree/d", "pipe");
-  const Exclude exclude({"left/"});
+  const PathGlobs exclude({"left/"});
   const auto never = [] { return false; };
   EXPECT_EQ(content_bytes(io_, "/tree", exclude, never), 75'000U);
   EXPECT_EQ(content_bytes(io_, "/tree/d/b", {}, never), 70'000U);

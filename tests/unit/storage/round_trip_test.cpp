@@ -35,7 +35,7 @@ void expect_round_trip(FileIo& io, const std::string& base, const Chunking& chun
   auto files = CopyFiles::open(io, base + "/out/tree", single);
   ASSERT_OK(files);
   const auto difference =
-      differs_from_share(**files, pool, shared->import.root, shared->pages(), false);
+      differs_from_share(**files, pool, shared->import.root, shared->pages(), {});
   ASSERT_OK(difference);
   EXPECT_FALSE(*difference) << (*difference)->path << " " << (*difference)->what;
 }
@@ -165,7 +165,7 @@ TEST(RoundTrip, AnyChangeIsSeenByTheComparisonAndNamed) {
     auto files = CopyFiles::open(io, path, false);
     ASSERT_OK(files);
     const auto difference =
-        differs_from_share(**files, pool, shared->import.root, shared->pages(), false);
+        differs_from_share(**files, pool, shared->import.root, shared->pages(), {});
     ASSERT_OK(difference);
     ASSERT_TRUE(*difference) << changed[i].what;
     EXPECT_EQ((*difference)->path, changed[i].path);

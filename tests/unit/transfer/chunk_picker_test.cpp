@@ -29,6 +29,47 @@ TEST(ChunkPicker, KnowsTheRootFirst) {
   EXPECT_TRUE(picker.complete());
 }
 
+TEST(ChunkPicker, WhatWasUsedAndIsNotHeldIsWantedAgainWhenItIsTold) {
+  ChunkPicker picker;
+  picker.set_shape(4, {}, Bitfield::from(Buffer{0x80}, 4));
+  const std::vector<std::uint32_t> lengths = {10, 0, 30};
+  picker.set_lengths(1, lengths);
+  EXPECT_EQ(picker.state(2), ChunkState::kUnknown);  // no length: not wanted
+  picker.start(1, ConnId{1}, TimePoint{});
+  EXPECT_FALSE(picker.begin_store(1, ConnId{1}).has_value());
+  picker.leave(1);
+  EXPECT_EQ(picker.state(1), ChunkState::kUnknown);
+  EXPECT_EQ(picker.wanted(), 1U);
+  picker.check_invariants();
+  picker.set_lengths(1, lengths);
+  EXPECT_EQ(picker.state(1), ChunkState::kWanted);
+  picker.leave(1);  // nothing was stored
+  EXPECT_EQ(picker.state(1), ChunkState::kWanted);
+  picker.check_invariants();
+}
+
+TEST(ChunkPicker, InOrderWhereItIsTold) {
+  ChunkPicker picker;
+  picker.set_shape(50, {}, Bitfield::from(Buffer{0x80}, 50));
+  picker.set_lengths(10, std::vector<std::uint32_t>(40, 1));
+  picker.pick_in_order();
+  Bitfield held = all_of(50);
+  held.clear(11);
+  picker.add_holder(held);
+  picker.add_holder_of(20);  // however common
+  SeededRng rng(1);
+  ChunkIndex cursor = 30;
+  std::vector<ChunkIndex> order;
+  while (const auto i = picker.pick(held, cursor, rng)) {
+    picker.start(*i, ConnId{1}, TimePoint{});
+    order.push_back(*i);
+  }
+  ASSERT_EQ(order.size(), 39U);
+  EXPECT_EQ(order.front(), 10U);
+  EXPECT_EQ(order[1], 12U);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
 TEST(ChunkPicker, ShapeWhileTheRootIsOnItsWay) {
   for (const bool storing : {false, true}) {
     ChunkPicker picker;

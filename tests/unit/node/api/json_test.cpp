@@ -103,6 +103,21 @@ TEST(ApiJson, AFetchSaysWhereItsBytesCameFrom) {
   EXPECT_EQ(json.at("sources").at(1).at("bytes"), 50);
 }
 
+TEST(ApiJson, PiecesOfAFileGoBeforeTheLine) {
+  SlabPool pool;
+  Buffer content(2 * kRecordBytes + 10);
+  for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<std::uint8_t>(i % 251);
+  const auto chunk = std::make_shared<const SlabChain>(SlabChain::from(pool, content));
+  FileRead read{1'000'000, 7, {{chunk, 5, kRecordBytes + 20}, {chunk, 0, 3}}};
+  const Line line = to_line(Reply{RequestId{1}, Done(read)});
+  EXPECT_EQ(line.kind, LineKind::kLast);
+  EXPECT_EQ(line.json.at("size"), 1'000'000);
+  EXPECT_EQ(line.json.at("offset"), 7);
+  const std::string all(content.begin(), content.end());
+  EXPECT_EQ(line.data, all.substr(5, kRecordBytes + 20) + all.substr(0, 3));
+  EXPECT_TRUE(to_line(Reply{RequestId{1}, Done(Ok{})}).data.empty());
+}
+
 TEST(ApiJson, TheConvergenceSecretIsNeverWritten) {
   SwarmTarget target;
   target.name = "home";

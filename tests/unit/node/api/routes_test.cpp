@@ -143,6 +143,11 @@ TEST(Routes, AFetchHasALinkAndAPlace) {
     expect_usage("fetch", json, "name");
   }
   json["name"] = "n";
+  json["part"] = json_of(R"(["*.jpg","/docs"])");
+  EXPECT_EQ(command_of<Fetch>("fetch", json).part, (std::vector<std::string>{"*.jpg", "/docs"}));
+  json["part"] = json_of(R"(["*.jpg",""])");
+  expect_usage("fetch", json, "part");
+  json.erase("part");
   json["directory"] = "data";
   expect_usage("fetch", json, "directory");
 }

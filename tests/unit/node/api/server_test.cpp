@@ -208,6 +208,28 @@ TEST_F(ApiServerTest, ACommandIsAnsweredAndTheConnectionEnds) {
   EXPECT_EQ(notes_.cancelled(), 0u);
 }
 
+TEST_F(ApiServerTest, ContentComesBetweenItsLengthAndTheLastLine) {
+  start();
+  SlabPool pool;
+  const auto chunk =
+      std::make_shared<const SlabChain>(SlabChain::from(pool, as_bytes("raw\nbytes")));
+  Peer client = peer();
+  client.post("read", R"({"share":"0123456789","path":"a/b","offset":3,"length":9})");
+  const Command command = notes_.next_command();
+  const auto& read = std::get<ReadFile>(command.body);
+  EXPECT_EQ(read.path, "a/b");
+  EXPECT_EQ(read.offset, 3U);
+  EXPECT_EQ(read.length, 9U);
+  server_->deliver(Reply{command.request, Done(FileRead{12, 3, {{chunk, 0, 9}}})});
+  const std::string text = client.read_all();
+  const std::size_t length = text.find("{\"v\":1,\"event\":\"data\",\"length\":9}\n");
+  const std::size_t data = text.find("raw\nbytes");
+  const std::size_t last = text.find("{\"v\":1,\"event\":\"done\",\"size\":12,\"offset\":3}\n");
+  ASSERT_NE(last, std::string::npos) << text;
+  EXPECT_LT(length, data);
+  EXPECT_LT(data, last);
+}
+
 TEST_F(ApiServerTest, TheSocketIsPrivateAndGoesAway) {
   start();
   struct stat info {};

@@ -83,9 +83,39 @@ TEST_F(FetchJobs, AShareThatIsFetchedAnewIsNotForgottenWithItsLastCopy) {
   Manifests& manifests = jobs_->manifests();
   const auto& import = shared_->import;
   manifests.put_share(import.share, import.key, import.root);
-  manifests.put_root(import.share, import.root_ciphertext);
+  manifests.put_fresh(import.share, 0, import.root_ciphertext, {});
   known_ = false;
   manifests.saved(DeleteCopy{kCopy, import.share, true});
+  EXPECT_OK(manifests.share(import.share));
+}
+
+TEST_F(FetchJobs, WhatAStreamMadeKnownIsForgottenWithItAndNotBefore) {
+  Manifests& manifests = jobs_->manifests();
+  const auto& import = shared_->import;
+  const CopyId later{8};
+  known_ = false;
+  const auto stream = [&](CopyId copy) {
+    manifests.put_share(import.share, import.key, import.root, copy);
+    manifests.put_fresh(import.share, 0, import.root_ciphertext, copy);
+  };
+  stream(kCopy);
+  stream(later);
+  manifests.forget_stream(import.share, kCopy);
+  EXPECT_OK(manifests.share(import.share));
+  // A copy of the share is gone: what a stream has is none of its business.
+  manifests.saved(DeleteCopy{kCopy, import.share, true});
+  EXPECT_OK(manifests.share(import.share));
+  manifests.forget_stream(import.share, later);
+  EXPECT_ERROR(manifests.share(import.share), Errc::kNotFound);
+}
+
+TEST_F(FetchJobs, WhatAFetchMadeKnownOutlivesAStream) {
+  Manifests& manifests = jobs_->manifests();
+  const auto& import = shared_->import;
+  known_ = false;
+  manifests.put_share(import.share, import.key, import.root);
+  manifests.put_share(import.share, import.key, import.root, kCopy);
+  manifests.forget_stream(import.share, kCopy);
   EXPECT_OK(manifests.share(import.share));
 }
 

@@ -98,6 +98,8 @@ std::vector<Json> all_lines() {
       line_of(InviteMade{}),
       line_of(Joined{}),
       line_of(fetch_result()),
+      line_of(FileRead{}),
+      data_line(1),
       line_of(SharesAnswer{{ShareView{}}}),
       line_of(share_answer()),
       line_of(VerifyReport{1, 1, {"path"}}),

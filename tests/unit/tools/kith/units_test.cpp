@@ -39,6 +39,18 @@ TEST(Units, WhatIsNotARate) {
   }
 }
 
+TEST(Units, Sizes) {
+  EXPECT_EQ(*parse_size("0"), 0U);
+  EXPECT_EQ(*parse_size("4096"), 4096U);
+  EXPECT_EQ(*parse_size("10MiB"), 10U << 20);
+  EXPECT_EQ(*parse_size("3k"), 3'000U);
+  EXPECT_EQ(*parse_size("9223372036854775807"), std::uint64_t{INT64_MAX});
+  for (const char* text :
+       {"", "x", "-1", "1.5M", "10 MiB", "9223372036854775808", "10TiB/s", "10000000TiB", "none"}) {
+    EXPECT_FALSE(parse_size(text).has_value()) << text;
+  }
+}
+
 TEST(Units, Spans) {
   const auto parse = [](std::string_view text) {
     return parse_span(text, std::chrono::seconds(1), std::chrono::hours(24 * 366));

@@ -1,0 +1,261 @@
+// `kith cat`: bytes of one file of a share, in order, without a place for them. Chunks come from a
+// copy of this device that has them, or from peers into memory; a few are read ahead.
+//
+// Peers are asked by a copy that is a stream: it has no staging, the catalog never hears of it, and
+// it wants just what readings need. Where the share is being fetched anyway there is none: the
+// readings wait for what the fetch brings.
+#include <algorithm>
+
+#include "node/engine/copies.hpp"
+#include "proto/limits.hpp"
+
+namespace kith::node {
+namespace {
+
+// A stream that nobody reads from is forgotten after so long, with what it holds.
+constexpr std::chrono::seconds kStreamIdle{10};
+// How often it is looked whether a fetch has brought what a reading waits for, and who is idle.
+constexpr std::chrono::milliseconds kTendEvery{50};
+// Asked for before it is read.
+constexpr std::uint64_t kReadAhead = 8 * limits::kMiB;
+// Held of one stream, at least; what a reading needs is never dropped.
+constexpr std::uint64_t kStreamMemory = 16 * limits::kMiB;
+
+}  // namespace
+
+void Copies::read(Turn& turn, RequestId request, const ReadFile& command, const Link& link,
+                  const SwarmId& swarm) {
+  Stream& stream = streams_[link.share];
+  stream.swarm = swarm;
+  stream.key = link.key;
+  stream.used = turn.now.mono;
+  if (Copy* copy = stream_of(link.share)) {
+    copy->looking_since = turn.now.mono;
+    copy->last_stored = turn.now.mono;
+  }
+  readings_.push_back({request, link.share, command, false, std::nullopt, std::nullopt});
+  read_on(turn, link.share);
+}
+
+Copies::Copy* Copies::stream_of(const ShareId& share) {
+  Copy* copy = fetching(share);
+  return copy != nullptr && copy->is_stream ? copy : nullptr;
+}
+
+// Everything that may have changed what the readings of a share wait for leads here.
+void Copies::read_on(Turn& turn, const ShareId& share) {
+  const auto at = streams_.find(share);
+  if (at == streams_.end()) return;
+  Stream& stream = at->second;
+  const auto is_known = [](const Copy* copy) { return copy->root != nullptr; };
+  const auto of_share = by_share_.find(share);
+  const bool has_root =
+      of_share != by_share_.end() && std::ranges::any_of(of_share->second, is_known);
+  if (!has_root) return begin_stream(turn, share, stream);
+  for (Reading& reading : readings_) {
+    if (reading.share != share) continue;
+    if (reading.missing_page) {
+      want_page(turn, share, stream, *reading.missing_page);
+      // A fetch brings it sooner or later: it is looked for again.
+      if (stream_of(share) == nullptr) reading.missing_page.reset();
+    } else if (reading.place) {
+      want_chunks(turn, share, stream, *reading.place);
+    } else if (!std::exchange(reading.is_finding, true)) {
+      turn.out.jobs.push_back(FindBytesJob{reading.request, share, reading.command.path,
+                                           reading.command.offset, reading.command.length,
+                                           kReadAhead});
+    }
+  }
+  std::erase_if(readings_, [&](const Reading& reading) {
+    return reading.share == share && reading.place && answer(turn, stream, reading);
+  });
+}
+
+// False: something is not here yet.
+bool Copies::answer(Turn& turn, Stream& stream, const Reading& reading) {
+  FileRead out{reading.place->size, reading.command.offset, {}};
+  for (const FilePlace::Piece& piece : reading.place->pieces) {
+    if (piece.is_ahead) break;
+    const auto chunk = stream.chunks.find(piece.index);
+    if (chunk == stream.chunks.end()) return false;
+    chunk->second.used = ++stream.uses;
+    out.pieces.push_back({chunk->second.data, piece.from, piece.length});
+  }
+  turn.done(reading.request, std::move(out));
+  stream.used = turn.now.mono;
+  return true;
+}
+
+void Copies::on_bytes_found(Turn& turn, BytesFound result) {
+  const auto reading = std::ranges::find(readings_, result.request, &Reading::request);
+  if (reading == readings_.end()) return;
+  reading->is_finding = false;
+  if (result.error) {
+    turn.fail(reading->request, *result.error);
+    readings_.erase(reading);
+    return;
+  }
+  reading->missing_page = result.missing_page;
+  if (!result.missing_page) reading->place = std::move(result.place);
+  read_on(turn, ShareId(reading->share));
+}
+
+// A share of which nothing is here, or of which something is missing.
+void Copies::begin_stream(Turn& turn, const ShareId& share, const Stream& stream) {
+  if (fetching(share) != nullptr) return;
+  const auto of_share = by_share_.find(share);
+  std::shared_ptr<const Root> root;
+  if (of_share != by_share_.end()) {
+    for (const Copy* other : of_share->second) {
+      if (is_held(other->state) && other->root) root = other->root;
+    }
+  }
+  Copy& copy = insert(random_copy_id(rng_), share);
+  copy.is_stream = true;
+  copy.swarm = stream.swarm;
+  copy.key = stream.key;
+  copy.looking_since = copy.last_stored = turn.now.mono;
+  copy.state = State::kRoot;
+  if (root) {
+    take_root(copy, *root);
+    // The catalog has every page of what is held.
+    for (ChunkIndex i = 0; i < copy.shape.index_of_chunk(0); ++i) copy.have.add(i);
+    copy.pages_left = 0;
+  }
+  begin_network(turn, copy);
+}
+
+// It wants only what readings need.
+void Copies::take_root(Copy& copy, Root root) {
+  set_root(copy, std::move(root));
+  copy.have.reset(copy.shape.total(), false);
+  copy.have.add(0);
+  copy.lengths.assign(copy.shape.chunks(), 0);
+  copy.state = State::kContent;
+}
+
+// A page came: what waited for one looks again.
+void Copies::read_pages(Turn& turn, const ShareId& share) {
+  for (Reading& reading : readings_) {
+    if (reading.share == share) reading.missing_page.reset();
+  }
+  read_on(turn, share);
+}
+
+void Copies::want_page(Turn& turn, const ShareId& share, const Stream& stream, std::uint32_t page) {
+  Copy* copy = fetching(share);
+  if (copy == nullptr) begin_stream(turn, share, stream);
+  copy = stream_of(share);
+  if (copy == nullptr || !copy->root || copy->have.has(copy->shape.index_of_page(page))) return;
+  const std::uint32_t length = copy->root->pages[page].length;
+  transfer_.set_lengths(turn.now.mono, share, copy->shape.index_of_page(page),
+                        std::span(&length, 1), turn.transfer);
+}
+
+void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const FilePlace& place) {
+  for (const FilePlace::Piece& piece : place.pieces) {
+    if (stream.chunks.contains(piece.index) || stream.at_jobs.contains(piece.index)) continue;
+    if (const auto from = source(turn, share, piece.index)) {
+      stream.at_jobs.insert(piece.index);
+      turn.out.jobs.push_back(ReadChunkJob{*from, share, piece.index});
+      continue;
+    }
+    if (fetching(share) == nullptr) begin_stream(turn, share, stream);
+    if (stream_of(share) == nullptr) continue;  // the fetch will bring it
+    transfer_.set_lengths(turn.now.mono, share, piece.index, std::span(&piece.chunk_length, 1),
+                          turn.transfer);
+  }
+}
+
+void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
+  const auto at = streams_.find(result.share);
+  if (at != streams_.end()) at->second.at_jobs.erase(result.index);
+  if (result.error) {
+    withdraw(turn, result.copy, result.share, result.index, *result.error, result.path);
+  } else if (at != streams_.end()) {
+    keep_chunk(at->second, result.index, std::move(result.data));
+  }
+  read_on(turn, result.share);
+}
+
+// From a peer: kept for the readings, and not held.
+void Copies::on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result) {
+  const auto at = streams_.find(copy.share);
+  const bool is_good = result.outcome == transfer::StoreOutcome::kStored;
+  if (is_good) copy.last_stored = turn.now.mono;
+  if (is_good && at != streams_.end()) keep_chunk(at->second, result.index, result.data);
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
+                      is_good ? transfer::StoreOutcome::kKept : result.outcome, result.error,
+                      turn.transfer);
+  read_on(turn, ShareId(result.share));
+}
+
+// Drops what was not used for the longest time, but for what a reading needs.
+void Copies::keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data) {
+  stream.bytes += data->size();
+  stream.chunks[index] = {std::move(data), ++stream.uses};
+  while (stream.bytes > kStreamMemory) {
+    auto oldest = stream.chunks.end();
+    for (auto it = stream.chunks.begin(); it != stream.chunks.end(); ++it) {
+      if (is_needed(stream, it->first)) continue;
+      if (oldest == stream.chunks.end() || it->second.used < oldest->second.used) oldest = it;
+    }
+    if (oldest == stream.chunks.end()) return;
+    stream.bytes -= oldest->second.data->size();
+    stream.chunks.erase(oldest);
+  }
+}
+
+bool Copies::is_read(const ShareId& share) const {
+  return std::ranges::find(readings_, share, &Reading::share) != readings_.end();
+}
+
+bool Copies::is_needed(const Stream& stream, ChunkIndex index) const {
+  return std::ranges::any_of(readings_, [&](const Reading& reading) {
+    if (!reading.place || &streams_.at(reading.share) != &stream) return false;
+    return std::ranges::any_of(reading.place->pieces,
+                               [&](const FilePlace::Piece& piece) { return piece.index == index; });
+  });
+}
+
+void Copies::fail_readings(Turn& turn, const ShareId& share, const Error& why) {
+  std::erase_if(readings_, [&](const Reading& reading) {
+    if (reading.share == share) turn.fail(reading.request, why);
+    return reading.share == share;
+  });
+}
+
+// Nobody provides what readings wait for.
+void Copies::watch_stream(Turn& turn, Copy& copy) {
+  if (!is_read(copy.share) || !is_stuck(turn, copy)) return;
+  fail_readings(turn, copy.share, why_stuck(copy));
+}
+
+// Ends asking peers; readings go on, with what a fetch or another copy has.
+void Copies::end_stream(Turn& turn, Copy& copy) {
+  const ShareId share = copy.share;
+  const CopyId id = copy.id;
+  leave_network(turn, copy);
+  const bool last = by_share_.at(share).size() == 1;
+  erase(id);
+  turn.out.jobs.push_back(DiscardFetchJob{id, share, {}, {}, 0, 0, false});
+  // It was not in the catalog; but a copy may have been, and went before.
+  if (last) turn.save(DeleteCopy{id, share, true});
+}
+
+void Copies::tend_streams(Turn& turn) {
+  if (streams_.empty() || turn.now.mono < next_tending_) return;
+  next_tending_ = turn.now.mono + kTendEvery;
+  std::vector<ShareId> all;
+  for (const auto& [share, stream] : streams_) all.push_back(share);
+  for (const ShareId& share : all) {
+    if (is_read(share)) {
+      read_on(turn, share);
+    } else if (turn.now.mono - streams_.at(share).used >= kStreamIdle) {
+      streams_.erase(share);
+      if (Copy* copy = stream_of(share)) end_stream(turn, *copy);
+    }
+  }
+}
+
+}  // namespace kith::node

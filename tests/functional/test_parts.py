@@ -1,0 +1,108 @@
+"""Parts of a share, and files of it that are read without being kept."""
+import hashlib
+import json
+import os
+import random
+import subprocess
+import unittest
+
+from kith_test import KithTest
+
+MIB = 1024 * 1024
+
+
+class Parts(KithTest):
+    def setUp(self):
+        super().setUp()
+        self.a, self.b = self.swarm("a", "b")
+        self.tree = self.top / "album"
+        (self.tree / "2025" / "raw").mkdir(parents=True)
+        rng = random.Random(6)
+        for number in range(300):
+            (self.tree / "2025" / f"{number:03}.jpg").write_bytes(rng.randbytes(2_000))
+            (self.tree / "2025" / f"{number:03}.txt").write_bytes(rng.randbytes(100))
+        (self.tree / "2025" / "raw" / "film.mov").write_bytes(rng.randbytes(24 * MIB))
+        (self.tree / "other").write_bytes(rng.randbytes(24 * MIB))
+        self.link = self.a.ask("share", self.tree)["link"]
+        self.out = self.top / "out"
+        self.out.mkdir()
+
+    def cat(self, *args, device=None):
+        device = device or self.b
+        return subprocess.run(device.args("cat", *args), env=device.env(), capture_output=True,
+                              timeout=300, check=False)
+
+    def files(self, top):
+        return sorted(str(path.relative_to(top)) for path in top.rglob("*") if path.is_file())
+
+    def test_a_part_is_fetched_kept_and_verified(self):
+        done = self.b.ask("fetch", self.link, "-o", self.out, "--path", "raw/", "--path", "*.txt")
+        self.assertEqual(done["files_taken"], 301)
+        self.assertEqual(done["bytes_taken"], 24 * MIB + 30_000)
+        self.assertLess(done["bytes_received"], 27 * MIB)
+        top = self.out / "album"
+        self.assertEqual(len(self.files(top)), 301)
+        for path in self.files(top):
+            self.assertEqual((top / path).read_bytes(), (self.tree / path).read_bytes(), path)
+        self.assertEqual(os.stat(top / "2025").st_mtime_ns, os.stat(self.tree / "2025").st_mtime_ns)
+        self.b.stop_node()
+        self.b.start_node()
+        share = self.b.ask("list")["shares"][0]
+        self.assertEqual((share["state"], share["part"]), ("complete", ["raw/", "*.txt"]))
+        self.assertEqual(self.b.ask("verify")["bad"], [])
+        again = self.b.ask("fetch", self.link, "-o", self.out, "--path", "raw/", "--path", "*.txt")
+        self.assertTrue(again["already_there"])
+        more = self.b.ask("fetch", self.link, "-o", self.out, "--replace")
+        self.assertGreaterEqual(more["bytes_copied"], 24 * MIB)
+        self.assertLess(more["bytes_received"], 27 * MIB)
+        self.assertEqual(self.files(top), self.files(self.tree))
+
+    def test_what_fits_nothing_is_not_found(self):
+        error = self.assert_fails(
+            self.b.run("--json", "fetch", self.link, "-o", self.out, "--path", "*.png"), 4, "not-found")
+        self.assertEqual(error["subject"], "*.png")
+        self.assertEqual(os.listdir(self.out), [])
+
+    def test_a_file_is_read_and_not_kept(self):
+        film = (self.tree / "2025" / "raw" / "film.mov").read_bytes()
+        got = self.cat(self.link, "2025/raw/film.mov")
+        self.assertEqual((got.returncode, got.stderr), (0, b""))
+        self.assertEqual(hashlib.sha256(got.stdout).digest(), hashlib.sha256(film).digest())
+        part = self.cat(self.link, "2025/raw/film.mov", "--offset", "5MiB", "--length", "123456")
+        self.assertEqual(part.stdout, film[5 * MIB:5 * MIB + 123456])
+        end = self.cat(self.link, "2025/raw/film.mov", "--offset", str(24 * MIB - 10))
+        self.assertEqual(end.stdout, film[-10:])
+        behind = self.cat(self.link, "2025/raw/film.mov", "--offset", str(30 * MIB))
+        self.assertEqual((behind.returncode, behind.stdout), (0, b""))
+        self.assertEqual(self.b.ask("list")["shares"], [])
+        own = self.cat(self.link, "2025/007.jpg", device=self.a)
+        self.assertEqual(own.stdout, (self.tree / "2025" / "007.jpg").read_bytes())
+
+    def test_without_a_node_the_command_runs_one(self):
+        self.b.stop_node()
+        got = self.cat(self.link, "2025/raw/film.mov")
+        self.assertEqual(got.returncode, 0, got.stderr)
+        self.assertEqual(got.stdout, (self.tree / "2025" / "raw" / "film.mov").read_bytes())
+
+    def test_what_is_no_file_is_an_error_on_stderr(self):
+        wrong = self.cat(self.link, "2025/none.jpg", "--json")
+        self.assertEqual((wrong.returncode, wrong.stdout), (4, b""))
+        line = json.loads(wrong.stderr.splitlines()[-1])
+        self.assertEqual((line["code"], line["subject"]), ("not-found", "2025/none.jpg"))
+        self.assertEqual(self.cat(self.link, "2025").returncode, 2)
+        self.assertEqual(self.cat(self.link).returncode, 2)
+        self.assertEqual(self.cat(self.link, "other", "--offset", "x").returncode, 2)
+
+    def test_a_reader_that_goes_away_ends_it_quietly(self):
+        process = subprocess.Popen(self.b.args("cat", self.link, "other"), env=self.b.env(),
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        begin = process.stdout.read(1_000)
+        process.stdout.close()
+        self.assertEqual(begin, (self.tree / "other").read_bytes()[:1_000])
+        self.assertEqual(process.stderr.read(), b"")
+        self.assertEqual(process.wait(60), 1)
+        process.stderr.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,310 @@
+// Copies of a part of a share: what is fetched, written, served and kept of it.
+#include "storage/path_policy.hpp"
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+using storage::test::directory;
+using storage::test::file;
+using storage::test::noise;
+using storage::test::symlink;
+
+// Packs of small files, a large file, and what has no content.
+Tree album() {
+  Tree tree = {{"", directory()},
+               {"docs", directory(0750)},
+               {"docs/deep", directory()},
+               {"empty", directory()},
+               {"docs/none", file("")},
+               {"docs/link", symlink("deep")},
+               {"film", file(noise(7, 200'000))}};
+  for (std::uint64_t i = 0; i < 150; ++i) {
+    const std::string kind = i % 3 == 0 ? ".jpg" : ".txt";
+    tree["docs/" + std::to_string(100 + i) + kind] = file(noise(i + 1, 100));
+    tree["docs/deep/" + std::to_string(100 + i) + kind] = file(noise(i + 500, 90));
+  }
+  return tree;
+}
+
+// What is meant, what lies in it, and the directories on the way there.
+template <class Meant>
+Tree part_of(const Tree& tree, Meant&& meant) {
+  Tree out = {{"", tree.at("")}};
+  for (const auto& [path, item] : tree) {
+    bool taken = meant(path);
+    for (auto up = storage::split(path).parent; !up.empty(); up = storage::split(up).parent) {
+      taken = taken || meant(std::string(up));
+    }
+    if (!taken) continue;
+    out[path] = item;
+    for (auto up = storage::split(path).parent; !up.empty(); up = storage::split(up).parent) {
+      out[std::string(up)] = tree.at(std::string(up));
+    }
+  }
+  return storage::test::without_link_times(out);
+}
+
+Tree named(const Tree& tree, const std::string& path) {
+  return part_of(tree, [&](const std::string& p) { return p == path; });
+}
+Tree ending(const Tree& tree, const std::string& end) {
+  return part_of(tree, [&](const std::string& p) { return p.ends_with(end); });
+}
+
+node::Fetch part_to(const std::string& link, const std::string& directory,
+                    std::vector<std::string> globs) {
+  node::Fetch out = Case::fetch_to(link, directory);
+  out.part = std::move(globs);
+  return out;
+}
+
+node::FetchResult fetched(Case& c, std::size_t node, const node::Fetch& command) {
+  const auto answer = c.ask(node, command);
+  EXPECT_TRUE(answer) << to_string(answer.error());
+  return answer ? std::get<node::FetchResult>(*answer) : node::FetchResult();
+}
+
+Errc error_of(Case& c, std::size_t node, const node::Fetch& command) {
+  const auto answer = c.ask(node, command);
+  return answer ? Errc::kInternal : answer.error().code;
+}
+
+node::VerifyReport verified(Case& c, std::size_t node) {
+  return std::get<node::VerifyReport>(*c.ask(node, node::VerifyShare{}));
+}
+
+TEST(Part, OnlyWhatFitsIsFetched) {
+  Chunking fixed = kTiny;
+  fixed.mode = ChunkingMode::kFixed;
+  for (const Chunking& chunking : {kTiny, fixed}) {
+    SCOPED_TRACE(static_cast<int>(chunking.mode));
+    Case c(2);
+    const std::string link = c.share(0, album(), "/album", chunking);
+    const auto film = fetched(c, 1, part_to(link, "/film", {"film"}));
+    EXPECT_EQ(c.tree_at(1, "/film/it"), named(album(), "film"));
+    EXPECT_EQ(film.files_taken, 1U);
+    EXPECT_EQ(film.bytes_taken, 200'000U);
+    const auto deep = fetched(c, 1, part_to(link, "/deep", {"/docs/deep"}));
+    EXPECT_EQ(c.tree_at(1, "/deep/it"), named(album(), "docs/deep"));
+    EXPECT_EQ(deep.files_taken, 150U);
+    EXPECT_LT(deep.bytes_received, 100'000U);
+    fetched(c, 1, part_to(link, "/jpg", {"*.jpg", "none", "link", "empty/"}));
+    EXPECT_EQ(c.tree_at(1, "/jpg/it"), part_of(album(), [](const std::string& p) {
+                return p.ends_with(".jpg") || p == "docs/none" || p == "docs/link" || p == "empty";
+              }));
+  }
+}
+
+TEST(Part, WhatFitsNothingIsAnErrorAndLeavesNothing) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"*.png"})), Errc::kNotFound);
+  c.world.run_for(1s);
+  EXPECT_TRUE(storage::test::names_in(c.world.node(1).disk(), "/out").empty());
+  EXPECT_TRUE(c.shares(1).empty());
+  // With something at the destination, and with the pages at hand.
+  fetched(c, 1, part_to(link, "/out", {"film"}));
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"*.png"})), Errc::kNotFound);
+  fetched(c, 1, Case::fetch_to(link, "/whole"));
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/other", {"*.png"})), Errc::kNotFound);
+  EXPECT_EQ(c.shares(1).size(), 2U);
+}
+
+TEST(Part, TheSameCommandAgainFindsItThere) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  const auto command = part_to(link, "/out", {"*.jpg"});
+  fetched(c, 1, command);
+  const auto again = fetched(c, 1, command);
+  EXPECT_TRUE(again.already_there);
+  EXPECT_EQ(c.shares(1).size(), 1U);
+  EXPECT_EQ(c.shares(1)[0].part, std::vector<std::string>{"*.jpg"});
+  EXPECT_EQ(c.shares(1)[0].bytes_have, c.shares(1)[0].bytes_taken);
+}
+
+TEST(Part, AnotherPartOfItTakesItsPlaceOnlyIfToldTo) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  fetched(c, 1, part_to(link, "/out", {"film"}));
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"film", "*.jpg"})), Errc::kExists);
+  EXPECT_EQ(error_of(c, 1, Case::fetch_to(link, "/out")), Errc::kExists);
+  EXPECT_EQ(c.tree_at(1, "/out/it"), named(album(), "film"));
+  auto more = part_to(link, "/out", {"film", "*.jpg"});
+  more.replace = true;
+  const auto both = fetched(c, 1, more);
+  EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
+              return p == "film" || p.ends_with(".jpg");
+            }));
+  EXPECT_EQ(both.bytes_copied, 200'000U);
+  auto whole = Case::fetch_to(link, "/out");
+  whole.replace = true;
+  EXPECT_GE(fetched(c, 1, whole).bytes_copied, 200'000U);
+  EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+  ASSERT_EQ(c.shares(1).size(), 1U);
+  EXPECT_TRUE(c.shares(1)[0].part.empty());
+}
+
+TEST(Part, WhileItIsFetchedAnotherPartIsRefused) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  const auto first = c.begin(1, part_to(link, "/out", {"film"}));
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"*.jpg"})), Errc::kConflict);
+  ASSERT_TRUE(c.world.run_until([&] { return first->has_value(); }, 60s));
+  EXPECT_EQ(c.tree_at(1, "/out/it"), named(album(), "film"));
+}
+
+TEST(Part, AWholeCopyFillsIt) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  fetched(c, 1, Case::fetch_to(link, "/whole"));
+  const auto part = fetched(c, 1, part_to(link, "/part", {"*.txt"}));
+  EXPECT_EQ(part.bytes_received, 0U);
+  EXPECT_EQ(c.tree_at(1, "/part/it"), ending(album(), ".txt"));
+}
+
+TEST(Part, WhatIsWholeInItIsServedAndNothingElse) {
+  Case c(3);
+  const std::string link = c.share(0, album());
+  fetched(c, 1, part_to(link, "/film", {"film"}));
+  fetched(c, 1, part_to(link, "/jpg", {"*.jpg"}));
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  const auto film = fetched(c, 2, part_to(link, "/out", {"film"}));
+  EXPECT_EQ(c.tree_at(2, "/out/it"), named(album(), "film"));
+  EXPECT_GT(film.bytes_received, 200'000U);
+  // Of the packs it has some files only.
+  EXPECT_EQ(error_of(c, 2, part_to(link, "/more", {"*.jpg"})), Errc::kNotFound);
+  c.world.node(0).start();
+  fetched(c, 2, part_to(link, "/more", {"*.jpg"}));
+  EXPECT_EQ(c.tree_at(2, "/more/it"), ending(album(), ".jpg"));
+}
+
+TEST(Part, IsTakenUpAfterARestart) {
+  Case c(3);
+  const std::string link = c.share(0, album());
+  fetched(c, 1, part_to(link, "/film", {"film", "*.jpg"}));
+  c.world.node(1).crash(MemoryFileIo::Crash::kSystem);
+  c.world.node(1).start();
+  c.world.run_for(1s);  // the crash may have taken the mark that it is complete
+  ASSERT_EQ(c.shares(1).size(), 1U);
+  EXPECT_EQ(c.shares(1)[0].state, "complete");
+  EXPECT_EQ(c.shares(1)[0].bytes_taken, c.shares(1)[0].bytes_have);
+  EXPECT_TRUE(verified(c, 1).bad.empty());
+  EXPECT_EQ(c.shares(1)[0].state, "complete");
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  fetched(c, 2, part_to(link, "/out", {"film"}));
+  EXPECT_EQ(c.tree_at(2, "/out/it"), named(album(), "film"));
+}
+
+void overwrite(Case& c, const std::string& top, const std::string& name) {
+  auto& disk = c.world.node(1).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  const auto opened = disk.open_file(*disk.open_root(top), name, storage::OpenMode::kReadWrite);
+  char other = 'x';
+  const iovec part{&other, 1};
+  ASSERT_TRUE(disk.write(*opened, 50, std::span(&part, 1)));
+}
+
+TEST(Part, ADamagedFileOfItIsNamedByVerify) {
+  for (const std::string& path : {std::string("film"), std::string("docs/102.txt")}) {
+    SCOPED_TRACE(path);
+    Case c(2);
+    const std::string link = c.share(0, album());
+    fetched(c, 1, part_to(link, "/out", {"film", "102.txt"}));
+    c.world.run_for(5s);
+    const auto place = storage::split(path);
+    overwrite(c, storage::join_native("/out/it", place.parent), std::string(place.name));
+    EXPECT_EQ(verified(c, 1).bad, std::vector<std::string>{path});
+    EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
+    EXPECT_NE(c.shares(1)[0].problem.find(path), std::string::npos);
+    // Another command does not take it for what it was.
+    EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"film", "102.txt"})), Errc::kExists);
+  }
+}
+
+TEST(Part, MovesWithItsFiles) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  fetched(c, 1, part_to(link, "/out", {"film", "*.jpg"}));
+  auto& disk = c.world.node(1).disk();
+  const auto out = disk.open_root("/out");
+  ASSERT_TRUE(disk.rename(*out, "it", *out, "there", storage::RenameMode::kNoReplace));
+  EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
+  ASSERT_TRUE(c.ask(1, node::MovedShare{link, "/out/there"}));
+  EXPECT_EQ(c.shares(1)[0].state, "complete");
+  EXPECT_TRUE(verified(c, 1).bad.empty());
+}
+
+TEST(Part, ATreeOfThisMachineServesIt) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  storage::test::write_tree(c.world.node(1).disk(), "/old", album());
+  auto command = part_to(link, "/out", {"film", "*.jpg"});
+  command.reuse = "/old";
+  const auto part = fetched(c, 1, command);
+  EXPECT_GE(part.bytes_copied, 200'000U);
+  EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
+              return p == "film" || p.ends_with(".jpg");
+            }));
+}
+
+TEST(Part, ACrashAtAnyMomentLosesNothing) {
+  for (std::uint64_t call = 1; call < 300; call += 7) {
+    for (const auto kind : {MemoryFileIo::Crash::kProcess, MemoryFileIo::Crash::kSystem}) {
+      SCOPED_TRACE(testing::Message() << "call " << call << ", kind " << static_cast<int>(kind));
+      Case c(2, call);
+      const std::string link = c.share(0, album());
+      const auto command = part_to(link, "/out", {"film", "/docs/deep/*.jpg", "empty"});
+      c.world.node(1).crash_at(call, kind);
+      c.begin(1, command);
+      c.world.run_for(5s);
+      if (!c.world.node(1).is_up()) c.world.node(1).start();
+      c.world.run_for(1s);
+      fetched(c, 1, command);
+      EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
+                  return p == "film" || p == "empty" ||
+                         (p.starts_with("docs/deep/") && p.ends_with(".jpg"));
+                }));
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+// A pattern that fits exactly this path.
+std::string literal(const std::string& path) {
+  std::string out = "/";
+  for (const char c : path) {
+    if (std::string_view("*?[]\\").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+TEST(Part, RandomPartsOfRandomTrees) {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Chunking chunking = Chunking::tiny(1024);
+    if (seed % 2 == 0) chunking.mode = ChunkingMode::kFixed;
+    const Tree tree = storage::test::random_tree(seed, chunking);
+    if (tree.at("").kind != EntryKind::kDirectory || tree.size() < 2) continue;
+    Case c(2, seed);
+    const std::string link = c.share(0, tree, "/shared", chunking);
+    std::set<std::string> meant;
+    for (int i = 0; i < 3; ++i) {
+      meant.insert(std::next(tree.begin(), 1 + static_cast<std::ptrdiff_t>(
+                                                   c.world.rng().uniform(tree.size() - 1)))
+                       ->first);
+    }
+    std::vector<std::string> globs;
+    for (const std::string& path : meant) globs.push_back(literal(path));
+    fetched(c, 1, part_to(link, "/out", globs));
+    EXPECT_EQ(c.tree_at(1, "/out/it"),
+              part_of(tree, [&](const std::string& p) { return meant.contains(p); }));
+    EXPECT_TRUE(verified(c, 1).bad.empty());
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace kith::sim

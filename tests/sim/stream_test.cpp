@@ -1,0 +1,228 @@
+// `kith cat`: bytes of a file in order, from peers or from a copy that is here, nothing kept.
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+using storage::test::directory;
+using storage::test::file;
+using storage::test::noise;
+
+constexpr std::uint32_t kPortion = 20'000;
+
+Tree library() {
+  Tree tree = {{"", directory()}, {"docs", directory()}, {"docs/empty", file("")}};
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    tree["docs/" + std::to_string(100 + i)] = file(noise(i + 1, 100));
+  }
+  tree["docs/link"] = storage::test::symlink("100");
+  tree["film"] = file(noise(7, 400'000));
+  return tree;
+}
+
+node::ReadFile reading(const std::string& link, const std::string& path, std::uint64_t offset,
+                       std::uint32_t length = kPortion) {
+  return {link, path, offset, length};
+}
+
+Result<std::string> read_once(Case& c, std::size_t node, const node::ReadFile& command) {
+  const auto answer = c.ask(node, command);
+  if (!answer) return answer.error();
+  std::string out;
+  for (const node::FilePiece& piece : std::get<node::FileRead>(*answer).pieces) {
+    Buffer bytes(piece.length);
+    piece.chunk->copy_out(piece.offset, bytes);
+    out.append(bytes.begin(), bytes.end());
+  }
+  return out;
+}
+
+// The whole file, as the command does it.
+Result<std::string> read_all(Case& c, std::size_t node, const std::string& link,
+                             const std::string& path) {
+  std::string out;
+  for (;;) {
+    KITH_TRY(const std::string more, read_once(c, node, reading(link, path, out.size())));
+    if (more.empty()) return out;
+    out += more;
+  }
+}
+
+TEST(Stream, ComesFromAPeerAndNothingIsKept) {
+  Chunking fixed = kTiny;
+  fixed.mode = ChunkingMode::kFixed;
+  for (const Chunking& chunking : {kTiny, fixed}) {
+    SCOPED_TRACE(static_cast<int>(chunking.mode));
+    Case c(2);
+    const std::string link = c.share(0, library(), "/shared", chunking);
+    EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+    EXPECT_EQ(read_all(c, 1, link, "docs/133").value(), library().at("docs/133").content);
+    EXPECT_EQ(read_all(c, 1, link, "docs/empty").value(), "");
+    EXPECT_TRUE(c.shares(1).empty());
+    c.world.run_for(20s);
+    EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+    EXPECT_EQ(c.world.node(1).engine().receive_memory(), 0U);
+  }
+}
+
+TEST(Stream, APartOfItCostsThatPart) {
+  Case c(2);
+  const Tree tree = {{"", directory()}, {"film", file(noise(3, 40'000'000))}};
+  const std::string link = c.share(0, tree);
+  const std::string want = tree.at("film").content.substr(30'000'000, 5'000);
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 30'000'000, 5'000)).value(), want);
+  c.world.run_for(5s);
+  const auto peers = std::get<node::PeersAnswer>(*c.ask(1, node::ListPeers{})).peers;
+  // The list of chunks, the bytes, and what is read ahead.
+  EXPECT_LT(peers.at(0).bytes_received, 12'000'000U);
+}
+
+TEST(Stream, ASingleFileNeedsNoPath) {
+  Case c(2);
+  const Tree single = {{"", file(noise(9, 100'000))}};
+  const std::string link = c.share(0, single, "/film");
+  EXPECT_EQ(read_all(c, 1, link, "").value(), single.at("").content);
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), single.at("").content);
+}
+
+TEST(Stream, WhatIsNoFileIsAnError) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  const auto code = [&](const std::string& path) {
+    const auto got = read_once(c, 1, reading(link, path, 0));
+    return got ? Errc::kInternal : got.error().code;
+  };
+  EXPECT_EQ(code("none"), Errc::kNotFound);
+  EXPECT_EQ(code("docs/100x"), Errc::kNotFound);
+  EXPECT_EQ(code("a"), Errc::kNotFound);
+  EXPECT_EQ(code("docs"), Errc::kUsage);
+  EXPECT_EQ(code("docs/link"), Errc::kUsage);
+  EXPECT_EQ(code(""), Errc::kUsage);
+}
+
+TEST(Stream, AHeldCopyServesItWithoutPeers) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  const std::string id = Link::parse(link)->share.hex();
+  EXPECT_EQ(read_all(c, 1, id.substr(0, 10), "docs/142").value(), library().at("docs/142").content);
+}
+
+TEST(Stream, WhatACopyHereHasLostComesFromPeers) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
+  c.world.run_for(5s);
+  auto& disk = c.world.node(1).disk();
+  const auto opened =
+      disk.open_file(*disk.open_root("/out/it"), "film", storage::OpenMode::kReadWrite);
+  char other = 'x';
+  const iovec part{&other, 1};
+  ASSERT_TRUE(disk.write(*opened, 150'000, std::span(&part, 1)));
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
+  // What is left of the copy is served again when nobody reads any more.
+  c.world.run_for(20s);
+  EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+}
+
+TEST(Stream, WithoutASourceItEndsAfterAWhile) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.world.run_for(15s);
+  const auto got = read_once(c, 1, reading(link, "film", 0));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kNotFound);
+  c.world.node(0).start();
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+}
+
+TEST(Stream, AFetchOfTheShareTakesOverAndBothEndWell) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  const auto fetch = c.begin(1, Case::fetch_to(link, "/out"));
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
+  ASSERT_TRUE(**fetch) << to_string((*fetch)->error());
+  EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+}
+
+TEST(Stream, AFetchUnderWayBringsWhatIsRead) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  const auto fetch = c.begin(1, Case::fetch_to(link, "/out"));
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
+  EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+}
+
+TEST(Stream, SeveralReadersOfOneShare) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  const auto first = c.begin(1, reading(link, "film", 0));
+  const auto second = c.begin(1, reading(link, "film", 390'000));
+  const auto third = c.begin(1, reading(link, "docs/120", 0));
+  const auto gone = c.begin(1, reading(link, "film", 200'000));
+  c.world.node(1).hang_up(c.request);
+  const auto all = [&] { return *first && *second && *third; };
+  ASSERT_TRUE(c.world.run_until(all, 60s));
+  EXPECT_TRUE(**first && **second && **third);
+  for (const auto& answer : {first, second, third}) answer->reset();
+  c.world.run_for(20s);
+  EXPECT_FALSE(gone->has_value());
+  EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+}
+
+TEST(Stream, LeavingTheSwarmEndsIt) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  ASSERT_TRUE(c.ask(1, node::LeaveSwarm{}));
+  const auto got = read_once(c, 1, reading(link, "film", 100'000));
+  ASSERT_FALSE(got);
+  c.world.run_for(20s);
+  EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+}
+
+// In between a source goes away and comes back, and a fetch begins and is cancelled.
+TEST(Stream, GoesOnWhateverHappensAroundIt) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(3, seed);
+    const std::string link = c.share(0, library());
+    ASSERT_TRUE(c.ask(2, Case::fetch_to(link, "/two")));
+    std::string got;
+    std::shared_ptr<Answer> fetch;
+    const std::string want = library().at("film").content;
+    while (got.size() < want.size()) {
+      switch (c.world.rng().uniform(6)) {
+        case 0:
+          c.world.node(2).crash(MemoryFileIo::Crash::kProcess);
+          c.world.node(2).start();
+          break;
+        case 1:
+          fetch = c.begin(1, Case::fetch_to(link, "/out"));
+          break;
+        case 2:
+          static_cast<void>(c.ask(1, node::CancelFetch{link}).has_value());
+          break;
+        default:
+          c.world.run_for(std::chrono::milliseconds(c.world.rng().uniform(300)));
+      }
+      const auto more = read_once(c, 1, reading(link, "film", got.size()));
+      ASSERT_TRUE(more) << to_string(more.error());
+      got += *more;
+    }
+    EXPECT_EQ(got, want);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace kith::sim
