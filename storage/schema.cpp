@@ -119,7 +119,18 @@ CREATE TABLE hash_run(
 ) STRICT, WITHOUT ROWID;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2};
+// How far the scrub is with a copy: see storage/catalog.hpp.
+constexpr const char* kVersion3 = R"(
+CREATE TABLE scrub(
+  copy INTEGER PRIMARY KEY,
+  next INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  damaged INTEGER NOT NULL,
+  repaired INTEGER NOT NULL
+) STRICT;
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 
 Result<std::int64_t> checked_version(Db& db) {
   KITH_TRY(const std::int64_t version, db.query_integer("PRAGMA user_version"));

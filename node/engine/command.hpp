@@ -116,6 +116,15 @@ struct ChangeLimit {
   std::optional<std::uint64_t> up, down;  // bytes per second; 0: none
   std::optional<bool> lan_exempt;
 };
+struct ScrubSettings {
+  std::uint64_t rate = std::uint64_t{8} * 1024 * 1024;  // bytes per second; 0: off
+  std::chrono::milliseconds every{
+      std::chrono::hours(24 * 30)};  // from the end of a pass to the next
+};
+/// How all copies are read again in the background; holds at once.
+struct SetScrub {
+  ScrubSettings settings;
+};
 struct AddBootstrap {
   Endpoint endpoint;
 };
@@ -128,7 +137,7 @@ using CommandBody =
     std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
                  ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
                  VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, ChangeLimit,
-                 AddBootstrap, CancelRequest>;
+                 SetScrub, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -165,6 +174,9 @@ struct ShareView {
   Totals totals;
   std::uint64_t bytes_have = 0;
   bool single_file = false;
+  UnixMillis scrubbed{};       // when all of it was last known to be read; 0: never
+  std::uint64_t damaged = 0;   // chunks that rotted on the disk and are not repaired
+  std::uint64_t repaired = 0;  // ever
 };
 struct PeerView {
   DeviceId device;
@@ -179,6 +191,14 @@ struct PeerView {
   std::uint64_t bytes_received = 0;
   std::int64_t rtt_ms = -1;
 };
+/// The scrub, at this moment.
+struct ScrubView {
+  std::uint64_t rate = 0;  // bytes per second; 0: it is off
+  std::string name;        // of the share of which a pass is under way; empty: none is
+  std::uint64_t done = 0;  // chunks of that
+  std::uint64_t total = 0;
+  std::uint64_t damaged = 0;  // chunks of all copies that are known to be damaged now
+};
 struct StatusView {
   DeviceId device;
   std::string version;
@@ -191,6 +211,7 @@ struct StatusView {
   std::size_t connections = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
+  ScrubView scrub;
   std::int64_t uptime_ms = 0;
   std::int64_t longest_turn_us = 0;
 };
@@ -226,10 +247,27 @@ struct FetchResult {
   bool already_there = false;
   std::int64_t elapsed_ms = 0;
 };
+/// A chunk that rotted on the disk, and what became of it.
+struct DamageView {
+  ShareId share;
+  std::string copy_path;    // where the copy is
+  std::uint32_t chunk = 0;  // number of the content chunk in the share
+  std::uint32_t bytes = 0;  // of it
+  std::string path;         // the file that was damaged; not repaired: one with bytes in the chunk
+  std::uint32_t files = 1;  // with bytes in the chunk, any of which it may be
+  bool repaired = false;
+  DeviceId device;     // repaired with what it sent
+  std::string name;    // of the device; filled in by the engine
+  bool local = false;  // repaired from another copy on this device
+  std::string why;     // not repaired
+};
 struct VerifyReport {
   std::uint64_t chunks = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> bad;  // paths with bytes that are not the share's
+  std::vector<std::string> bad;    // paths with bytes that are not the share's, still
+  std::uint64_t damaged = 0;       // chunks that rotted on the disk
+  std::uint64_t repaired = 0;      // of these
+  std::vector<DamageView> damage;  // the first of them
 };
 struct SwarmTarget {
   SwarmId swarm;

@@ -99,6 +99,8 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.problem.clear();
   copy.problem_paths.clear();
   copy.look.reset();
+  copy.mends.clear();
+  copy.recheck.clear();
   copy.swarm = command.swarm;
   copy.key = command.key;
   copy.state = State::kShared;
@@ -109,6 +111,7 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.have.reset(copy.shape.total(), true);
   copy.bytes_have = copy.root->totals.bytes;
   if (again) save_held(turn, copy);
+  if (!again) mark_read(turn, copy);
   serve(turn, copy);
   wake_waiting(turn, copy.share);
   turn.done(request, ShareAdded{view(copy.id)});
@@ -180,11 +183,7 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
   if (!is_held(copy->state) && !copy->shape.is_content(index)) {
     return turn.log(LogLevel::kError, "a manifest page cannot be read back: " + why.what);
   }
-  lose(*copy, index);
-  for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
-  if (complete_copy(share) == nullptr) {
-    transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
-  }
+  take_away(turn, *copy, index);
   if (!add_problem(*copy, path)) return;
   turn.log(LogLevel::kWarning, "withdrawn: " + path + ": " + why.what);
   turn.event("share-withdrawn", why.what, path);
@@ -306,6 +305,7 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->path = result.path;
   copy->problem.clear();
   copy->problem_paths.clear();
+  copy->mends.clear();
   // All of it was compared: what had been withdrawn is there again.
   copy->bytes_have = copy->root->totals.bytes;
   copy->have.reset(copy->shape.total(), true);
@@ -335,9 +335,15 @@ void Copies::will_read(const Turn& turn, Copy& copy) {
   if (!copy.close_at) copy.close_at = turn.now.mono + kCloseAfter;
 }
 
-std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key) {
+std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key,
+                                     const DeviceId& device) {
   Copy* copy = fetching(store.share);
-  if (copy == nullptr) return std::nullopt;
+  if (copy == nullptr) {
+    Copy* damaged = mending(store.share, store.index);
+    if (damaged == nullptr) return std::nullopt;
+    damaged->mends.at(store.index).at_job = true;
+    return MendChunkJob{damaged->id, device, std::move(store), key};
+  }
   if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key};
   if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key};
   return StoreChunkJob{copy->id, std::move(store), key};

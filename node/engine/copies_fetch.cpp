@@ -106,6 +106,7 @@ void Copies::wake_waiting(Turn& turn, const ShareId& share) {
     if (fetching(share) != nullptr) return;
     begin(turn, copy);
   }
+  mend_more(turn, share);
 }
 
 void Copies::begin_network(Turn& turn, Copy& copy) {
@@ -330,8 +331,9 @@ void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
   Copy* copy = fetching(event.share);
+  if (copy == nullptr) return mend_unavailable(event);
   // Nobody has it, or nobody has it good: that is known only of one that came and was wrong.
-  if (copy == nullptr || !copy->bad_paths.contains(event.index)) return;
+  if (!copy->bad_paths.contains(event.index)) return;
   copy->unavailable.insert(event.index);
   copy->last_stored = turn.now.mono;
   turn.log(LogLevel::kWarning,
@@ -458,6 +460,7 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.problem_paths.clear();
   save_held(turn, copy);
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
+  mark_read(turn, copy);
   answer(turn, copy, already_there);
   turn.event("fetch-complete", "fetched", copy.path);
   // It is served from now on, whole.

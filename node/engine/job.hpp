@@ -6,6 +6,7 @@
 // jobs (node/jobs/copies.hpp), never in the engine.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -103,10 +104,27 @@ struct VerifyChunkJob {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
-  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files.
+  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files;
+  /// kForScrub: for the scrub.
   std::uint64_t verify = 0;
 };
 inline constexpr std::uint64_t kForLook = UINT64_MAX;
+inline constexpr std::uint64_t kForScrub = UINT64_MAX - 1;
+/// Write a chunk of a held copy, which rotted there, again into its files, as a peer sent it. Runs
+/// on the sync thread. Answer: ChunkMended.
+struct MendChunkJob {
+  CopyId copy{};
+  DeviceId device;  // that sent it
+  transfer::StoreRequest store;
+  BulkKey key;
+};
+/// The same from another copy of the share on this device.
+struct MendFromCopyJob {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  CopyId from{};
+};
 /// Close what is open of a held copy: a file that was deleted keeps its space until then. It is
 /// opened again when it is read again. Answer: FetchDiscarded.
 struct CloseFilesJob {
@@ -164,11 +182,11 @@ struct MoveCopyJob {
   std::string path;
 };
 
-using Job =
-    std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
-                 PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
-                 DiscardFetchJob, SyncJob, VerifyChunkJob, CloseFilesJob, CopyChunkJob, ScanTreeJob,
-                 FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
+using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
+                         PrepareFetchJob, CompareDestinationJob, FinishFetchJob, RenameFetchJob,
+                         DiscardFetchJob, SyncJob, VerifyChunkJob, MendChunkJob, MendFromCopyJob,
+                         CloseFilesJob, CopyChunkJob, ScanTreeJob, FindChunksJob, OpenCopyJob,
+                         LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -257,9 +275,25 @@ struct ChunkVerified {
   ChunkIndex index = 0;
   std::uint64_t verify = 0;
   bool good = false;
-  std::uint32_t bytes = 0;
-  std::string path;
+  /// Not good, and nobody changed the files: the disk has it wrong.
+  bool rotten = false;
+  std::uint32_t bytes = 0;  // of the chunk, also if it is rotten
+  std::uint32_t files = 0;  // with bytes in it
+  std::string path;         // of one of them; if it is not good, of the one to blame if known
   std::optional<Error> error;
+};
+struct ChunkMended {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  ConnId from{};                // who sent it, unless `local`
+  DeviceId device;              // the same
+  std::optional<CopyId> local;  // the copy that it was read from; kBadChunk: that has it wrong, too
+  transfer::StoreOutcome outcome{};
+  std::optional<Error> error;
+  std::string path;  // the file that was written, or that could not be
+  /// States to be recorded, by page, whatever the outcome: as PutPageStats.
+  std::map<std::uint32_t, Buffer> stats;
 };
 struct ChunkCopied {
   CopyId to{};
@@ -323,7 +357,7 @@ struct CopyMoved {
 
 using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
                                DestinationCompared, FetchFinished, FetchRenamed, FetchDiscarded,
-                               CopySynced, ChunkVerified, ChunkCopied, TreeScanned, ChunksFound,
-                               CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+                               CopySynced, ChunkVerified, ChunkMended, ChunkCopied, TreeScanned,
+                               ChunksFound, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

@@ -59,7 +59,8 @@ bool is_network_job(const Job& job) {
 // These wait for the disk. In order, so that each syncs all that was written before it.
 bool is_sync_job(const Job& job) {
   return std::holds_alternative<SyncJob>(job) || std::holds_alternative<FinishFetchJob>(job) ||
-         std::holds_alternative<RenameFetchJob>(job);
+         std::holds_alternative<RenameFetchJob>(job) || std::holds_alternative<MendChunkJob>(job) ||
+         std::holds_alternative<MendFromCopyJob>(job);
 }
 
 DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {

@@ -283,7 +283,7 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
     // As it was: hashes in the two indexes, and nothing that tells whose they are.
     auto db = Db::open(path(), DbMode::kReadWrite);
     ASSERT_OK(db);
-    ASSERT_OK((*db)->exec("DROP TABLE hash_run"));
+    ASSERT_OK((*db)->exec("DROP TABLE hash_run; DROP TABLE scrub"));
     ASSERT_OK((*db)->exec("INSERT INTO chunk_index VALUES(1, 1, 0)"));
     ASSERT_OK((*db)->exec("PRAGMA user_version=1"));
   }

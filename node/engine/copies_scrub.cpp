@@ -1,0 +1,116 @@
+// The scrub: every chunk of every held copy is read once in a while, one after the other, slowly,
+// so that what rots on the disk is found while somebody still has it.
+#include <algorithm>
+
+#include "node/engine/copies.hpp"
+
+namespace kith::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Nothing was due: when that is looked at again.
+constexpr Duration kIdle = 60s;
+// A pass that goes well tells the catalog where it is this often; so much is read again at most.
+constexpr Duration kSaveEvery = 30s;
+// While something else moves chunks, the scrub is so many times slower.
+constexpr int kStandBack = 8;
+
+}  // namespace
+
+void Copies::set_scrub(const ScrubSettings& settings) {
+  scrub_ = settings;
+  scrub_at_ = {};
+}
+
+bool Copies::is_due(const Copy& copy, UnixMillis now) const {
+  if (!is_held(copy.state) || copy.shape.chunks() == 0) return false;
+  if (!copy.recheck.empty() || copy.scrub.next > 0) return true;
+  // A clock that was set back must not put it off.
+  return now < copy.scrub.ended || count(now) - count(copy.scrub.ended) >= scrub_.every.count();
+}
+
+// What is under way goes on; else whichever was not read for the longest time.
+Copies::Copy* Copies::next_to_scrub(UnixMillis now) {
+  Copy* best = nullptr;
+  const auto rank = [](const Copy& copy) {
+    return std::tuple(copy.recheck.empty(), copy.scrub.next == 0, copy.scrub.ended);
+  };
+  for (auto& [id, copy] : copies_) {
+    if (is_due(copy, now) && (best == nullptr || rank(copy) < rank(*best))) best = &copy;
+  }
+  return best;
+}
+
+void Copies::scrub_more(Turn& turn) {
+  if (scrub_.rate == 0 || scrub_out_ || turn.now.mono < scrub_at_) return;
+  Copy* copy = next_to_scrub(turn.now.wall);
+  if (copy == nullptr) {
+    scrub_at_ = turn.now.mono + kIdle;
+    return;
+  }
+  ChunkIndex index = 0;
+  if (copy->recheck.empty()) {
+    index = std::max(copy->scrub.next, copy->shape.index_of_chunk(0));
+    copy->scrub.next = index;
+  } else {
+    index = copy->recheck.back();
+    copy->recheck.pop_back();
+  }
+  scrub_out_ = true;
+  will_read(turn, *copy);
+  turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, index, kForScrub});
+}
+
+// Chunks are asked for, sent, checked for a user, or copied.
+bool Copies::is_busy() const {
+  const bool copies = std::ranges::any_of(copies_, [](const auto& item) {
+    return is_fetch(item.second.state) && item.second.jobs > 0;
+  });
+  return copies || !verifies_.empty() || transfer_.reserved() > 0 || transfer_.send_reserved() > 0;
+}
+
+void Copies::on_scrubbed(Turn& turn, const ChunkVerified& result) {
+  scrub_out_ = false;
+  if (scrub_.rate == 0) return;
+  const std::chrono::nanoseconds pause(std::uint64_t{1'000'000'000} * result.bytes / scrub_.rate);
+  scrub_at_ = turn.now.mono + pause * (is_busy() ? kStandBack : 1);
+  Copy* copy = find(result.copy);
+  if (copy == nullptr || copy->share != result.share || copy->scrub.next != result.index) return;
+  ++copy->scrub.next;
+  if (copy->scrub.next == copy->shape.total()) return end_pass(turn, *copy);
+  if (turn.now.mono < scrub_saved_ + kSaveEvery) return;
+  scrub_saved_ = turn.now.mono;
+  turn.save(PutScrub{copy->id, copy->scrub});
+}
+
+void Copies::end_pass(Turn& turn, Copy& copy) {
+  mark_read(turn, copy);
+  std::string text = "scrubbed " + shown_name(copy) + ": " + std::to_string(copy.shape.chunks()) +
+                     (copy.shape.chunks() == 1 ? " chunk" : " chunks") + " read";
+  if (!copy.mends.empty()) text += ", " + damage_text(copy);
+  if (is_withdrawn(copy) && copy.mends.empty()) text += ", " + copy.problem;
+  turn.log(is_withdrawn(copy) ? LogLevel::kWarning : LogLevel::kInfo, text);
+}
+
+// All of it is known to be read now.
+void Copies::mark_read(Turn& turn, Copy& copy) {
+  copy.scrub.next = 0;
+  copy.scrub.ended = turn.now.wall;
+  turn.save(PutScrub{copy.id, copy.scrub});
+}
+
+ScrubView Copies::scrub_view() const {
+  ScrubView out;
+  out.rate = scrub_.rate;
+  for (const auto& [id, copy] : copies_) {
+    out.damaged += copy.mends.size();
+    if (!is_held(copy.state) || copy.scrub.next == 0 || !out.name.empty()) continue;
+    out.name = shown_name(copy);
+    out.done = copy.scrub.next - copy.shape.index_of_chunk(0);
+    out.total = copy.shape.chunks();
+  }
+  return out;
+}
+
+}  // namespace kith::node
