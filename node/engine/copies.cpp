@@ -326,6 +326,7 @@ std::optional<CopyId> Copies::source(const Turn& turn, const ShareId& share, Chu
     const bool serves = is_held(copy->state) || is_fetch(copy->state);
     if (!serves || !copy->have.has(index)) continue;
     will_read(turn, *copy);
+    moved_at_ = turn.now.mono;
     return copy->id;
   }
   return std::nullopt;

@@ -297,7 +297,7 @@ class Copies {
   [[nodiscard]] bool is_due(const Copy& copy, UnixMillis now) const;
   [[nodiscard]] Copy* next_to_scrub(UnixMillis now);
   void scrub_more(Turn& turn);
-  [[nodiscard]] bool is_busy() const;
+  [[nodiscard]] bool is_busy(TimePoint now) const;
   void on_scrubbed(Turn& turn, const ChunkVerified& result);
   void end_pass(Turn& turn, Copy& copy);
   void mark_read(Turn& turn, Copy& copy);
@@ -383,6 +383,7 @@ class Copies {
   ScrubSettings scrub_;
   bool scrub_out_ = false;   // a job of the scrub
   TimePoint scrub_at_{};     // not before
+  TimePoint moved_at_{};     // a chunk was asked of a copy, or came to a fetch
   TimePoint scrub_saved_{};  // the catalog was told where it is
   TimePoint next_progress_{};
 };

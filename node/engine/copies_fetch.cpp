@@ -312,7 +312,7 @@ void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
   const std::uint32_t length = length_of(copy, index);
   copy.bytes_have += length;
   copy.unsynced += length;
-  copy.last_stored = turn.now.mono;
+  copy.last_stored = moved_at_ = turn.now.mono;
   copy.rate_bytes += length;
   if (copy.unflushed == 0) copy.flush_at = turn.now.mono + kFlushEvery;
   copy.unflushed += std::max(length, 1u);

@@ -79,6 +79,7 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
     if (copy.shape.is_content(i)) copy.recheck.push_back(i);
   }
   if (copy.recheck.size() > limits::kSuspects) copy.recheck.resize(limits::kSuspects);
+  scrub_at_ = {};
   for (const std::string& path : result.changed) add_problem(copy, path);
   will_read(turn, copy);  // it was opened to look at it
   if (result.missing) {

@@ -15,6 +15,7 @@ constexpr Duration kIdle = 60s;
 constexpr Duration kSaveEvery = 30s;
 // While something else moves chunks, the scrub is so many times slower.
 constexpr int kStandBack = 8;
+constexpr Duration kBusyFor = 2s;
 
 }  // namespace
 
@@ -62,19 +63,17 @@ void Copies::scrub_more(Turn& turn) {
   turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, index, kForScrub});
 }
 
-// Chunks are asked for, sent, checked for a user, or copied.
-bool Copies::is_busy() const {
-  const bool copies = std::ranges::any_of(copies_, [](const auto& item) {
-    return is_fetch(item.second.state) && item.second.jobs > 0;
-  });
-  return copies || !verifies_.empty() || transfer_.reserved() > 0 || transfer_.send_reserved() > 0;
+// Chunks came or went a moment ago, or a user waits for the disk. (What is reserved would not tell:
+// a transfer that is limited has nothing in flight most of the time.)
+bool Copies::is_busy(TimePoint now) const {
+  return !verifies_.empty() || now < moved_at_ + kBusyFor;
 }
 
 void Copies::on_scrubbed(Turn& turn, const ChunkVerified& result) {
   scrub_out_ = false;
   if (scrub_.rate == 0) return;
   const std::chrono::nanoseconds pause(std::uint64_t{1'000'000'000} * result.bytes / scrub_.rate);
-  scrub_at_ = turn.now.mono + pause * (is_busy() ? kStandBack : 1);
+  scrub_at_ = turn.now.mono + pause * (is_busy(turn.now.mono) ? kStandBack : 1);
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->share != result.share || copy->scrub.next != result.index) return;
   ++copy->scrub.next;
