@@ -277,6 +277,7 @@ class Copies {
   void take_away(Turn& turn, Copy& copy, ChunkIndex index);
   void damaged(Turn& turn, Copy& copy, const ChunkVerified& found);
   void mend_more(Turn& turn, const ShareId& share);
+  bool mend_one(Turn& turn, Copy& copy, ChunkIndex index);
   bool mend_from_here(Turn& turn, Copy& copy, ChunkIndex index, Mend& mend);
   bool ask_for(Turn& turn, const Copy& copy, ChunkIndex index);
   [[nodiscard]] Copy* mending(const ShareId& share, ChunkIndex index);
@@ -296,6 +297,7 @@ class Copies {
   // copies_scrub.cpp
   [[nodiscard]] bool is_due(const Copy& copy, UnixMillis now) const;
   [[nodiscard]] Copy* next_to_scrub(UnixMillis now);
+  [[nodiscard]] static std::optional<ChunkIndex> next_to_read(Copy& copy);
   void scrub_more(Turn& turn);
   [[nodiscard]] bool is_busy(TimePoint now) const;
   void on_scrubbed(Turn& turn, const ChunkVerified& result);

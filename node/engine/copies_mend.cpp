@@ -41,19 +41,28 @@ void Copies::damaged(Turn& turn, Copy& copy, const ChunkVerified& found) {
   if (fresh) mend = {found.bytes, found.files, found.path, false, false, {}};
   // It is looked for again: whoever asks hopes that what was in the way is gone.
   if (mend.given_up) mend = {found.bytes, found.files, found.path, false, false, {}};
-  if (copy.have.has(found.index)) take_away(turn, copy, found.index);
-  if (fresh) {
+  if (copy.have.has(found.index)) {
+    take_away(turn, copy, found.index);
     ++copy.scrub.damaged;
     turn.save(PutScrub{copy.id, copy.scrub});
+  }
+  if (fresh) {
     const std::string where = files_text(found.path, found.files);
     turn.log(LogLevel::kWarning, "damaged on the disk: " + std::to_string(found.bytes) +
                                      " bytes of " + where + " in " + copy.path);
     turn.event("chunk-damaged", "damaged on the disk, looked for elsewhere", where);
   }
-  mend_more(turn, copy.share);
+  if (fetching(copy.share) == nullptr) (void)mend_one(turn, copy, found.index);
 }
 
-// Looks for what is damaged in copies of the share: first on this device, then at peers.
+// Looks for a chunk that is damaged, first on this device, then at peers. True: peers are asked.
+bool Copies::mend_one(Turn& turn, Copy& copy, ChunkIndex index) {
+  Mend& mend = copy.mends.at(index);
+  if (mend.at_job || mend.given_up || mend_from_here(turn, copy, index, mend)) return false;
+  return ask_for(turn, copy, index);
+}
+
+// The same for all that is damaged in copies of the share.
 void Copies::mend_more(Turn& turn, const ShareId& share) {
   // A fetch of it asks peers already, and not for these; what it gets is taken from it at its end.
   const auto of_share = by_share_.find(share);
@@ -61,10 +70,7 @@ void Copies::mend_more(Turn& turn, const ShareId& share) {
   bool asks = false;
   for (Copy* copy : of_share->second) {
     if (!is_held(copy->state)) continue;
-    for (auto& [index, mend] : copy->mends) {
-      if (mend.at_job || mend.given_up) continue;
-      if (!mend_from_here(turn, *copy, index, mend)) asks = ask_for(turn, *copy, index) || asks;
-    }
+    for (const auto& [index, mend] : copy->mends) asks = mend_one(turn, *copy, index) || asks;
   }
   if (!asks) transfer_.stop_fetching(turn.now.mono, share, turn.transfer);
 }
@@ -117,7 +123,16 @@ void Copies::on_mended(Turn& turn, ChunkMended result) {
                         stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
                         turn.transfer);
   }
-  mend_more(turn, result.share);
+  // What was asked for is asked for still: only the end, and what the next copy can take from this
+  // one, change anything. There may be many.
+  const auto of_share = by_share_.find(result.share);
+  const bool goes_on =
+      of_share != by_share_.end() &&
+      std::ranges::any_of(of_share->second, [](Copy* c) { return is_mending(*c); });
+  const bool done = result.outcome == transfer::StoreOutcome::kStored;
+  if (!done || !goes_on || mending(result.share, result.index) != nullptr) {
+    mend_more(turn, result.share);
+  }
 }
 
 void Copies::mend_ended(Turn& turn, Copy& copy, const ChunkMended& result) {

@@ -4,7 +4,6 @@
 
 #include "node/engine/copies.hpp"
 #include "proto/assert.hpp"
-#include "proto/limits.hpp"
 
 namespace kith::node {
 
@@ -78,7 +77,6 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
     copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
     if (copy.shape.is_content(i)) copy.recheck.push_back(i);
   }
-  if (copy.recheck.size() > limits::kSuspects) copy.recheck.resize(limits::kSuspects);
   scrub_at_ = {};
   for (const std::string& path : result.changed) add_problem(copy, path);
   will_read(turn, copy);  // it was opened to look at it

@@ -25,10 +25,13 @@ void Copies::set_scrub(const ScrubSettings& settings) {
 }
 
 bool Copies::is_due(const Copy& copy, UnixMillis now) const {
-  if (!is_held(copy.state) || copy.shape.chunks() == 0) return false;
+  if (!is_held(copy.state)) return false;
   if (!copy.recheck.empty() || copy.scrub.next > 0) return true;
+  const bool has_content = copy.have.count() > copy.shape.index_of_chunk(0);
   // A clock that was set back must not put it off.
-  return now < copy.scrub.ended || count(now) - count(copy.scrub.ended) >= scrub_.every.count();
+  const bool is_time =
+      now < copy.scrub.ended || count(now) - count(copy.scrub.ended) >= scrub_.every.count();
+  return has_content && is_time;
 }
 
 // What is under way goes on; else whichever was not read for the longest time.
@@ -43,24 +46,34 @@ Copies::Copy* Copies::next_to_scrub(UnixMillis now) {
   return best;
 }
 
+// Of what the copy holds; nothing: the pass is over. What is damaged is not read again, it is
+// looked for.
+std::optional<ChunkIndex> Copies::next_to_read(Copy& copy) {
+  if (!copy.recheck.empty()) {
+    const ChunkIndex index = copy.recheck.back();
+    copy.recheck.pop_back();
+    return index;
+  }
+  ChunkIndex& next = copy.scrub.next;
+  next = std::max(next, copy.shape.index_of_chunk(0));
+  while (next < copy.shape.total() && !copy.have.has(next)) ++next;
+  return next < copy.shape.total() ? std::optional(next) : std::nullopt;
+}
+
 void Copies::scrub_more(Turn& turn) {
   if (scrub_.rate == 0 || scrub_out_ || turn.now.mono < scrub_at_) return;
-  Copy* copy = next_to_scrub(turn.now.wall);
-  if (copy == nullptr) {
-    scrub_at_ = turn.now.mono + kIdle;
+  while (Copy* copy = next_to_scrub(turn.now.wall)) {
+    const auto index = next_to_read(*copy);
+    if (!index) {
+      end_pass(turn, *copy);
+      continue;
+    }
+    scrub_out_ = true;
+    will_read(turn, *copy);
+    turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, *index, kForScrub});
     return;
   }
-  ChunkIndex index = 0;
-  if (copy->recheck.empty()) {
-    index = std::max(copy->scrub.next, copy->shape.index_of_chunk(0));
-    copy->scrub.next = index;
-  } else {
-    index = copy->recheck.back();
-    copy->recheck.pop_back();
-  }
-  scrub_out_ = true;
-  will_read(turn, *copy);
-  turn.out.jobs.push_back(VerifyChunkJob{copy->id, copy->share, index, kForScrub});
+  scrub_at_ = turn.now.mono + kIdle;
 }
 
 // Chunks came or went a moment ago, or a user waits for the disk. (What is reserved would not tell:
@@ -77,7 +90,6 @@ void Copies::on_scrubbed(Turn& turn, const ChunkVerified& result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->share != result.share || copy->scrub.next != result.index) return;
   ++copy->scrub.next;
-  if (copy->scrub.next == copy->shape.total()) return end_pass(turn, *copy);
   if (turn.now.mono < scrub_saved_ + kSaveEvery) return;
   scrub_saved_ = turn.now.mono;
   turn.save(PutScrub{copy->id, copy->scrub});

@@ -159,7 +159,7 @@ void Copies::judge(Turn& turn, Copy& copy, const ChunkVerified& result) {
   no_damage(turn, copy, result.index);
   take_back(turn, copy, result.index);
   // `verify` saves its row when it is done with the copy: many chunks share one.
-  if (!verifies_.empty()) return;
+  if (std::ranges::find(verifies_, result.verify, &Verify::number) != verifies_.end()) return;
   for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
 }
 

@@ -304,6 +304,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
   config.bootstrap = options.bootstrap;
   config.lan = options.lan;
   config.limit = options.limit;
+  config.scrub = {options.scrub_rate, options.scrub_every};
   engine = std::make_unique<Engine>(std::move(config), rng, slabs);
 }
 

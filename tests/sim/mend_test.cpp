@@ -96,6 +96,23 @@ TEST(Mend, TheSharersOwnCopyIsRepairedFromWhoFetchedIt) {
   c.expect_whole(0, "/shared");
 }
 
+// Each of its pages has its state, and each of them must hear of a repair.
+TEST(Mend, ChunksOfAFileThatManyPagesDescribeAreAllRepaired) {
+  const std::size_t size = 2'000'000;
+  Fetched c(old_tree(size));
+  for (const std::size_t at : {std::size_t{5}, size / 3, size / 2, size - 5}) {
+    c.rot(1, "/fetched/it/a", at);
+  }
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_THAT(report.bad, IsEmpty());
+  EXPECT_EQ(report.repaired, 4U);
+  c.expect_whole(1, "/fetched/it");
+  c.restart(1);
+  for (const std::size_t at : {size / 4, size - 5}) c.rot(1, "/fetched/it/a", at);
+  EXPECT_EQ(verify(c, 1).repaired, 2U);
+  c.expect_whole(1, "/fetched/it");
+}
+
 TEST(Mend, AfterARepairFurtherRotInTheFileIsRepairedAlsoAfterARestart) {
   Fetched c;
   for (std::uint64_t round = 0; round < 3; ++round) {
