@@ -5,12 +5,12 @@
 // blocks: every blocking seam of storage asserts that it is not on it.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "node/engine/command.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/result.hpp"
 
@@ -23,13 +23,12 @@ struct RuntimeOptions {
   std::optional<Endpoint> listen;
   std::optional<Endpoint> advertise;  // how others reach us, for invites
   std::vector<Endpoint> bootstrap;
-  std::uint64_t limit = 0;                  // bytes per second, each direction; 0: none
-  std::uint64_t scrub_rate = 0;             // bytes per second; 0: no scrub
-  std::chrono::milliseconds scrub_every{};  // from the end of one pass to the next
-  std::string device_name;                  // empty: the host's
-  bool lan = true;                          // multicast beacons
-  bool log_to_stderr = false;               // else HOME/log/kith.log
-  int log_level = 2;                        // 0 errors, 1 warnings, 2 information, 3 everything
+  std::uint64_t limit = 0;  // bytes per second, each direction; 0: none
+  ScrubSettings scrub{};
+  std::string device_name;     // empty: the host's
+  bool lan = true;             // multicast beacons
+  bool log_to_stderr = false;  // else HOME/log/kith.log
+  int log_level = 2;           // 0 errors, 1 warnings, 2 information, 3 everything
 };
 
 class Runtime {

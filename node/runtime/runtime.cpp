@@ -304,7 +304,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
   config.bootstrap = options.bootstrap;
   config.lan = options.lan;
   config.limit = options.limit;
-  config.scrub = {options.scrub_rate, options.scrub_every};
+  config.scrub = options.scrub;
   engine = std::make_unique<Engine>(std::move(config), rng, slabs);
 }
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "node/api/unique_fd.hpp"
-#include "node/engine/command.hpp"
+#include "node/runtime.hpp"
 #include "proto/limits.hpp"
 #include "proto/text.hpp"
 #include "tools/kith/resolve.hpp"
@@ -235,14 +235,14 @@ std::uint64_t Settings::scrub_rate() const {
   const auto on = json_.find("scrub");
   if (on != json_.end() && !on->get<bool>()) return 0;
   const auto at = json_.find("scrub_rate");
-  if (at == json_.end()) return node::ScrubSettings().rate;
+  if (at == json_.end()) return node::RuntimeOptions().scrub.rate;
   const auto set = at->get<std::uint64_t>();
   return set == 0 ? kUnlimited : set;
 }
 
 std::chrono::milliseconds Settings::scrub_every() const {
   const auto span = parse_span(text("scrub_every"), kScrubLeast, kScrubMost);
-  return span ? *span : node::ScrubSettings().every;
+  return span ? *span : node::RuntimeOptions().scrub.every;
 }
 
 Result<UniqueFd> lock_settings(const std::string& home) {
