@@ -32,7 +32,7 @@ class Care(KithTest):
         self.assertEqual(self.good, picture(self.tree))
 
     def catalog(self):
-        return sqlite3.connect(self.b.home / "catalog.db")
+        return sqlite3.connect(self.b.home / "catalog.sqlite")
 
     def flip(self, name, offset):
         """Flips a bit. Its mtime is as before; a ctime cannot be set, so that of the file changes."""
