@@ -117,8 +117,9 @@ void Copies::on_mended(Turn& turn, ChunkMended result) {
     mend_ended(turn, *copy, result);
   }
   if (!result.local) {
-    // A fetch that began meanwhile holds nothing by it: for that one it was lost on its way.
-    const bool stale = fetching(result.share) != nullptr;
+    // A fetch that began meanwhile holds nothing by it, nor does another copy: for these it was
+    // lost on its way.
+    const bool stale = !here || fetching(result.share) != nullptr;
     transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
                         stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
                         turn.transfer);

@@ -127,7 +127,7 @@ class Jobs {
   std::string home_;
   Manifests manifests_;
   CopyTable copies_;
-  std::mutex mending_;
+  std::mutex mending_;  // held while a repair makes what is recorded of a file untrue
 };
 
 }  // namespace kith::node
