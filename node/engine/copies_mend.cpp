@@ -9,6 +9,8 @@
 namespace kith::node {
 namespace {
 
+constexpr std::size_t kShortId = 8;
+
 std::string files_text(const std::string& path, std::uint32_t files) {
   if (files < 2) return path;
   return path + " or one of " + std::to_string(files - 1) + " packed with it";
@@ -161,8 +163,10 @@ void Copies::mended(Turn& turn, Copy& copy, const ChunkMended& result) {
   for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
   ++copy.scrub.repaired;
   turn.save(PutScrub{copy.id, copy.scrub});
+  const std::string from =
+      result.local ? "another copy here" : result.device.hex().substr(0, kShortId);
   turn.log(LogLevel::kInfo, "repaired: " + std::to_string(mend.length) + " bytes of " + mend.path +
-                                " in " + copy.path);
+                                " in " + copy.path + ", from " + from);
   turn.event("chunk-repaired", "repaired", mend.path);
   DamageView view = damage_view(copy, result.index, mend);
   view.repaired = true;

@@ -128,6 +128,7 @@ class Care(KithTest):
         log = (self.b.home / "log/kith.log")
         said = log.read_text() if log.exists() else self.b.node.errors()
         self.assertIn("damaged on the disk", said)
+        self.assertRegex(said, "repaired: .* of large in .*, from [0-9a-f]{8}")
         self.assertIn("scrubbed tree", said)
         self.assertEqual(self.b.ask("config", "scrub", "false")["value"], False)
         self.assertEqual(self.b.ask("status")["scrub"]["rate"], 0, "a running node hears of it")

@@ -171,6 +171,8 @@ TEST(Mend, WithoutASourceDamageIsReportedAndRepairedWhenOneComes) {
   EXPECT_TRUE(c.world.run_until([&] { return c.tree_at(1, "/fetched/it") == c.tree; }, 120s));
   c.world.run_for(1s);
   c.expect_whole(1, "/fetched/it");
+  c.restart(1);
+  EXPECT_EQ(c.shares(1).front().state, "complete") << "and that is kept";
 }
 
 TEST(Mend, WhoHasItWrongTooIsNoSource) {

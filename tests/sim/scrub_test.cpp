@@ -85,6 +85,27 @@ TEST(Scrub, WhatWasJustMadeIsNotDueBeforeAMonthIsOver) {
   EXPECT_TRUE(c.world.run_until([&] { return c.view().scrubbed != made; }, 120s));
 }
 
+TEST(Scrub, AClockThatWasSetBackDoesNotPutItOff) {
+  Scrubbed c;
+  c.set(1'000'000'000, kMonth);
+  const UnixMillis made = c.view().scrubbed;
+  c.world.node(1).shift_clock(-std::chrono::hours(1));
+  EXPECT_TRUE(c.world.run_until([&] { return c.view().scrubbed < made; }, 120s));
+}
+
+// It was asked for a good chunk, so what it has is looked at before its turn.
+TEST(Scrub, ACopyThatCouldNotHelpIsRepairedTooAtOnce) {
+  Scrubbed c;
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(c.link, "/second")));
+  c.world.run_for(10s);
+  c.world.node(1).disk().rot("/fetched/it/a", 45'000);
+  c.world.node(1).disk().rot("/second/it/a", 45'000);
+  c.set(500, 5s);
+  const auto are_whole = [&] { return c.is_whole() && c.tree_at(1, "/second/it") == c.tree; };
+  ASSERT_TRUE(c.world.run_until([&] { return c.events("chunk-damaged") > 0; }, 300s));
+  EXPECT_TRUE(c.world.run_until(are_whole, 20s));
+}
+
 TEST(Scrub, CanBeTurnedOff) {
   Scrubbed c;
   c.set(0, 5s);
