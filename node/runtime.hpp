@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "node/engine/command.hpp"
 #include "proto/endpoint.hpp"
 #include "proto/result.hpp"
 
@@ -22,7 +23,8 @@ struct RuntimeOptions {
   std::optional<Endpoint> listen;
   std::optional<Endpoint> advertise;  // how others reach us, for invites
   std::vector<Endpoint> bootstrap;
-  std::uint64_t limit = 0;     // bytes per second, each direction; 0: none
+  std::uint64_t limit = 0;  // bytes per second, each direction; 0: none
+  ScrubSettings scrub{};
   std::string device_name;     // empty: the host's
   bool lan = true;             // multicast beacons
   bool log_to_stderr = false;  // else HOME/log/kith.log

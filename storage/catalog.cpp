@@ -354,7 +354,7 @@ Result<std::vector<CopyRecord>> Catalog::copies() {
 Result<void> Catalog::remove_copy(CopyId copy) {
   for (const char* sql :
        {"DELETE FROM have WHERE copy = ?1", "DELETE FROM filestat WHERE copy = ?1",
-        "DELETE FROM copy WHERE id = ?1"}) {
+        "DELETE FROM scrub WHERE copy = ?1", "DELETE FROM copy WHERE id = ?1"}) {
     KITH_TRY(const Use remove, stmt(sql));
     KITH_CHECK(remove->bind(1, number(copy)).run());
   }
@@ -398,6 +398,30 @@ Result<std::optional<Buffer>> Catalog::file_stats(CopyId copy, std::uint32_t pag
   KITH_TRY(const bool found, get->bind(1, number(copy)).bind(2, page).step());
   if (!found) return std::optional<Buffer>();
   return std::optional(to_buffer(get->blob(0)));
+}
+
+Result<void> Catalog::put_scrub(CopyId copy, const ScrubRecord& scrub) {
+  // A pass may have gone on for a moment when its copy was removed.
+  KITH_TRY(const Use put,
+           stmt("INSERT INTO scrub(copy, next, ended, damaged, repaired) "
+                "SELECT id, ?2, ?3, ?4, ?5 FROM copy WHERE id = ?1 "
+                "ON CONFLICT(copy) DO UPDATE SET next = excluded.next, ended = excluded.ended, "
+                "damaged = excluded.damaged, repaired = excluded.repaired"));
+  return put->bind(1, number(copy))
+      .bind(2, scrub.next)
+      .bind(3, count(scrub.ended))
+      .bind(4, static_cast<std::int64_t>(scrub.damaged))
+      .bind(5, static_cast<std::int64_t>(scrub.repaired))
+      .run();
+}
+
+Result<std::optional<ScrubRecord>> Catalog::scrub(CopyId copy) {
+  KITH_TRY(const Use get, stmt("SELECT next, ended, damaged, repaired FROM scrub WHERE copy = ?1"));
+  KITH_TRY(const bool found, get->bind(1, number(copy)).step());
+  if (!found) return std::optional<ScrubRecord>();
+  return std::optional(ScrubRecord{
+      static_cast<ChunkIndex>(get->integer(0)), UnixMillis(get->integer(1)),
+      static_cast<std::uint64_t>(get->integer(2)), static_cast<std::uint64_t>(get->integer(3))});
 }
 
 Result<void> Catalog::index_chunks(const ShareId& share, std::uint32_t first,

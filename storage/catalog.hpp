@@ -61,6 +61,15 @@ struct CopyRecord {
   bool operator==(const CopyRecord&) const = default;
 };
 
+/// How far the scrub is with a copy (ScrubLedger of node/engine/catalog_write.hpp).
+struct ScrubRecord {
+  ChunkIndex next = 0;
+  UnixMillis ended{};
+  std::uint64_t damaged = 0;
+  std::uint64_t repaired = 0;
+  bool operator==(const ScrubRecord&) const = default;
+};
+
 struct SwarmRecord {
   SwarmId id;
   Secret secret;  // G
@@ -139,6 +148,10 @@ class Catalog {
   [[nodiscard]] Result<std::vector<HaveRow>> have(CopyId copy);
   [[nodiscard]] Result<void> put_file_stats(CopyId copy, std::uint32_t page, Bytes stats);
   [[nodiscard]] Result<std::optional<Buffer>> file_stats(CopyId copy, std::uint32_t page);
+
+  /// Replaces what was noted; nothing for a copy that is not there.
+  [[nodiscard]] Result<void> put_scrub(CopyId copy, const ScrubRecord& scrub);
+  [[nodiscard]] Result<std::optional<ScrubRecord>> scrub(CopyId copy);
 
   // --- reuse ---
   /// Notes that `ids` are the content chunks [first, first + ids.size()) of the share.

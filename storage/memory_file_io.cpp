@@ -267,6 +267,17 @@ Result<void> MemoryFileIo::write(const File& file, std::uint64_t offset,
   return {};
 }
 
+void MemoryFileIo::rot(const std::string& path, std::uint64_t offset) {
+  const std::size_t slash = path.rfind('/');
+  const auto parent = walk(kRootInode, path.substr(0, slash), false);
+  KITH_ASSERT(parent);
+  Node& file = nodes_.at(child(nodes_.at(*parent), path.substr(slash + 1)));
+  KITH_ASSERT(file.kind == NodeKind::kFile && offset < file.data->size());
+  (*file.data)[offset] ^= 1;
+  const bool on_disk = file.durable_data && file.durable_data != file.data;
+  if (on_disk && offset < file.durable_data->size()) (*file.durable_data)[offset] ^= 1;
+}
+
 Result<void> MemoryFileIo::allocate(const File& file, std::uint64_t size) {
   KITH_CHECK(count_call("reserving space", {}));
   Node* node = node_of(file);

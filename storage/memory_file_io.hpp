@@ -59,6 +59,9 @@ class MemoryFileIo final : public FileIo {
   void restart(std::uint64_t seed = 0);
   [[nodiscard]] std::uint64_t used_bytes() const { return used_; }
   void set_capacity(std::uint64_t capacity) { options_.capacity = capacity; }
+  /// One bit of a file's content becomes another, on the disk, too, and nothing else tells of it:
+  /// no time changes. `path` from the root, without symlinks.
+  void rot(const std::string& path, std::uint64_t offset);
   /// Something that is neither file, directory nor symlink.
   [[nodiscard]] Result<void> make_other(const Dir& at, std::string_view name);
 

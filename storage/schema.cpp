@@ -119,8 +119,18 @@ CREATE TABLE hash_run(
 ) STRICT, WITHOUT ROWID;
 )";
 
-// Globs of a copy that takes only a part of its share, each followed by a NUL.
-constexpr const char* kVersion3 = "ALTER TABLE copy ADD COLUMN part BLOB NOT NULL DEFAULT x''";
+// Globs of a copy that takes only a part of its share, each followed by a NUL. How far the scrub is
+// with a copy: see storage/catalog.hpp.
+constexpr const char* kVersion3 = R"(
+ALTER TABLE copy ADD COLUMN part BLOB NOT NULL DEFAULT x'';
+CREATE TABLE scrub(
+  copy INTEGER PRIMARY KEY,
+  next INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  damaged INTEGER NOT NULL,
+  repaired INTEGER NOT NULL
+) STRICT;
+)";
 
 constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
 

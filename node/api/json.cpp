@@ -142,6 +142,9 @@ void add(Json& out, const VerifyReport& answer) {
   out["chunks"] = answer.chunks;
   out["bytes"] = answer.bytes;
   out["bad"] = answer.bad;
+  out["damaged"] = answer.damaged;
+  out["repaired"] = answer.repaired;
+  out["damage"] = views_json(answer.damage);
 }
 void add(Json& out, const LimitsAnswer& answer) {
   out["limits"] = views_json(answer.limits);
@@ -160,6 +163,7 @@ void add(Json& out, const StatusView& status) {
   out["connections"] = status.connections;
   out["bytes_sent"] = status.bytes_sent;
   out["bytes_received"] = status.bytes_received;
+  out["scrub"] = view_json(status.scrub);
   out["uptime_ms"] = status.uptime_ms;
   out["longest_turn_us"] = status.longest_turn_us;
 }

@@ -51,6 +51,9 @@ Json view_json(const ShareView& share) {
   out["part"] = share.part;
   out["bytes_taken"] = share.bytes_taken;
   out["bytes_have"] = share.bytes_have;
+  out["damaged"] = share.damaged;
+  out["repaired"] = share.repaired;
+  out["scrubbed"] = share.scrubbed == UnixMillis{} ? "" : to_rfc3339(share.scrubbed);
   out["totals"] = view_json(share.totals);
   return out;
 }
@@ -97,6 +100,32 @@ Json view_json(const SourceView& source) {
   out["device"] = source.device.hex();
   out["name"] = source.name;
   out["bytes"] = source.bytes;
+  return out;
+}
+
+Json view_json(const DamageView& damage) {
+  Json out;
+  out["share"] = damage.share.hex();
+  out["copy_path"] = damage.copy_path;
+  out["path"] = damage.path;
+  out["files"] = damage.files;
+  out["chunk"] = damage.chunk;
+  out["bytes"] = damage.bytes;
+  out["repaired"] = damage.repaired;
+  out["device"] = damage.device == DeviceId{} ? "" : damage.device.hex();
+  out["name"] = damage.name;
+  out["local"] = damage.local;
+  out["why"] = damage.why;
+  return out;
+}
+
+Json view_json(const ScrubView& scrub) {
+  Json out;
+  out["rate"] = scrub.rate;
+  out["name"] = scrub.name;
+  out["done"] = scrub.done;
+  out["total"] = scrub.total;
+  out["damaged"] = scrub.damaged;
   return out;
 }
 

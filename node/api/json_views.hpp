@@ -15,6 +15,8 @@ namespace kith::node {
 [[nodiscard]] Json view_json(const PeerView& peer);
 [[nodiscard]] Json view_json(const DoctorCheck& check);
 [[nodiscard]] Json view_json(const SourceView& source);
+[[nodiscard]] Json view_json(const DamageView& damage);
+[[nodiscard]] Json view_json(const ScrubView& scrub);
 [[nodiscard]] Json view_json(const BadEntry& entry);
 [[nodiscard]] Json view_json(const Totals& totals);
 

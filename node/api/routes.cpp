@@ -199,6 +199,13 @@ Body doctor(Args&) { return CommandBody(GetDoctor{}); }
 Body limit(Args& args) {
   return CommandBody(SetLimit{args.number("bytes_per_second", 0, std::uint64_t{1} << 40, 0)});
 }
+Body scrub(Args& args) {
+  SetScrub set;
+  set.settings.rate = args.number("bytes_per_second", 0, std::uint64_t{1} << 40, set.settings.rate);
+  set.settings.every = std::chrono::milliseconds(args.number(
+      "every_ms", kMinute, 10 * kYear, static_cast<std::uint64_t>(set.settings.every.count())));
+  return CommandBody(set);
+}
 Body limits(Args& args) {
   ChangeLimit change;
   change.swarm = swarm_selector(args);
@@ -235,6 +242,7 @@ constexpr std::array kRoutes{
     Route{"moved", moved},
     Route{"peers", peers},
     Route{"read", read},
+    Route{"scrub", scrub},
     Route{"share", share},
     Route{"show", show},
     Route{"status", status},

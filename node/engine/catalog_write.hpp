@@ -68,6 +68,24 @@ struct PutFileStats {
   CopyId copy{};
   std::vector<Buffer> pages;
 };
+/// Of one page: its files were repaired.
+struct PutPageStats {
+  CopyId copy{};
+  std::uint32_t page = 0;
+  Buffer stats;
+};
+/// How far the scrub is with a copy, and what it met there.
+struct ScrubLedger {
+  ChunkIndex next = 0;         // index to be read next; 0: no pass is under way
+  UnixMillis ended{};          // when all of it was last known to be read; 0: never
+  std::uint64_t damaged = 0;   // chunks that were found rotten, ever
+  std::uint64_t repaired = 0;  // of these
+  bool operator==(const ScrubLedger&) const = default;
+};
+struct PutScrub {
+  CopyId copy{};
+  ScrubLedger ledger;
+};
 /// Indices [first, first + 8·bits.size()) of the have-set; `durable`: the second mark.
 struct PutHave {
   CopyId copy{};
@@ -95,7 +113,7 @@ struct PutSetting {
 
 using CatalogBody =
     std::variant<PutSwarm, PutOps, DeleteSwarm, PutShare, PutPage, PutCopy, SetCopyState,
-                 PutFileStats, PutHave, DeleteCopy, PutPeer, PutSetting>;
+                 PutFileStats, PutPageStats, PutScrub, PutHave, DeleteCopy, PutPeer, PutSetting>;
 struct CatalogWrite {
   CatalogBody body;
   std::optional<std::uint64_t> ack;
@@ -121,6 +139,7 @@ struct SavedCopy {
     PutHave row;
     bool same_boot = false;  // written since this kernel booted: its page cache still has the bytes
   };
+  ScrubLedger scrub;
   std::vector<Row> rows;  // of both sets, without overlap within each
 };
 struct SavedPeer {

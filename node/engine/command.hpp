@@ -127,6 +127,15 @@ struct ChangeLimit {
   std::optional<std::uint64_t> up, down;  // bytes per second; 0: none
   std::optional<bool> lan_exempt;
 };
+struct ScrubSettings {
+  std::uint64_t rate = std::uint64_t{8} * 1024 * 1024;  // bytes per second; 0: off
+  std::chrono::milliseconds every{
+      std::chrono::hours(24 * 30)};  // from the end of a pass to the next
+};
+/// How all copies are read again in the background; holds at once.
+struct SetScrub {
+  ScrubSettings settings;
+};
 struct AddBootstrap {
   Endpoint endpoint;
 };
@@ -139,7 +148,7 @@ using CommandBody =
     std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
                  ResolveShareTarget, AddShare, Fetch, ReadFile, ListShares, ShowShare, Unshare,
                  CancelFetch, VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit,
-                 ChangeLimit, AddBootstrap, CancelRequest>;
+                 ChangeLimit, SetScrub, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -179,6 +188,9 @@ struct ShareView {
   std::vector<std::string> part;  // globs of a copy of a part; empty: of everything
   std::uint64_t bytes_taken =
       0;  // of the content, as far as it is known: totals.bytes, or the part
+  UnixMillis scrubbed{};       // when all of it was last known to be read; 0: never
+  std::uint64_t damaged = 0;   // chunks that rotted on the disk and are not repaired
+  std::uint64_t repaired = 0;  // ever
 };
 struct PeerView {
   DeviceId device;
@@ -193,6 +205,14 @@ struct PeerView {
   std::uint64_t bytes_received = 0;
   std::int64_t rtt_ms = -1;
 };
+/// The scrub, at this moment.
+struct ScrubView {
+  std::uint64_t rate = 0;  // bytes per second; 0: it is off
+  std::string name;        // of the share of which a pass is under way; empty: none is
+  std::uint64_t done = 0;  // chunks of that
+  std::uint64_t total = 0;
+  std::uint64_t damaged = 0;  // chunks of all copies that are known to be damaged now
+};
 struct StatusView {
   DeviceId device;
   std::string version;
@@ -205,6 +225,7 @@ struct StatusView {
   std::size_t connections = 0;
   std::uint64_t bytes_sent = 0;
   std::uint64_t bytes_received = 0;
+  ScrubView scrub;
   std::int64_t uptime_ms = 0;
   std::int64_t longest_turn_us = 0;
 };
@@ -252,10 +273,27 @@ struct FileRead {
   std::uint64_t offset = 0;  // of the first byte in `pieces`
   std::vector<FilePiece> pieces;
 };
+/// A chunk that rotted on the disk, and what became of it.
+struct DamageView {
+  ShareId share;
+  std::string copy_path;    // where the copy is
+  std::uint32_t chunk = 0;  // number of the content chunk in the share
+  std::uint32_t bytes = 0;  // of it
+  std::string path;         // the file that was damaged; not repaired: one with bytes in the chunk
+  std::uint32_t files = 1;  // with bytes in the chunk, any of which it may be
+  bool repaired = false;
+  DeviceId device;     // repaired with what it sent
+  std::string name;    // of the device; filled in by the engine
+  bool local = false;  // repaired from another copy on this device
+  std::string why;     // not repaired
+};
 struct VerifyReport {
   std::uint64_t chunks = 0;
   std::uint64_t bytes = 0;
-  std::vector<std::string> bad;  // paths with bytes that are not the share's
+  std::vector<std::string> bad;    // paths with bytes that are not the share's, still
+  std::uint64_t damaged = 0;       // chunks that rotted on the disk
+  std::uint64_t repaired = 0;      // of these
+  std::vector<DamageView> damage;  // the first of them
 };
 struct SwarmTarget {
   SwarmId swarm;

@@ -70,18 +70,24 @@ void Engine::run_looked(Turn& turn) {
 
 // Transfer knows devices; people want names.
 void Engine::name_sources(Outbox& out) {
-  const auto name = [this](std::vector<SourceView>& sources) {
-    for (SourceView& source : sources) {
-      for (const auto& [id, swarm] : swarms_.all()) {
-        if (source.name.empty()) source.name = swarm->name_of(source.device);
-      }
+  const auto name_of = [this](const DeviceId& device) {
+    std::string found;
+    for (const auto& [id, swarm] : swarms_.all()) {
+      if (found.empty()) found = swarm->name_of(device);
     }
+    return found;
+  };
+  const auto name = [&](std::vector<SourceView>& sources) {
+    for (SourceView& source : sources) source.name = name_of(source.device);
   };
   for (Reply& reply : out.replies) {
     auto* done = std::get_if<Done>(&reply.body);
     if (done == nullptr) continue;
     if (auto* fetched = std::get_if<FetchResult>(done)) name(fetched->sources);
     if (auto* share = std::get_if<ShareAnswer>(done)) name(share->sources);
+    if (auto* report = std::get_if<VerifyReport>(done)) {
+      for (DamageView& damage : report->damage) damage.name = name_of(damage.device);
+    }
   }
 }
 
@@ -414,11 +420,18 @@ void Engine::on_command(Turn& turn, RequestId request, const GetStatus&) {
   for (const auto& [id, conn] : connections_) status.connections += conn->announced ? 1U : 0U;
   status.bytes_sent = bytes_sent_;
   status.bytes_received = bytes_received_;
+  status.scrub = copies_.scrub_view();
   status.uptime_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(turn.now.mono - started_).count();
   status.longest_turn_us =
       std::chrono::duration_cast<std::chrono::microseconds>(longest_turn_).count();
   turn.done(request, std::move(status));
+}
+
+void Engine::on_command(Turn& turn, RequestId request, const SetScrub& command) {
+  config_.scrub = command.settings;
+  copies_.set_scrub(command.settings);
+  turn.done(request, Ok{});
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const AddBootstrap& command) {

@@ -101,6 +101,8 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.problem.clear();
   copy.problem_paths.clear();
   copy.look.reset();
+  copy.mends.clear();
+  copy.recheck.clear();
   copy.swarm = command.swarm;
   copy.key = command.key;
   copy.part.reset();
@@ -112,6 +114,7 @@ void Copies::add_share(Turn& turn, RequestId request, AddShare command) {
   copy.have.reset(copy.shape.total(), true);
   copy.bytes_have = copy.root->totals.bytes;
   if (again) save_held(turn, copy);
+  if (!again) mark_read(turn, copy);
   serve(turn, copy);
   wake_waiting(turn, copy.share);
   turn.done(request, ShareAdded{view(copy.id)});
@@ -182,11 +185,7 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
   if (!is_held(copy->state) && !copy->shape.is_content(index)) {
     return turn.log(LogLevel::kError, "a manifest page cannot be read back: " + why.what);
   }
-  lose(*copy, index);
-  for (PutHave& row : copy->have.take_changes(id)) turn.save(std::move(row));
-  if (!is_served(share, index)) {
-    transfer_.drop_have(turn.now.mono, share, index, turn.transfer);
-  }
+  take_away(turn, *copy, index);
   if (!add_problem(*copy, path)) return;
   turn.log(LogLevel::kWarning, "withdrawn: " + path + ": " + why.what);
   turn.event("share-withdrawn", why.what, path);
@@ -314,6 +313,7 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
   copy->path = result.path;
   copy->problem.clear();
   copy->problem_paths.clear();
+  copy->mends.clear();
   // All of it was compared: what had been withdrawn is there again.
   copy->bytes_have = bytes_taken(*copy);
   hold_all(*copy);
@@ -333,6 +333,7 @@ std::optional<CopyId> Copies::source(const Turn& turn, const ShareId& share, Chu
   for (Copy* copy : of_share->second) {
     if (!serves(*copy, index)) continue;
     will_read(turn, *copy);
+    moved_at_ = turn.now.mono;
     return copy->id;
   }
   return std::nullopt;
@@ -342,9 +343,15 @@ void Copies::will_read(const Turn& turn, Copy& copy) {
   if (!copy.close_at) copy.close_at = turn.now.mono + kCloseAfter;
 }
 
-std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key) {
+std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key,
+                                     const DeviceId& device) {
   Copy* copy = fetching(store.share);
-  if (copy == nullptr) return std::nullopt;
+  if (copy == nullptr) {
+    Copy* damaged = mending(store.share, store.index);
+    if (damaged == nullptr) return std::nullopt;
+    damaged->mends.at(store.index).at_job = true;
+    return MendChunkJob{damaged->id, device, std::move(store), key};
+  }
   const CopyId stream = copy->is_stream ? copy->id : CopyId{};
   if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key, stream};
   if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key, stream};

@@ -62,6 +62,7 @@ class Copies {
   void cancel(Turn& turn, RequestId request, CopyId copy);
   void verify(Turn& turn, RequestId request, std::vector<CopyId> copies);
   void moved(Turn& turn, RequestId request, CopyId copy, std::string path);
+  void set_scrub(const ScrubSettings& settings);
   /// Looks at the files of every held copy: what is not as recorded is hashed, and withdrawn if it
   /// is not the share's.
   void look(Turn& turn);
@@ -85,6 +86,7 @@ class Copies {
   void on_renamed(Turn& turn, FetchRenamed result);
   void on_synced(Turn& turn, const CopySynced& result);
   void on_verified(Turn& turn, const ChunkVerified& result);
+  void on_mended(Turn& turn, ChunkMended result);
   void on_copied(Turn& turn, const ChunkCopied& result);
   void on_found(Turn& turn, const ChunksFound& result);
   void on_scanned(Turn& turn, TreeScanned result);
@@ -104,7 +106,9 @@ class Copies {
 
   // --- for jobs ---
   /// Turns a received chunk into the job that opens it; nothing if its share is gone.
-  [[nodiscard]] std::optional<Job> store_job(transfer::StoreRequest store, const BulkKey& key);
+  /// `device`: that sent it.
+  [[nodiscard]] std::optional<Job> store_job(transfer::StoreRequest store, const BulkKey& key,
+                                             const DeviceId& device);
   /// The copy that serves this index, if one does.
   [[nodiscard]] std::optional<CopyId> source(const Turn& turn, const ShareId& share,
                                              ChunkIndex index);
@@ -126,6 +130,7 @@ class Copies {
   [[nodiscard]] bool is_opening(CopyId copy) const { return find(copy)->state == State::kOpening; }
   /// What this run of the node got of a share, and from whom; names are filled in by the engine.
   [[nodiscard]] std::vector<SourceView> sources_of(const ShareId& share) const;
+  [[nodiscard]] ScrubView scrub_view() const;
   [[nodiscard]] std::vector<CopyId> all() const;
   /// Copies that a selector (link, id, prefix of an id) may mean.
   [[nodiscard]] std::vector<CopyId> select(const ShareSelector& selector) const;
@@ -169,6 +174,15 @@ class Copies {
   struct Look {
     std::size_t jobs = 0;
     std::size_t suspects = 0;  // so far
+  };
+  /// A chunk that rotted on the disk; a good one is looked for, unless that was given up.
+  struct Mend {
+    std::uint32_t length = 0;
+    std::uint32_t files = 0;  // with bytes in it
+    std::string path;         // of one of them
+    bool at_job = false;
+    bool given_up = false;
+    std::string why_not;  // so far
   };
   struct Copy {
     CopyId id{};
@@ -220,6 +234,9 @@ class Copies {
     std::string problem;
     std::optional<TimePoint> close_at;  // its files may be open. Held copies only
     std::optional<Look> look;           // under way. Held copies only
+    std::map<ChunkIndex, Mend> mends;   // none of them is held. Held copies only
+    ScrubLedger scrub;
+    std::vector<ChunkIndex> recheck;  // withdrawn in an earlier run: the scrub begins with them
   };
   /// What readings of a share have in memory.
   struct Stream {
@@ -253,6 +270,13 @@ class Copies {
     ChunkIndex next = 0;
     std::size_t in_flight = 0;
     VerifyReport report;
+    struct Damage {
+      bool settled = false;
+      DamageView view{};
+    };
+    std::map<std::pair<CopyId, ChunkIndex>, Damage> damage;
+    std::size_t unsettled = 0;
+    TimePoint give_up{};  // then what is not settled is reported as it is
     std::uint64_t bytes_total = 0;
     std::set<std::string> bad;
     TimePoint next_progress{};
@@ -296,6 +320,37 @@ class Copies {
   bool add_problem(Copy& copy, const std::string& path);
   void lose(Copy& copy, ChunkIndex index);
   void take_back(Turn& turn, Copy& copy, ChunkIndex index);
+  // copies_mend.cpp
+  [[nodiscard]] Copy* other_with(const Copy& but, ChunkIndex index);
+  void take_away(Turn& turn, Copy& copy, ChunkIndex index);
+  void damaged(Turn& turn, Copy& copy, const ChunkVerified& found);
+  void mend_more(Turn& turn, const ShareId& share);
+  bool mend_one(Turn& turn, Copy& copy, ChunkIndex index);
+  bool mend_from_here(Turn& turn, Copy& copy, ChunkIndex index, Mend& mend);
+  bool ask_for(Turn& turn, const Copy& copy, ChunkIndex index);
+  [[nodiscard]] Copy* mending(const ShareId& share, ChunkIndex index);
+  void mend_ended(Turn& turn, Copy& copy, const ChunkMended& result);
+  void mended(Turn& turn, Copy& copy, const ChunkMended& result);
+  void distrust_source(Turn& turn, const ChunkMended& result);
+  void mend_failed(Turn& turn, Copy& copy, const ChunkMended& result);
+  void no_rot(Turn& turn, Copy& copy, ChunkIndex index, const Error& why, const std::string& path);
+  void no_damage(Turn& turn, Copy& copy, ChunkIndex index);
+  void mend_unavailable(const transfer::ChunkUnavailable& event);
+  [[nodiscard]] static bool is_mending(const Copy& copy);
+  [[nodiscard]] static std::string damage_text(const Copy& copy);
+  [[nodiscard]] static DamageView damage_view(const Copy& copy, ChunkIndex index, const Mend& mend);
+  void settle(Turn& turn, CopyId id, DamageView view);
+  static void note_damage(Verify& verify, const Copy& copy, ChunkIndex index);
+  void end_verify(Turn& turn, Verify& verify);
+  // copies_scrub.cpp
+  [[nodiscard]] bool is_due(const Copy& copy, UnixMillis now) const;
+  [[nodiscard]] Copy* next_to_scrub(UnixMillis now);
+  [[nodiscard]] static std::optional<ChunkIndex> next_to_read(Copy& copy);
+  void scrub_more(Turn& turn);
+  [[nodiscard]] bool is_busy(TimePoint now) const;
+  void on_scrubbed(Turn& turn, const ChunkVerified& result);
+  void end_pass(Turn& turn, Copy& copy);
+  void mark_read(Turn& turn, Copy& copy);
   void reopen_held(Turn& turn, Copy& copy, const CopyOpened& result);
   void reopen(Turn& turn, Copy& copy);
   void begin(Turn& turn, Copy& copy);
@@ -365,6 +420,9 @@ class Copies {
   void report_progress(Turn& turn, Copy& copy);
   static void end_look(Copy& copy);
   void verify_more(Turn& turn, Verify& verify);
+  void end_verifies(Turn& turn);
+  void count_verified(const ChunkVerified& result);
+  void judge(Turn& turn, Copy& copy, const ChunkVerified& result);
   void sync(Turn& turn, Copy& copy);
   void start_writeback(Turn& turn, Copy& copy);
   static void distrust(Copy& copy, Errc why);
@@ -393,6 +451,11 @@ class Copies {
   std::vector<Verify> verifies_;
   std::uint64_t next_verify_ = 1;
   std::map<CopyId, std::vector<RequestId>> moves_;
+  ScrubSettings scrub_;
+  bool scrub_out_ = false;   // a job of the scrub
+  TimePoint scrub_at_{};     // not before
+  TimePoint moved_at_{};     // a chunk was asked of a copy, or came to a fetch
+  TimePoint scrub_saved_{};  // the catalog was told where it is
   TimePoint next_progress_{};
 };
 

@@ -114,6 +114,7 @@ void Copies::wake_waiting(Turn& turn, const ShareId& share) {
     if (fetching(share) != nullptr) return;
     begin(turn, copy);
   }
+  mend_more(turn, share);
 }
 
 void Copies::begin_network(Turn& turn, Copy& copy) {
@@ -339,7 +340,7 @@ void Copies::mark_have(Turn& turn, Copy& copy, ChunkIndex index) {
   const std::uint32_t length = length_of(copy, index);
   copy.bytes_have += length;
   copy.unsynced += length;
-  copy.last_stored = turn.now.mono;
+  copy.last_stored = moved_at_ = turn.now.mono;
   copy.rate_bytes += length;
   if (copy.unflushed == 0) copy.flush_at = turn.now.mono + kFlushEvery;
   copy.unflushed += std::max(length, 1u);
@@ -358,8 +359,9 @@ void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
   Copy* copy = fetching(event.share);
+  if (copy == nullptr) return mend_unavailable(event);
   // Nobody has it, or nobody has it good: that is known only of one that came and was wrong.
-  if (copy == nullptr || !copy->bad_paths.contains(event.index)) return;
+  if (!copy->bad_paths.contains(event.index)) return;
   copy->unavailable.insert(event.index);
   copy->last_stored = turn.now.mono;
   turn.log(LogLevel::kWarning,
@@ -498,6 +500,7 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   copy.problem_paths.clear();
   save_held(turn, copy);
   turn.save_full(SetCopyState{copy.id, CopyState::kComplete, copy.path});
+  mark_read(turn, copy);
   answer(turn, copy, already_there);
   turn.event("fetch-complete", "fetched", copy.path);
   // It is served from now on, whole.

@@ -77,11 +77,13 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   }
   copy.state = copy.saved->copy.state == CopyState::kShared ? State::kShared : State::kComplete;
   copy.bytes_have = bytes_taken(copy);
-  for (ChunkIndex i = 0; i < copy.have.total(); ++i) {
-    if (!copy.have.has(i) && takes(copy, i)) {
-      copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
-    }
+  copy.scrub = copy.saved->scrub;
+  for (ChunkIndex i = copy.have.total(); i-- > 0;) {
+    if (copy.have.has(i) || !takes(copy, i)) continue;
+    copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
+    if (copy.shape.is_content(i)) copy.recheck.push_back(i);
   }
+  scrub_at_ = {};
   for (const std::string& path : result.changed) add_problem(copy, path);
   will_read(turn, copy);  // it was opened to look at it
   if (result.missing) {
@@ -91,6 +93,7 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
     }
     static_cast<void>(copy.have.take_changes(copy.id));
     copy.bytes_have = 0;
+    copy.recheck.clear();
     copy.problem = "it does not stand there any more ('kith moved' takes it up again)";
   }
   serve(turn, copy);

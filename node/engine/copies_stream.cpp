@@ -241,6 +241,7 @@ void Copies::end_stream(Turn& turn, Copy& copy) {
   turn.out.jobs.push_back(DiscardFetchJob{id, share, {}, {}, 0, 0, false});
   // It was not in the catalog; but a copy may have been, and went before.
   if (last) turn.save(DeleteCopy{id, share, true});
+  mend_more(turn, share);
 }
 
 void Copies::tend_streams(Turn& turn) {

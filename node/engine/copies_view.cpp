@@ -89,6 +89,11 @@ ShareView Copies::view(CopyId id) const {
   out.name = shown_name(copy);
   out.path = copy.path.empty() ? copy.directory : copy.path;
   out.problem = copy.problem;
+  const std::string damage = damage_text(copy);
+  if (!damage.empty()) out.problem += (out.problem.empty() ? "" : "; ") + damage;
+  out.scrubbed = copy.scrub.ended;
+  out.damaged = copy.mends.size();
+  out.repaired = copy.scrub.repaired;
   out.part = globs_of(copy);
   out.bytes_taken = bytes_taken(copy);
   out.bytes_have = copy.part ? std::min(copy.bytes_have, out.bytes_taken) : copy.bytes_have;
@@ -181,7 +186,8 @@ std::vector<ShareId> Copies::announced(const SwarmId& swarm) const {
 std::vector<ShareId> Copies::looked_for(const SwarmId& swarm) const {
   std::vector<ShareId> out;
   for (const auto& [id, copy] : copies_) {
-    if (copy.swarm == swarm && is_fetch(copy.state) && copy.on_network) out.push_back(copy.share);
+    const bool fetches = is_fetch(copy.state) && copy.on_network;
+    if (copy.swarm == swarm && (fetches || is_mending(copy))) out.push_back(copy.share);
   }
   return out;
 }

@@ -124,14 +124,6 @@ void Copies::end_look(Copy& copy) {
 }
 
 void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
-  for (Verify& verify : verifies_) {
-    if (verify.number != result.verify) continue;
-    --verify.in_flight;
-    ++verify.report.chunks;
-    verify.report.bytes += result.bytes;
-    if (!result.good) verify.bad.insert(result.path);
-    break;
-  }
   Copy* copy = find(result.copy);
   const bool check = copy != nullptr && result.verify == 0 && !copy->from_local;
   if (check && copy->state == State::kContent && copy->jobs > 0) {
@@ -145,15 +137,44 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
       withdraw(turn, copy->id, copy->share, result.index, why, result.path);
     }
     check_more(turn, *copy);
-  } else if (copy != nullptr && is_withdrawn(*copy) && result.good) {
-    if (!copy->have.has(result.index)) take_back(turn, *copy, result.index);
-  } else if (copy != nullptr && is_held(copy->state) && !result.good) {
-    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
-    withdraw(turn, copy->id, copy->share, result.index, why, result.path);
+  } else if (copy != nullptr && copy->share == result.share && is_held(copy->state)) {
+    judge(turn, *copy, result);
   }
   if (copy != nullptr && result.verify == kForLook) end_look(*copy);
-  for (Verify& verify : verifies_) verify_more(turn, verify);
-  std::erase_if(verifies_, [](const Verify& verify) { return verify.at >= verify.copies.size(); });
+  if (result.verify == kForScrub) on_scrubbed(turn, result);
+  count_verified(result);
+  end_verifies(turn);
+}
+
+// What a chunk of a held copy was found to be.
+void Copies::judge(Turn& turn, Copy& copy, const ChunkVerified& result) {
+  if (result.rotten) return damaged(turn, copy, result);
+  if (!result.good) {
+    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    no_rot(turn, copy, result.index, why, result.path);
+    return withdraw(turn, copy.id, copy.share, result.index, why, result.path);
+  }
+  if (copy.have.has(result.index)) return;
+  no_damage(turn, copy, result.index);
+  take_back(turn, copy, result.index);
+  // `verify` saves its row when it is done with the copy: many chunks share one.
+  if (std::ranges::find(verifies_, result.verify, &Verify::number) != verifies_.end()) return;
+  for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
+}
+
+void Copies::count_verified(const ChunkVerified& result) {
+  for (Verify& verify : verifies_) {
+    if (verify.number != result.verify) continue;
+    --verify.in_flight;
+    ++verify.report.chunks;
+    verify.report.bytes += result.bytes;
+    const Copy* copy = find(result.copy);
+    if (result.rotten && copy != nullptr) {
+      note_damage(verify, *copy, result.index);
+    } else if (!result.good) {
+      verify.bad.insert(result.path);
+    }
+  }
 }
 
 void Copies::verify(Turn& turn, RequestId request, std::vector<CopyId> copies) {
@@ -167,8 +188,7 @@ void Copies::verify(Turn& turn, RequestId request, std::vector<CopyId> copies) {
   for (const CopyId id : copies) verify.bytes_total += bytes_taken(*find(id));
   verify.copies = std::move(copies);
   verifies_.push_back(std::move(verify));
-  verify_more(turn, verifies_.back());
-  std::erase_if(verifies_, [](const Verify& v) { return v.at >= v.copies.size(); });
+  end_verifies(turn);
 }
 
 void Copies::verify_more(Turn& turn, Verify& verify) {
@@ -186,12 +206,23 @@ void Copies::verify_more(Turn& turn, Verify& verify) {
     if (verify.in_flight > 0) return;
     if (copy != nullptr && is_held(copy->state)) {
       for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
+      mark_read(turn, *copy);
     }
     ++verify.at;
     verify.next = 0;
+    verify.give_up = turn.now.mono + kLookFor;
   }
-  verify.report.bad.assign(verify.bad.begin(), verify.bad.end());
-  turn.done(verify.request, verify.report);
+}
+
+// Goes on with each, and answers those that are over.
+void Copies::end_verifies(Turn& turn) {
+  std::erase_if(verifies_, [&](Verify& verify) {
+    verify_more(turn, verify);
+    const bool waits = verify.unsettled > 0 && turn.now.mono < verify.give_up;
+    if (verify.at < verify.copies.size() || waits) return false;
+    end_verify(turn, verify);
+    return true;
+  });
 }
 
 // --- have-set and syncing ---
@@ -389,10 +420,12 @@ void Copies::on_timeout(Turn& turn) {
     watch_over(turn, *copy);
   }
   tend_streams(turn);
+  scrub_more(turn);
+  end_verifies(turn);
   if (!progress_due) return;
   for (const Verify& verify : verifies_) {
     FetchProgress progress;
-    progress.phase = "verifying";
+    progress.phase = verify.at < verify.copies.size() ? "verifying" : "repairing";
     progress.bytes_done = verify.report.bytes;
     progress.bytes_total = verify.bytes_total;
     turn.progress(verify.request, progress);
@@ -404,6 +437,7 @@ std::optional<TimePoint> Copies::next_timeout() const {
   const auto earliest = [&at](TimePoint t) { at = at ? std::min(*at, t) : t; };
   if (!verifies_.empty()) earliest(next_progress_);
   if (!streams_.empty()) earliest(next_tending_);
+  if (scrub_.rate > 0 && !scrub_out_ && shares() > 0) earliest(scrub_at_);
   for (const auto& [id, copy] : copies_) {
     if (!is_fetch(copy.state)) continue;
     earliest(next_progress_);

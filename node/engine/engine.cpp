@@ -46,6 +46,7 @@ void Engine::start(Now now, const SavedState& saved, Outbox& out) {
     }
   }
   restore_limits(turn, saved.limits);
+  copies_.set_scrub(config_.scrub);
   for (const SavedCopy& copy : saved.copies) copies_.restore(turn, copy);
   look_around(turn);
   finish_turn(turn);
@@ -128,7 +129,7 @@ void Engine::store(Turn& turn, transfer::StoreRequest request) {
   const ConnId from = request.from;
   std::optional<Job> job;
   if (conn != nullptr && conn->channel) {
-    job = copies_.store_job(std::move(request), conn->channel->receive_bulk_key());
+    job = copies_.store_job(std::move(request), conn->channel->receive_bulk_key(), conn->device);
   }
   if (job) {
     turn.out.jobs.push_back(std::move(*job));
@@ -187,6 +188,7 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(FetchDiscarded&&) {}
     void operator()(CopySynced&& r) { engine.copies_.on_synced(turn, r); }
     void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
+    void operator()(ChunkMended&& r) { engine.copies_.on_mended(turn, std::move(r)); }
     void operator()(ChunkCopied&& r) { engine.copies_.on_copied(turn, r); }
     void operator()(TreeScanned&& r) { engine.copies_.on_scanned(turn, std::move(r)); }
     void operator()(ChunksFound&& r) { engine.copies_.on_found(turn, r); }

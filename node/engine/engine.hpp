@@ -40,6 +40,7 @@ struct EngineConfig {
   std::vector<Endpoint> bootstrap;
   bool lan = true;
   std::uint64_t limit = 0;  // bytes per second, each direction
+  ScrubSettings scrub{};
 };
 
 /// How often deadlines that are counted in seconds are looked at.
@@ -217,6 +218,7 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const GetDoctor& command);
   void on_command(Turn& turn, RequestId request, const SetLimit& command);
   void on_command(Turn& turn, RequestId request, const ChangeLimit& command);
+  void on_command(Turn& turn, RequestId request, const SetScrub& command);
   void restore_limits(Turn& turn, const std::string& saved);
   void apply_limits(Turn& turn);
   [[nodiscard]] Result<void> change_limit(const ChangeLimit& command);

@@ -8,6 +8,7 @@
 // `part`, wherever a job has it: the globs of a copy of a part of its share; empty: of all of it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -120,13 +121,30 @@ struct VerifyChunkJob {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
-  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files.
+  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files;
+  /// kForScrub: for the scrub.
   std::uint64_t verify = 0;
   /// Of a chunk of which only a part is here: it cannot be hashed, and is good if the files of the
   /// part are as recorded.
   std::vector<std::string> part;
 };
 inline constexpr std::uint64_t kForLook = UINT64_MAX;
+inline constexpr std::uint64_t kForScrub = UINT64_MAX - 1;
+/// Write a chunk of a held copy, which rotted there, again into its files, as a peer sent it. Runs
+/// on the sync thread. Answer: ChunkMended.
+struct MendChunkJob {
+  CopyId copy{};
+  DeviceId device;  // that sent it
+  transfer::StoreRequest store;
+  BulkKey key;
+};
+/// The same from another copy of the share on this device.
+struct MendFromCopyJob {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  CopyId from{};
+};
 /// Close what is open of a held copy: a file that was deleted keeps its space until then. It is
 /// opened again when it is read again. Answer: FetchDiscarded.
 struct CloseFilesJob {
@@ -206,8 +224,9 @@ struct MoveCopyJob {
 using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
                          PrepareFetchJob, CompareDestinationJob, SelectPageJob, FinishFetchJob,
                          RenameFetchJob, DiscardFetchJob, SyncJob, FindBytesJob, ReadChunkJob,
-                         VerifyChunkJob, CloseFilesJob, CopyChunkJob, ScanTreeJob, FindChunksJob,
-                         OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
+                         VerifyChunkJob, MendChunkJob, MendFromCopyJob, CloseFilesJob, CopyChunkJob,
+                         ScanTreeJob, FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob,
+                         MoveCopyJob>;
 
 // --- results ---
 
@@ -312,8 +331,11 @@ struct ChunkVerified {
   ChunkIndex index = 0;
   std::uint64_t verify = 0;
   bool good = false;
-  std::uint32_t bytes = 0;
-  std::string path;
+  /// Not good, and nobody changed the files: the disk has it wrong.
+  bool rotten = false;
+  std::uint32_t bytes = 0;  // of the chunk, also if it is rotten
+  std::uint32_t files = 0;  // with bytes in it
+  std::string path;         // of one of them; if it is not good, of the one to blame if known
   std::optional<Error> error;
 };
 /// Where a range of a file lies: pieces in order, then those behind the range.
@@ -341,6 +363,19 @@ struct ChunkRead {
   std::optional<Error> error;
   std::shared_ptr<const SlabChain> data;
   std::string path;  // a file with bytes in it, for messages
+};
+struct ChunkMended {
+  CopyId copy{};
+  ShareId share;
+  ChunkIndex index = 0;
+  ConnId from{};                // who sent it, unless `local`
+  DeviceId device;              // the same
+  std::optional<CopyId> local;  // the copy that it was read from; kBadChunk: that has it wrong, too
+  transfer::StoreOutcome outcome{};
+  std::optional<Error> error;
+  std::string path;  // the file that was written, or that could not be
+  /// States to be recorded, by page, whatever the outcome: as PutPageStats.
+  std::map<std::uint32_t, Buffer> stats;
 };
 struct ChunkCopied {
   CopyId to{};
@@ -406,7 +441,7 @@ struct CopyMoved {
 using JobResult =
     std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
                  DestinationCompared, PageSelected, FetchFinished, FetchRenamed, FetchDiscarded,
-                 CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkCopied, TreeScanned,
-                 ChunksFound, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+                 CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkMended, ChunkCopied,
+                 TreeScanned, ChunksFound, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

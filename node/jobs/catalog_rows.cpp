@@ -50,6 +50,15 @@ Result<void> put(Catalog& catalog, const PutFileStats& w) {
   return {};
 }
 
+Result<void> put(Catalog& catalog, const PutPageStats& w) {
+  return catalog.put_file_stats(w.copy, w.page, w.stats);
+}
+
+Result<void> put(Catalog& catalog, const PutScrub& w) {
+  const ScrubLedger& ledger = w.ledger;
+  return catalog.put_scrub(w.copy, {ledger.next, ledger.ended, ledger.damaged, ledger.repaired});
+}
+
 Result<void> put(Catalog& catalog, const PutHave& w, const std::string& boot) {
   return catalog.put_have(w.copy, {w.first, w.bits, w.durable, boot});
 }
@@ -92,6 +101,8 @@ Result<void> load_copies(Catalog& catalog, const std::string& boot, SavedState& 
                  record.dev,       record.inode,   record.part};
     copy.swarm = share->swarm;
     copy.key = share->key;
+    KITH_TRY(const auto scrub, catalog.scrub(record.id));
+    if (scrub) copy.scrub = {scrub->next, scrub->ended, scrub->damaged, scrub->repaired};
     KITH_TRY(const auto rows, catalog.have(record.id));
     for (const storage::HaveRow& row : rows) {
       const bool same_boot = !boot.empty() && row.boot == boot;

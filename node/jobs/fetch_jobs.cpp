@@ -15,7 +15,9 @@ constexpr int kDiscardTries = 3;
 // Left free in the home when a manifest is fetched: the catalog writes other things, too.
 constexpr std::uint64_t kHomeMargin = 1024 * 1024;
 
-StoreOutcome outcome_of(const Error& error) {
+}  // namespace
+
+StoreOutcome Jobs::outcome_of(const Error& error) {
   switch (error.blame) {
     case Blame::kNetwork:
       return StoreOutcome::kBadRecord;
@@ -26,8 +28,6 @@ StoreOutcome outcome_of(const Error& error) {
   }
   return StoreOutcome::kFailed;
 }
-
-}  // namespace
 
 Result<void> Jobs::open_records(const BulkKey& key, transfer::StoreRequest& store) {
   std::size_t slab = 0;

@@ -37,6 +37,14 @@ std::string Jobs::path_in(const Place& place) {
   return {};
 }
 
+std::uint32_t Jobs::files_in(const Place& place) {
+  std::size_t files = 0;
+  for (const Place::Part& part : place.parts) {
+    files += part.page->layout.extents(part.page->page, part.row).size();
+  }
+  return static_cast<std::uint32_t>(files);
+}
+
 Result<std::vector<storage::Stretch>> Jobs::stretches(CopyId copy, const Place& place) {
   std::vector<storage::Stretch> out;
   const bool fetching = copies_.is_fetching(copy);

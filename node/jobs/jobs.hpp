@@ -4,6 +4,8 @@
 // rename).
 #pragma once
 
+#include <mutex>
+
 #include "node/engine/job.hpp"
 #include "node/jobs/copies.hpp"
 #include "node/jobs/manifests.hpp"
@@ -49,7 +51,7 @@ class Jobs {
   [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult perform(VerifyChunkJob& job);
+  [[nodiscard]] JobResult perform(const VerifyChunkJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const CloseFilesJob& job);
   [[nodiscard]] JobResult perform(LookPageJob& job);
   [[nodiscard]] JobResult perform(const LocateChunkJob& job);
@@ -67,6 +69,10 @@ class Jobs {
   // part_jobs.cpp
   [[nodiscard]] JobResult perform(SelectPageJob& job);
 
+  // mend_jobs.cpp
+  [[nodiscard]] JobResult perform(MendChunkJob& job);
+  [[nodiscard]] JobResult perform(const MendFromCopyJob& job);
+
   using SharePtr = std::shared_ptr<const ShareInfo>;
   /// Where a content chunk is described: its row, and every page with entries in it.
   struct Place {
@@ -82,7 +88,10 @@ class Jobs {
   [[nodiscard]] Result<PagePtr> page_if_here(const ShareInfo& share, std::uint32_t number,
                                              std::optional<std::uint32_t>& missing);
   [[nodiscard]] Result<Place> place_of(const ShareInfo& share, ChunkIndex index);
+  [[nodiscard]] static transfer::StoreOutcome outcome_of(const Error& error);
   [[nodiscard]] static std::string path_in(const Place& place);
+  /// How many files have bytes in the chunk.
+  [[nodiscard]] static std::uint32_t files_in(const Place& place);
   [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(CopyId copy, const Place& place);
   /// Opens all sections of a received chunk in place.
   [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
@@ -93,14 +102,28 @@ class Jobs {
   [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index,
                                        const storage::PathGlobs& part);
   /// Ciphertext of a content chunk from a copy's files; its hash is compared.
-  [[nodiscard]] Result<std::uint32_t> check_chunk(CopyId copy, const ShareInfo& share,
-                                                  const Place& place);
   [[nodiscard]] static PageSelection selection_of(const DecodedPage& page,
                                                   const storage::PathGlobs& part);
   /// Bytes of what the part takes of a chunk; an error if it is not as recorded.
   [[nodiscard]] Result<std::uint32_t> check_part(CopyId copy, const ShareInfo& share,
                                                  const Place& place,
                                                  const storage::PathGlobs& part);
+  [[nodiscard]] Result<void> check_chunk(const VerifyChunkJob& job, const ShareInfo& share,
+                                         const Place& place, UnixMillis wall);
+  [[nodiscard]] Result<void> verify_chunk(const VerifyChunkJob& job, UnixMillis wall,
+                                          ChunkVerified& out);
+  [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index,
+                               const Place& place);
+  [[nodiscard]] Result<void> mend(const ShareInfo& share, const Place& place, SlabChain& chunk,
+                                  ChunkMended& out);
+  [[nodiscard]] Result<void> record_state(const ShareInfo& share, const Place& place,
+                                          const std::string& path, const storage::FileStat& stat,
+                                          ChunkMended& out);
+  [[nodiscard]] Result<bool> record_in_page(const ShareInfo& share, std::uint32_t number,
+                                            const std::string& path, const storage::FileStat& stat,
+                                            ChunkMended& out);
+  [[nodiscard]] static std::optional<std::uint32_t> stat_position(const Page& page,
+                                                                  const std::string& path);
   [[nodiscard]] Result<std::vector<std::uint32_t>> suspicious_rows(CopyId copy,
                                                                    const ShareInfo& share,
                                                                    std::uint32_t page,
@@ -125,6 +148,7 @@ class Jobs {
   std::string home_;
   Manifests manifests_;
   CopyTable copies_;
+  std::mutex mending_;  // held while a repair makes what is recorded of a file untrue
 };
 
 }  // namespace kith::node

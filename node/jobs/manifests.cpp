@@ -58,6 +58,7 @@ void Manifests::saved(const CatalogBody& write) {
   if (const auto* share = std::get_if<PutShare>(&write)) erase(share->share, 0);
   if (const auto* page = std::get_if<PutPage>(&write)) erase(page->share, page->page + 1);
   if (const auto* stats = std::get_if<PutFileStats>(&write)) forget_file_stats(stats->copy);
+  if (const auto* page = std::get_if<PutPageStats>(&write)) saved_stats(*page);
   if (const auto* gone = std::get_if<DeleteCopy>(&write)) {
     forget_file_stats(gone->copy);
     if (gone->last && !is_fresh(gone->share)) forget(gone->share);
@@ -89,7 +90,25 @@ void Manifests::forget_stream(const ShareId& share, CopyId stream) {
 void Manifests::forget_file_stats(CopyId copy) {
   const std::lock_guard lock(mutex_);
   stats_.erase_if([&](const auto& key) { return key.first == copy; });
+  std::erase_if(fresh_stats_, [&](const auto& item) { return item.first.first == copy; });
   sound_.erase(copy);
+}
+
+void Manifests::put_file_stats(CopyId copy, std::uint32_t page, Buffer stats) {
+  const std::pair key(copy, page);
+  const std::lock_guard lock(mutex_);
+  fresh_stats_[key] = std::move(stats);
+  stats_.erase_if([&](const auto& at_hand) { return at_hand == key; });
+  sound_.erase(copy);
+}
+
+// Unless there are newer ones, which the catalog will have.
+void Manifests::saved_stats(const PutPageStats& write) {
+  const std::pair key(write.copy, write.page);
+  const std::lock_guard lock(mutex_);
+  stats_.erase_if([&](const auto& at_hand) { return at_hand == key; });
+  const auto it = fresh_stats_.find(key);
+  if (it != fresh_stats_.end() && it->second == write.stats) fresh_stats_.erase(it);
 }
 
 bool Manifests::is_sound(CopyId copy, ChunkIndex index) {
@@ -170,12 +189,14 @@ Result<std::vector<storage::ChunkPlace>> Manifests::find_chunk(const ChunkId& id
 Result<std::shared_ptr<const storage::PageStats>> Manifests::file_stats(CopyId copy,
                                                                         std::uint32_t page) {
   const std::pair key(copy, page);
+  std::optional<Buffer> blob;
   {
     const std::lock_guard lock(mutex_);
     if (auto stats = stats_.get(key)) return stats;
+    const auto fresh = fresh_stats_.find(key);
+    if (fresh != fresh_stats_.end()) blob = fresh->second;
   }
-  std::optional<Buffer> blob;
-  {
+  if (!blob) {
     const std::lock_guard lock(source_mutex_);
     KITH_TRY(blob, source_.file_stats(copy, page));
   }

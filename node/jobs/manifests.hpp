@@ -73,6 +73,8 @@ class Manifests {
                                                                              std::uint32_t page);
   /// Where shares in the catalog have a chunk, by the first bytes of its id.
   [[nodiscard]] Result<std::vector<storage::ChunkPlace>> find_chunk(const ChunkId& id);
+  /// Recorded anew for a page: true from now on, though the catalog has it later (PutPageStats).
+  void put_file_stats(CopyId copy, std::uint32_t page, Buffer stats);
   /// They were recorded anew, or will be: what is at hand is old.
   void forget_file_stats(CopyId copy);
 
@@ -101,6 +103,7 @@ class Manifests {
   static constexpr std::size_t kPagesAtHand = 48;
 
   [[nodiscard]] bool is_fresh(const ShareId& share);
+  void saved_stats(const PutPageStats& write);
 
   Source source_;
   std::mutex source_mutex_;
@@ -117,7 +120,8 @@ class Manifests {
   std::map<std::pair<ShareId, ChunkIndex>, Fresh> fresh_;  // not in the catalog, or not yet
   Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
   Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
-  std::map<CopyId, std::vector<bool>> sound_;  // by chunk index
+  std::map<std::pair<CopyId, std::uint32_t>, Buffer> fresh_stats_;  // not in the catalog yet
+  std::map<CopyId, std::vector<bool>> sound_;                       // by chunk index
 };
 
 }  // namespace kith::node

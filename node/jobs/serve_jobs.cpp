@@ -78,9 +78,10 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
   return std::move(read.data);
 }
 
-Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, const Place& place) {
-  KITH_TRY(const auto parts, stretches(copy, place));
-  KITH_TRY(const auto files, copies_.files(copy, share.root.single_file));
+Result<void> Jobs::check_chunk(const VerifyChunkJob& job, const ShareInfo& share,
+                               const Place& place, UnixMillis wall) {
+  KITH_TRY(const auto parts, stretches(job.copy, place));
+  KITH_TRY(const auto files, copies_.files(job.copy, share.root.single_file));
   KITH_TRY(storage::ReadChunk read,
            storage::read_chunk(*files, slabs_, parts, 0, place.row.length));
   chunk_cipher(place.row.key, 0, read.data);
@@ -92,7 +93,11 @@ Result<std::uint32_t> Jobs::check_chunk(CopyId copy, const ShareInfo& share, con
     return local_error(Errc::kChanged, "it is longer than it was",
                        storage::changed_file(*files, parts));
   }
-  return place.row.length;
+  const bool settled = storage::is_settled(read.changed_ns, wall);
+  if (settled && read.trust == storage::FileTrust::kRacy) {
+    manifests_.mark_sound(job.copy, job.index);
+  }
+  return {};
 }
 
 // Of a fetch; held copies are left as they are.
@@ -105,33 +110,40 @@ Result<void> Jobs::confirm_chunk(CopyId copy, const Place& place) {
   return {};
 }
 
-JobResult Jobs::perform(VerifyChunkJob& job) {
+Result<void> Jobs::verify_chunk(const VerifyChunkJob& job, UnixMillis wall, ChunkVerified& out) {
+  KITH_TRY(const SharePtr share, manifests_.share(job.share));
+  if (!share->shape.is_content(job.index)) {
+    KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.index));
+    const ChunkId id = job.index == 0 ? share->id : share->root.pages.at(job.index - 1).id;
+    out.bytes = static_cast<std::uint32_t>(bytes.size());
+    out.path = "the manifest";
+    if (chunk_id(bytes) == id) return {};
+    return local_error(Errc::kVerification, "the catalog has other bytes");
+  }
+  KITH_TRY(const Place place, place_of(*share, job.index));
+  out.path = path_in(place);
+  out.bytes = place.row.length;
+  out.files = files_in(place);
+  if (!job.part.empty()) {
+    KITH_TRY(out.bytes, check_part(job.copy, *share, place, storage::PathGlobs(job.part)));
+    return {};
+  }
+  auto checked = check_chunk(job, *share, place, wall);
+  if (checked) return confirm_chunk(job.copy, place);
+  // A disk may say itself that it lost something.
+  const Errc code = checked.error().code;
+  out.rotten = (code == Errc::kVerification || code == Errc::kIo) &&
+               is_rotten(job.copy, *share, job.index, place);
+  return checked;
+}
+
+JobResult Jobs::perform(const VerifyChunkJob& job, UnixMillis wall) {
   ChunkVerified out;
   out.verify = job.verify;
   out.copy = job.copy;
   out.share = job.share;
   out.index = job.index;
-  const auto verify = [&]() -> Result<void> {
-    KITH_TRY(const SharePtr share, manifests_.share(job.share));
-    if (!share->shape.is_content(job.index)) {
-      KITH_TRY(const Buffer bytes, manifests_.ciphertext(*share, job.index));
-      const ChunkId id = job.index == 0 ? share->id : share->root.pages.at(job.index - 1).id;
-      out.bytes = static_cast<std::uint32_t>(bytes.size());
-      out.path = "the manifest";
-      if (chunk_id(bytes) == id) return {};
-      return local_error(Errc::kVerification, "the catalog has other bytes");
-    }
-    KITH_TRY(const Place place, place_of(*share, job.index));
-    out.path = path_in(place);
-    if (!job.part.empty()) {
-      const storage::PathGlobs part(std::move(job.part));
-      KITH_TRY(out.bytes, check_part(job.copy, *share, place, part));
-      return {};
-    }
-    KITH_TRY(out.bytes, check_chunk(job.copy, *share, place));
-    return confirm_chunk(job.copy, place);
-  };
-  auto done = verify();
+  auto done = verify_chunk(job, wall, out);
   out.good = done.has_value();
   if (!done) {
     out.error = std::move(done).error();

@@ -59,7 +59,8 @@ bool is_network_job(const Job& job) {
 // These wait for the disk. In order, so that each syncs all that was written before it.
 bool is_sync_job(const Job& job) {
   return std::holds_alternative<SyncJob>(job) || std::holds_alternative<FinishFetchJob>(job) ||
-         std::holds_alternative<RenameFetchJob>(job);
+         std::holds_alternative<RenameFetchJob>(job) || std::holds_alternative<MendChunkJob>(job) ||
+         std::holds_alternative<MendFromCopyJob>(job);
 }
 
 DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {
@@ -303,6 +304,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
   config.bootstrap = options.bootstrap;
   config.lan = options.lan;
   config.limit = options.limit;
+  config.scrub = options.scrub;
   engine = std::make_unique<Engine>(std::move(config), rng, slabs);
 }
 

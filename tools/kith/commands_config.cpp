@@ -52,13 +52,19 @@ bool tell(const Context& context, const Settings& settings, const std::string& k
   const auto access = reach_running_node(context);
   if (!access) return access.error().code == Errc::kClosed;  // nobody to tell
   Json arguments = Json::object();
+  const bool is_scrub = key.starts_with("scrub");
   if (key == "limit") arguments["bytes_per_second"] = settings.limit();
-  if (key != "limit") return false;
+  if (is_scrub) {
+    arguments["bytes_per_second"] = settings.scrub_rate();
+    arguments["every_ms"] = settings.scrub_every().count();
+  }
+  if (key != "limit" && !is_scrub) return false;
   bool done = false;
   const auto on_line = [&](std::string_view line) {
     done = line.find("\"event\":\"done\"") != std::string_view::npos;
   };
-  (void)call(access->connection, "limit", arguments.dump(), context.signals.fd(), on_line);
+  (void)call(access->connection, is_scrub ? "scrub" : "limit", arguments.dump(),
+             context.signals.fd(), on_line);
   return done;
 }
 
@@ -95,7 +101,9 @@ void add_config_command(const Commands& commands) {
   CLI::App* command =
       commands.add(commands.app, "config", "Show or change the settings of this home",
                    [options](Context& context) { return config(context, *options); });
-  command->add_option("KEY", options->key, "listen, advertise, bootstrap, limit, device_name, lan");
+  command->add_option("KEY", options->key,
+                      "listen, advertise, bootstrap, limit, device_name, lan, scrub, "
+                      "scrub_rate, scrub_every");
   command
       ->add_option_function<std::string>(
           "VALUE",

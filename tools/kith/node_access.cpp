@@ -112,6 +112,7 @@ Result<node::RuntimeOptions> runtime_options(const Context& context) {
   KITH_TRY(out.advertise, endpoint_of(advertise));
   KITH_TRY(out.bootstrap, bootstrap_of(context, settings));
   out.limit = settings.limit();
+  out.scrub = {settings.scrub_rate(), settings.scrub_every()};
   if (!context.node.limit.empty()) {
     KITH_TRY(out.limit, parse_rate(context.node.limit));
   }

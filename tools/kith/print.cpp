@@ -73,6 +73,17 @@ std::string sources_text(const Json& sources) {
   return out;
 }
 
+std::string scrub_text(const Json& scrub) {
+  const std::uint64_t damaged = number(scrub, "damaged");
+  const std::string damage =
+      damaged == 0 ? "" : "; " + counted(damaged, "chunk is", "chunks are") + " damaged";
+  if (number(scrub, "rate") == 0) return "off" + damage;
+  const std::string name = text(scrub, "name");
+  if (name.empty()) return "nothing is due" + damage;
+  return "reading " + name + ", chunk " + std::to_string(number(scrub, "done")) + " of " +
+         std::to_string(number(scrub, "total")) + damage;
+}
+
 Color color_of(const std::string& state) {
   if (state == "ok") return Color::kGood;
   return state == "problem" ? Color::kBad : Color::kWarning;
@@ -189,13 +200,32 @@ void print_share(Output& out, const Json& done) {
   table.add({"link", text(share, "link")});
   const std::string problem = text(share, "problem");
   if (!problem.empty()) table.add({"problem", problem});
+  const std::string scrubbed = text(share, "scrubbed");
+  if (!scrubbed.empty()) table.add({"last read", scrubbed});
+  if (const auto n = number(share, "repaired"); n > 0) {
+    table.add({"repaired", counted(n, "chunk", "chunks")});
+  }
   for (const Json& source : items(done, "sources")) {
     table.add({"from", format_bytes(number(source, "bytes")) + " from " + device_text(source)});
   }
   print_table(out, table);
 }
 
+void print_damage(Output& out, const Json& damage) {
+  const std::uint64_t others = std::max<std::uint64_t>(number(damage, "files"), 1) - 1;
+  std::string what = text(damage, "path");
+  if (others > 0) what += " or one of " + std::to_string(others) + " packed with it";
+  if (!flag(damage, "repaired")) {
+    return out.note("damaged on the disk: " + what + ": " + text(damage, "why"));
+  }
+  const std::string from = flag(damage, "local")           ? ", from another copy here"
+                           : raw(damage, "device").empty() ? ""
+                                                           : ", from " + device_text(damage);
+  out.note("repaired: " + what + from);
+}
+
 void print_verified(Output& out, const Json& done) {
+  for (const Json& damage : items(done, "damage")) print_damage(out, damage);
   for (const Json& path : items(done, "bad")) {
     if (path.is_string()) out.line(escape(path.get<std::string>()));
   }
@@ -204,6 +234,10 @@ void print_verified(Output& out, const Json& done) {
   const std::size_t bad = items(done, "bad").size();
   out.note(bad == 0 ? "all good: " + size
                     : counted(bad, "path is", "paths are") + " not as shared; checked " + size);
+  const std::uint64_t damaged = number(done, "damaged");
+  if (damaged == 0) return;
+  out.note(counted(damaged, "chunk was", "chunks were") + " damaged on the disk, " +
+           std::to_string(number(done, "repaired")) + " repaired");
 }
 
 void print_limits(Output& out, const Json& done) {
@@ -265,6 +299,7 @@ void print_status(Output& out, const Json& done) {
   }
   table.add({"shares", std::to_string(number(done, "shares")) + ", fetching " +
                            std::to_string(number(done, "fetches"))});
+  table.add({"scrub", scrub_text(object(done, "scrub"))});
   table.add({"connections", std::to_string(number(done, "connections"))});
   table.add({"sent", format_bytes(number(done, "bytes_sent"))});
   table.add({"received", format_bytes(number(done, "bytes_received"))});

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "node/api/unique_fd.hpp"
+#include "node/runtime.hpp"
 #include "proto/limits.hpp"
 #include "proto/text.hpp"
 #include "tools/kith/resolve.hpp"
@@ -22,6 +23,8 @@ using node::UniqueFd;
 
 constexpr std::size_t kFileMax = 64 * 1024;
 constexpr std::size_t kBootstrapMax = 64;
+// As fast as a disk may ever be, and the most that the API takes.
+constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 40;
 
 std::string file_path(const std::string& home) { return home + "/config.json"; }
 
@@ -78,6 +81,15 @@ Result<void> on_or_off(std::string_view word, Json& out) {
   return {};
 }
 
+constexpr std::chrono::seconds kScrubLeast = std::chrono::minutes(1);
+constexpr std::chrono::seconds kScrubMost = std::chrono::hours(24 * 366 * 10);
+
+Result<void> scrub_span(std::string_view word, Json& out) {
+  KITH_CHECK(parse_span(word, kScrubLeast, kScrubMost));
+  out = std::string(word);
+  return {};
+}
+
 struct Key {
   std::string_view name;
   Json::value_t type;
@@ -90,6 +102,9 @@ constexpr std::array kKeys{
     Key{"limit", Json::value_t::number_unsigned, rate},
     Key{"device_name", Json::value_t::string, device_name},
     Key{"lan", Json::value_t::boolean, on_or_off},
+    Key{"scrub", Json::value_t::boolean, on_or_off},
+    Key{"scrub_rate", Json::value_t::number_unsigned, rate},
+    Key{"scrub_every", Json::value_t::string, scrub_span},
 };
 
 const Key* find_key(std::string_view name) {
@@ -214,6 +229,20 @@ std::uint64_t Settings::limit() const {
 bool Settings::lan() const {
   const auto at = json_.find("lan");
   return at == json_.end() || at->get<bool>();
+}
+
+std::uint64_t Settings::scrub_rate() const {
+  const auto on = json_.find("scrub");
+  if (on != json_.end() && !on->get<bool>()) return 0;
+  const auto at = json_.find("scrub_rate");
+  if (at == json_.end()) return node::RuntimeOptions().scrub.rate;
+  const auto set = at->get<std::uint64_t>();
+  return set == 0 ? kUnlimited : set;
+}
+
+std::chrono::milliseconds Settings::scrub_every() const {
+  const auto span = parse_span(text("scrub_every"), kScrubLeast, kScrubMost);
+  return span ? *span : node::RuntimeOptions().scrub.every;
 }
 
 Result<UniqueFd> lock_settings(const std::string& home) {

@@ -151,6 +151,23 @@ TEST_F(CatalogTest, ChunksAreFoundByTheirFirstBytes) {
   EXPECT_TRUE(catalog_.find_plain(id<PlainHash>(8))->empty());
 }
 
+TEST_F(CatalogTest, TheScrubOfACopyIsKeptWithIt) {
+  ASSERT_OK(catalog_.put_share(a_share(1)));
+  const ScrubRecord record{7, UnixMillis(1'800'000'000'000), 3, 2};
+  ASSERT_OK(catalog_.put_scrub(CopyId{5}, record));
+  EXPECT_FALSE(*catalog_.scrub(CopyId{5})) << "there is no such copy";
+  CopyRecord copy;
+  copy.id = CopyId{5};
+  copy.share = a_share(1).id;
+  ASSERT_OK(catalog_.put_copy(copy));
+  EXPECT_FALSE(*catalog_.scrub(CopyId{5}));
+  ASSERT_OK(catalog_.put_scrub(CopyId{5}, {}));
+  ASSERT_OK(catalog_.put_scrub(CopyId{5}, record));
+  EXPECT_EQ(**catalog_.scrub(CopyId{5}), record);
+  ASSERT_OK(catalog_.remove_copy(CopyId{5}));
+  EXPECT_FALSE(*catalog_.scrub(CopyId{5}));
+}
+
 TEST_F(CatalogTest, AVersionTakesOverHashesOfTheOneBefore) {
   ASSERT_OK(catalog_.put_share(a_share(1)));
   ASSERT_OK(catalog_.put_share(a_share(2)));
@@ -283,7 +300,7 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
     // As it was: hashes in the two indexes, and nothing that tells whose they are.
     auto db = Db::open(path(), DbMode::kReadWrite);
     ASSERT_OK(db);
-    ASSERT_OK((*db)->exec("DROP TABLE hash_run"));
+    ASSERT_OK((*db)->exec("DROP TABLE hash_run; DROP TABLE scrub"));
     ASSERT_OK((*db)->exec("ALTER TABLE copy DROP COLUMN part"));
     ASSERT_OK((*db)->exec("INSERT INTO chunk_index VALUES(1, 1, 0)"));
     ASSERT_OK((*db)->exec("PRAGMA user_version=1"));

@@ -194,6 +194,15 @@ TEST(Routes, OnlyVerifyTakesNoShareForAll) {
   expect_usage("moved", json_of(R"({"share":"01234567"})"), "path");
 }
 
+TEST(Routes, Scrub) {
+  const ScrubSettings set =
+      command_of<SetScrub>("scrub", json_of(R"({"bytes_per_second":0,"every_ms":60000})")).settings;
+  EXPECT_EQ(set.rate, 0u);
+  EXPECT_EQ(set.every, std::chrono::minutes(1));
+  EXPECT_EQ(command_of<SetScrub>("scrub", Json::object()).settings.rate, ScrubSettings().rate);
+  expect_usage("scrub", json_of(R"({"every_ms":1})"), "every_ms");
+}
+
 TEST(Routes, LimitAndBootstrap) {
   EXPECT_EQ(command_of<SetLimit>("limit", json_of(R"({"bytes_per_second":1000})")).bytes_per_second,
             1000u);

@@ -30,6 +30,25 @@ TEST(Settings, WhatIsSetIsRead) {
   EXPECT_EQ(*settings.get("lan"), "false");
 }
 
+TEST(Settings, TheScrub) {
+  using namespace std::chrono_literals;
+  Settings settings;
+  EXPECT_EQ(settings.scrub_rate(), 8u * 1024 * 1024);
+  EXPECT_EQ(settings.scrub_every(), 30 * 24h);
+  ASSERT_TRUE(settings.set("scrub_rate", "2MiB/s").has_value());
+  ASSERT_TRUE(settings.set("scrub_every", "7d").has_value());
+  EXPECT_EQ(settings.scrub_rate(), 2u * 1024 * 1024);
+  EXPECT_EQ(settings.scrub_every(), 7 * 24h);
+  ASSERT_TRUE(Settings::parse(settings.json().dump()).has_value());
+  ASSERT_TRUE(settings.set("scrub_rate", "none").has_value());
+  EXPECT_GT(settings.scrub_rate(), 1'000'000'000u) << "no limit, which is not off";
+  ASSERT_TRUE(settings.set("scrub", "false").has_value());
+  EXPECT_EQ(settings.scrub_rate(), 0u);
+  for (const char* span : {"30", "1s", "99999d"}) {
+    EXPECT_FALSE(settings.set("scrub_every", span).has_value()) << span;
+  }
+}
+
 TEST(Settings, TheFileRoundTrips) {
   Settings settings;
   ASSERT_TRUE(settings.set("bootstrap", "192.0.2.1:1").has_value());

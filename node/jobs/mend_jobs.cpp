@@ -1,0 +1,130 @@
+// Jobs that write a chunk of a held copy again, in place, where the disk has it wrong.
+#include <algorithm>
+
+#include "node/jobs/jobs.hpp"
+#include "proto/crypto/content_cipher.hpp"
+#include "storage/chunk_repair.hpp"
+
+namespace kith::node {
+namespace {
+
+using transfer::StoreOutcome;
+
+}  // namespace
+
+// Hashed wrong, or not read at all: is it the disk's fault?
+bool Jobs::is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index, const Place& place) {
+  if (copies_.is_fetching(copy)) return false;
+  // Between the write of a repair and its recording the file looks as if somebody had changed it.
+  const std::lock_guard lock(mending_);
+  const auto parts = stretches(copy, place);
+  const auto files = copies_.files(copy, share.root.single_file);
+  return parts && files && storage::is_rot(**files, *parts, manifests_.is_sound(copy, index));
+}
+
+// The file's place among the states that are recorded for a page; nothing if the page does not name
+// it.
+std::optional<std::uint32_t> Jobs::stat_position(const Page& page, const std::string& path) {
+  const auto entry = std::ranges::find_if(
+      page.entries, [&](const Entry& e) { return e.kind == EntryKind::kFile && e.path == path; });
+  if (entry == page.entries.end()) return std::nullopt;
+  return storage::stat_positions(page)[static_cast<std::size_t>(entry - page.entries.begin())];
+}
+
+// False: the page does not name the file.
+Result<bool> Jobs::record_in_page(const ShareInfo& share, std::uint32_t number,
+                                  const std::string& path, const storage::FileStat& stat,
+                                  ChunkMended& out) {
+  KITH_TRY(const PagePtr page, manifests_.page(share, number));
+  const auto position = stat_position(page->page, path);
+  if (!position) return false;
+  KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, number));
+  if (recorded == nullptr || *position >= recorded->files.size()) return true;
+  storage::PageStats stats = *recorded;
+  stats.files[*position] = stat;
+  Buffer blob = stats.encode();
+  manifests_.put_file_stats(out.copy, number, blob);
+  out.stats[number] = std::move(blob);
+  return true;
+}
+
+// Pages that hold parts of one file follow each other.
+Result<void> Jobs::record_state(const ShareInfo& share, const Place& place, const std::string& path,
+                                const storage::FileStat& stat, ChunkMended& out) {
+  for (std::uint32_t number = place.parts.front().number; number < share.shape.pages(); ++number) {
+    KITH_TRY(const bool is_named, record_in_page(share, number, path, stat, out));
+    if (!is_named && number >= place.parts.back().number) break;
+  }
+  for (std::uint32_t number = place.parts.front().number; number > 0; --number) {
+    KITH_TRY(const bool is_named, record_in_page(share, number - 1, path, stat, out));
+    if (!is_named) break;
+  }
+  return {};
+}
+
+// `chunk`: the verified plaintext.
+Result<void> Jobs::mend(const ShareInfo& share, const Place& place, SlabChain& chunk,
+                        ChunkMended& out) {
+  // Of two at a time that write files of one page, one would record the other's as they were.
+  const std::lock_guard lock(mending_);
+  KITH_TRY(const auto parts, stretches(out.copy, place));
+  KITH_TRY(const auto files, copies_.files(out.copy, share.root.single_file));
+  storage::ChunkRepair repair = storage::repair_chunk(*files, parts, chunk);
+  for (const storage::TouchedFile& touched : repair.touched) {
+    const std::string& path = parts[touched.stretch].path;
+    if (out.path.empty()) out.path = path;
+    KITH_CHECK(record_state(share, place, path, touched.stat, out));
+  }
+  if (!repair.error) return {};
+  out.path = repair.error->subject;
+  return *std::move(repair.error);
+}
+
+JobResult Jobs::perform(MendChunkJob& job) {
+  ChunkMended out;
+  out.copy = job.copy;
+  out.share = job.store.share;
+  out.index = job.store.index;
+  out.from = job.store.from;
+  out.device = job.device;
+  const auto store = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(out.share));
+    KITH_TRY(const Place place, place_of(*share, out.index));
+    KITH_CHECK(open_records(job.key, job.store));
+    if (chunk_id(job.store.sealed) != place.row.id) {
+      return peer_error(Errc::kVerification, "a chunk does not have its hash");
+    }
+    chunk_cipher(place.row.key, 0, job.store.sealed);
+    return mend(*share, place, job.store.sealed, out);
+  };
+  auto done = store();
+  out.outcome = done ? StoreOutcome::kStored : outcome_of(done.error());
+  if (!done) out.error = std::move(done).error();
+  return out;
+}
+
+JobResult Jobs::perform(const MendFromCopyJob& job) {
+  ChunkMended out;
+  out.copy = job.copy;
+  out.share = job.share;
+  out.index = job.index;
+  out.local = job.from;
+  const auto copy = [&]() -> Result<void> {
+    KITH_TRY(const SharePtr share, manifests_.share(job.share));
+    KITH_TRY(const Place place, place_of(*share, job.index));
+    auto read =
+        read_source({job.from, job.share, job.index, job.copy, job.share, job.index}, place.row);
+    if (read) chunk_cipher(place.row.key, 0, read->data);
+    if (!read || chunk_id(read->data) != place.row.id) {
+      return peer_error(Errc::kVerification, "the other copy has it wrong, too");
+    }
+    chunk_cipher(place.row.key, 0, read->data);
+    return mend(*share, place, read->data, out);
+  };
+  auto done = copy();
+  out.outcome = done ? StoreOutcome::kStored : outcome_of(done.error());
+  if (!done) out.error = std::move(done).error();
+  return out;
+}
+
+}  // namespace kith::node

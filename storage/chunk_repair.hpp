@@ -1,0 +1,39 @@
+// Repairing in place: a chunk whose bytes are wrong although nobody touched its files is written
+// again, from a good one. What a user changed is never written over: a file is written only while
+// its state (device, inode, size, mtime and ctime) is the recorded one, looked at just before.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "proto/slab.hpp"
+#include "storage/chunk_reader.hpp"
+#include "storage/copy_files.hpp"
+
+namespace kith::storage {
+
+/// A chunk whose bytes are wrong: is the disk to blame, and nobody else? True if every file in it
+/// is as it was recorded, and an edit that left no trace is out of the question: either its last
+/// change or its mtime lies so far before the recording that one of the two would show it, or the
+/// chunk was `known_good` when that change was long ago already. Any thread.
+[[nodiscard]] bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool known_good);
+
+struct TouchedFile {
+  std::size_t stretch = 0;  // index into the stretches
+  FileStat stat;            // of the file now: to be recorded
+  bool repaired = false;    // false: it could not be written, but its state is another now
+};
+struct ChunkRepair {
+  std::vector<TouchedFile> touched;  // also if it ended with an error
+  std::optional<Error> error;  // kChanged: not as recorded; kNotFound; or why it cannot be written
+};
+
+/// Writes what differs from `chunk`, the verified plaintext, into the files of `stretches`, which
+/// are all parts of that chunk; gives each file that it wrote its mtime back and makes it durable.
+/// Stops at the first file that is not as recorded, and touches none if one is not at the
+/// beginning. One call at a time for the files of a page. Blocks until the disk has it.
+[[nodiscard]] ChunkRepair repair_chunk(CopyFiles& files, std::span<const Stretch> stretches,
+                                       SlabChain& chunk);
+
+}  // namespace kith::storage

@@ -1,0 +1,279 @@
+// Bytes that rot on the disk: found, fetched again and written in place; what a user changed is
+// not.
+#include "tests/sim/case.hpp"
+
+namespace kith::sim {
+namespace {
+
+using storage::MemoryFileIo;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+// Long before it is shared, as most of what people share: else an edit could have gone unseen.
+Tree old_tree(std::size_t bytes, std::uint64_t seed = 7) {
+  Tree tree = noise_tree(bytes, seed);
+  tree["c"] = storage::test::file("protected", 0444);
+  for (auto& [path, item] : tree) item.mtime_ns = 1'600'000'000'123'456'789;
+  return tree;
+}
+
+node::VerifyReport verify(Case& c, std::size_t node) {
+  const auto report = c.ask(node, node::VerifyShare{});
+  EXPECT_TRUE(report) << to_string(report.error());
+  return report ? std::get<node::VerifyReport>(*report) : node::VerifyReport();
+}
+
+// Two devices with the share; the second fetched it.
+struct Fetched : Case {
+  explicit Fetched(const Tree& shared = old_tree(50'000), std::size_t nodes = 2) : Case(nodes) {
+    tree = shared;
+    link = share(0, tree);
+    for (std::size_t i = 1; i < nodes; ++i) {
+      EXPECT_TRUE(ask(i, fetch_to(link, "/fetched")));
+    }
+    world.run_for(10s);
+  }
+  MemoryFileIo& disk(std::size_t node) { return world.node(node).disk(); }
+  void rot(std::size_t node, const std::string& path, std::uint64_t offset) {
+    disk(node).rot(path, offset);
+  }
+  void expect_whole(std::size_t node, const std::string& path) {
+    EXPECT_EQ(tree_at(node, path), tree) << "contents, modes and times";
+    const node::ShareView view = shares(node).front();
+    EXPECT_THAT(view.state, testing::AnyOf("shared", "complete"));
+    EXPECT_EQ(view.problem, "");
+    EXPECT_EQ(view.damaged, 0U);
+    EXPECT_EQ(view.bytes_have, view.totals.bytes);
+  }
+  void edit(std::size_t node, const std::string& directory, const std::string& name, char byte) {
+    disk(node).set_time_ns(count(world.now().wall) * 1'000'000);
+    const auto dir = disk(node).open_root(directory);
+    const auto file = disk(node).open_file(*dir, name, storage::OpenMode::kReadWrite);
+    const iovec part{&byte, 1};
+    ASSERT_TRUE(disk(node).write(*file, 0, std::span(&part, 1)));
+    ASSERT_TRUE(disk(node).set_mtime(*file, tree.at(name).mtime_ns));
+  }
+  void restart(std::size_t node) {
+    world.run_for(1s);
+    world.node(node).crash(MemoryFileIo::Crash::kProcess);
+    world.node(node).start();
+  }
+
+  Tree tree;
+  std::string link;
+};
+
+TEST(Mend, VerifyRepairsWhatRotted) {
+  for (const std::string name : {"a", "b", "c"}) {
+    SCOPED_TRACE(name);
+    Fetched c;
+    c.rot(1, "/fetched/it/" + name, 3);
+    const node::VerifyReport report = verify(c, 1);
+    EXPECT_THAT(report.bad, IsEmpty());
+    EXPECT_EQ(report.damaged, 1U);
+    EXPECT_EQ(report.repaired, 1U);
+    ASSERT_THAT(report.damage, SizeIs(1));
+    const node::DamageView& damage = report.damage.front();
+    EXPECT_EQ(damage.path, name);
+    EXPECT_EQ(damage.copy_path, "/fetched/it");
+    EXPECT_TRUE(damage.repaired);
+    EXPECT_EQ(damage.device, c.world.node(0).engine().device());
+    EXPECT_FALSE(damage.local);
+    EXPECT_EQ(damage.why, "");
+    c.expect_whole(1, "/fetched/it");
+    EXPECT_EQ(c.shares(1).front().repaired, 1U);
+    EXPECT_EQ(verify(c, 1).damaged, 0U);
+  }
+}
+
+TEST(Mend, TheSharersOwnCopyIsRepairedFromWhoFetchedIt) {
+  Fetched c;
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) c.rot(0, "/shared/a", at);
+  const node::VerifyReport report = verify(c, 0);
+  EXPECT_THAT(report.bad, IsEmpty());
+  EXPECT_GE(report.damaged, 4U);
+  EXPECT_EQ(report.repaired, report.damaged) << "several chunks of one file";
+  c.expect_whole(0, "/shared");
+}
+
+// Each of its pages has its state, and each of them must hear of a repair.
+TEST(Mend, ChunksOfAFileThatManyPagesDescribeAreAllRepaired) {
+  const std::size_t size = 2'000'000;
+  Fetched c(old_tree(size));
+  for (const std::size_t at : {std::size_t{5}, size / 3, size / 2, size - 5}) {
+    c.rot(1, "/fetched/it/a", at);
+  }
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_THAT(report.bad, IsEmpty());
+  EXPECT_EQ(report.repaired, 4U);
+  c.expect_whole(1, "/fetched/it");
+  c.restart(1);
+  for (const std::size_t at : {size / 4, size - 5}) c.rot(1, "/fetched/it/a", at);
+  EXPECT_EQ(verify(c, 1).repaired, 2U);
+  c.expect_whole(1, "/fetched/it");
+}
+
+TEST(Mend, AfterARepairFurtherRotInTheFileIsRepairedAlsoAfterARestart) {
+  Fetched c;
+  for (std::uint64_t round = 0; round < 3; ++round) {
+    c.rot(1, "/fetched/it/a", 7'000 * round);
+    EXPECT_EQ(verify(c, 1).repaired, 1U) << round;
+    c.expect_whole(1, "/fetched/it");
+    if (round == 1) c.restart(1);
+  }
+}
+
+TEST(Mend, AnEditIsReportedAndNotWrittenOver) {
+  Fetched c;
+  c.edit(1, "/fetched/it", "b", 'X');
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_EQ(report.bad, std::vector<std::string>{"b"});
+  EXPECT_EQ(report.damaged, 0U);
+  c.world.run_for(60s);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it")["b"].content, "Xmall");
+  EXPECT_EQ(c.shares(1).front().state, "withdrawn");
+  EXPECT_EQ(c.shares(1).front().problem, "1 file changed or missing, first b");
+}
+
+TEST(Mend, AnEditWhileAGoodChunkIsLookedForIsNotWrittenOver) {
+  Fetched c;
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/b", 2);
+  const auto answer = c.begin(1, node::VerifyShare{});
+  c.world.run_for(5s);
+  ASSERT_FALSE(answer->has_value());
+  c.edit(1, "/fetched/it", "b", 'X');
+  c.world.node(0).start();
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 60s));
+  const auto report = std::get<node::VerifyReport>(***answer);
+  EXPECT_EQ(report.bad, std::vector<std::string>{"b"});
+  EXPECT_EQ(report.damaged, 1U);
+  EXPECT_EQ(report.repaired, 0U);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it")["b"].content[0], 'X');
+  EXPECT_EQ(c.shares(1).front().problem, "1 file changed or missing, first b");
+}
+
+TEST(Mend, WithoutASourceDamageIsReportedAndRepairedWhenOneComes) {
+  Fetched c;
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/a", 20'000);
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_EQ(report.bad, std::vector<std::string>{"a"});
+  EXPECT_EQ(report.damaged, 1U);
+  EXPECT_EQ(report.repaired, 0U);
+  ASSERT_THAT(report.damage, SizeIs(1));
+  EXPECT_EQ(report.damage.front().why, "nobody who is reachable has it");
+  const node::ShareView view = c.shares(1).front();
+  EXPECT_EQ(view.state, "withdrawn");
+  EXPECT_EQ(view.damaged, 1U);
+  EXPECT_EQ(view.problem, "1 chunk damaged on the disk, first in a");
+  c.world.node(0).start();
+  EXPECT_TRUE(c.world.run_until([&] { return c.tree_at(1, "/fetched/it") == c.tree; }, 120s));
+  c.world.run_for(1s);
+  c.expect_whole(1, "/fetched/it");
+}
+
+TEST(Mend, WhoHasItWrongTooIsNoSource) {
+  Fetched c;
+  c.rot(0, "/shared/a", 20'000);
+  c.rot(1, "/fetched/it/a", 20'001);
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_EQ(report.bad, std::vector<std::string>{"a"});
+  EXPECT_EQ(report.repaired, 0U);
+}
+
+TEST(Mend, AnotherCopyOfThisDeviceIsAskedFirst) {
+  Fetched c;
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(c.link, "/second")));
+  c.world.run_for(10s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/a", 20'000);
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_THAT(report.bad, IsEmpty());
+  ASSERT_THAT(report.damage, SizeIs(1));
+  EXPECT_TRUE(report.damage.front().local);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
+}
+
+TEST(Mend, TwoCopiesWithTheSameDamageAreBothRepaired) {
+  Fetched c;
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(c.link, "/second")));
+  c.world.run_for(10s);
+  c.rot(1, "/fetched/it/a", 20'000);
+  c.rot(1, "/second/it/a", 20'000);
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_THAT(report.bad, IsEmpty());
+  EXPECT_EQ(report.repaired, 2U);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
+  EXPECT_EQ(c.tree_at(1, "/second/it"), c.tree);
+}
+
+// A small share, so that the calls of a repair are the last of a verify.
+const Tree kSmall = old_tree(100);
+
+std::uint64_t calls_of_verify() {
+  Fetched c(kSmall);
+  c.rot(1, "/fetched/it/c", 2);
+  const std::uint64_t before = c.disk(1).calls();
+  EXPECT_EQ(verify(c, 1).repaired, 1U);
+  return c.disk(1).calls() - before;
+}
+
+TEST(Mend, ADiskThatFailsIsReportedAndNothingIsTakenForGoodThatIsNot) {
+  const std::uint64_t calls = calls_of_verify();
+  std::size_t not_repaired = 0, repaired_later = 0;
+  for (std::uint64_t call = 1; call <= calls; ++call) {
+    SCOPED_TRACE(call);
+    Fetched c(kSmall);
+    c.rot(1, "/fetched/it/c", 2);
+    c.disk(1).fail_at(c.disk(1).calls() + call, EROFS);
+    const node::VerifyReport report = verify(c, 1);
+    if (!report.bad.empty()) ++not_repaired;
+    for (const node::DamageView& damage : report.damage) {
+      EXPECT_NE(damage.repaired, !damage.why.empty());
+    }
+    const bool failed = c.shares(1).front().damaged == 1;
+    const node::VerifyReport again = verify(c, 1);
+    EXPECT_EQ(again.bad.empty(), c.tree_at(1, "/fetched/it")["c"].content == "protected");
+    if (failed && again.repaired == 1) ++repaired_later;
+  }
+  EXPECT_GT(not_repaired, 3U);
+  EXPECT_GT(repaired_later, 0U) << "what was in the way is gone";
+}
+
+TEST(Mend, ACrashAtAnyStepLeavesNothingThatIsTakenForGoodAndIsNot) {
+  const std::uint64_t calls = calls_of_verify();
+  for (const auto kind : {MemoryFileIo::Crash::kProcess, MemoryFileIo::Crash::kSystem}) {
+    for (std::uint64_t call = 1; call <= calls; ++call) {
+      SCOPED_TRACE(std::to_string(call) + (kind == MemoryFileIo::Crash::kSystem ? " system" : ""));
+      Fetched c(kSmall);
+      c.rot(1, "/fetched/it/c", 2);
+      c.world.node(1).crash_at(call, kind);
+      (void)c.begin(1, node::VerifyShare{});
+      ASSERT_TRUE(c.world.run_until([&] { return !c.world.node(1).is_up(); }, 60s));
+      c.world.node(1).start();
+      c.world.run_for(1s);
+      const node::VerifyReport report = verify(c, 1);
+      const Tree found = c.tree_at(1, "/fetched/it");
+      EXPECT_EQ(report.bad.empty(), found.at("c").content == "protected");
+      EXPECT_EQ(found.at("a"), kSmall.at("a"));
+      EXPECT_EQ(found.at("b"), kSmall.at("b"));
+    }
+  }
+}
+
+TEST(Mend, AnUnsharedCopyEndsItsMending) {
+  Fetched c;
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/a", 20'000);
+  const auto answer = c.begin(1, node::VerifyShare{});
+  c.world.run_for(5s);
+  ASSERT_TRUE(c.ask(1, node::Unshare{c.link}));
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 60s));
+  c.world.node(0).start();
+  c.world.run_for(60s);
+  EXPECT_NE(c.tree_at(1, "/fetched/it"), c.tree);
+}
+
+}  // namespace
+}  // namespace kith::sim
