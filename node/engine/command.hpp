@@ -116,6 +116,14 @@ struct ChangeLimit {
   std::optional<std::uint64_t> up, down;  // bytes per second; 0: none
   std::optional<bool> lan_exempt;
 };
+/// Changes what fetched copies may take, and keeps it; nothing: just asks. Answer: QuotaAnswer.
+struct ChangeQuota {
+  std::optional<std::uint64_t> bytes;  // 0: none
+};
+/// Frees what nothing needs any more. Answer: GarbageReport.
+struct CollectGarbage {
+  bool dry_run = false;  // only tell what would be freed
+};
 struct AddBootstrap {
   Endpoint endpoint;
 };
@@ -128,7 +136,7 @@ using CommandBody =
     std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
                  ResolveShareTarget, AddShare, Fetch, ListShares, ShowShare, Unshare, CancelFetch,
                  VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit, ChangeLimit,
-                 AddBootstrap, CancelRequest>;
+                 ChangeQuota, CollectGarbage, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -282,6 +290,21 @@ struct LimitsAnswer {
   std::vector<LimitView> limits;
   bool lan_exempt = false;
 };
+struct QuotaAnswer {
+  std::uint64_t limit = 0;  // 0: none
+  std::uint64_t used = 0;   // by fetched copies and by fetches, each counted whole
+};
+struct Garbage {
+  std::string kind;  // staging: of a fetch that has ended; copy: fetched, and removed by its owner
+  std::string path;  // of a staging: what it would have become
+  std::uint64_t bytes = 0;
+  std::string problem;  // why it could not be freed; empty: it was, or would be
+};
+struct GarbageReport {
+  bool dry_run = false;
+  std::vector<Garbage> items;
+  std::uint64_t catalog_bytes = 0;  // that the catalog gave back, or would; set by the runtime
+};
 struct PeersAnswer {
   std::vector<PeerView> peers;
 };
@@ -293,9 +316,10 @@ struct Ok {};
 /// Not final.
 using Progress = std::variant<FetchProgress, JoinProgress>;
 /// Final.
-using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined,
-                          SwarmTarget, ShareAdded, FetchResult, SharesAnswer, ShareAnswer,
-                          VerifyReport, LimitsAnswer, PeersAnswer, StatusView, DoctorAnswer>;
+using Done =
+    std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined, SwarmTarget,
+                 ShareAdded, FetchResult, SharesAnswer, ShareAnswer, VerifyReport, LimitsAnswer,
+                 QuotaAnswer, GarbageReport, PeersAnswer, StatusView, DoctorAnswer>;
 
 struct Reply {
   RequestId request{};

@@ -29,6 +29,7 @@ void add_swarm_commands(const Commands& commands);  // swarm …, join
 void add_share_commands(const Commands& commands);  // share, unshare, moved, verify
 void add_fetch_commands(const Commands& commands);  // fetch, cancel, list, show
 void add_limit_command(const Commands& commands);   // limit
+void add_space_commands(const Commands& commands);  // quota, gc
 void add_config_command(const Commands& commands);  // config
 
 /// --limit, for commands that may run a node.

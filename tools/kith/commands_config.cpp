@@ -95,7 +95,8 @@ void add_config_command(const Commands& commands) {
   CLI::App* command =
       commands.add(commands.app, "config", "Show or change the settings of this home",
                    [options](Context& context) { return config(context, *options); });
-  command->add_option("KEY", options->key, "listen, advertise, bootstrap, limit, device_name, lan");
+  command->add_option("KEY", options->key,
+                      "listen, advertise, bootstrap, limit, min_free, device_name, lan");
   command
       ->add_option_function<std::string>(
           "VALUE",

@@ -6,9 +6,11 @@
 //   ["HOST:PORT"]   devices to ask first limit         integer         bytes per second, each
 //   direction; 0: none device_name   "NAME"          what other members see; the host's name if
 //   missing lan           bool            find and be found on the local network; true if missing
+//   min_free      integer         bytes of a file system that fetches leave free
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,7 @@ class Settings {
   [[nodiscard]] std::string text(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> bootstrap() const;
   [[nodiscard]] std::uint64_t limit() const;
+  [[nodiscard]] std::optional<std::uint64_t> min_free() const;
   [[nodiscard]] bool lan() const;
 
  private:

@@ -39,6 +39,26 @@ TEST(Units, WhatIsNotARate) {
   }
 }
 
+TEST(Units, Sizes) {
+  for (const auto& [text, value] :
+       std::vector<std::pair<const char*, std::uint64_t>>{{"none", 0},
+                                                          {"0", 0},
+                                                          {"1", 1},
+                                                          {"20GiB", 20ULL << 30},
+                                                          {"1.5TB", 1'500'000'000'000},
+                                                          {"1048576TiB", std::uint64_t{1} << 60}}) {
+    const auto size = parse_size(text);
+    ASSERT_TRUE(size.has_value()) << text;
+    EXPECT_EQ(*size, value) << text;
+  }
+  for (const char* text : {"", "x", "-1", "10GB/s", "1048577TiB", "0.5B", "1 GB"}) {
+    const auto size = parse_size(text);
+    ASSERT_FALSE(size.has_value()) << text;
+    EXPECT_EQ(size.error().code, Errc::kUsage);
+    EXPECT_EQ(size.error().subject, text);
+  }
+}
+
 TEST(Units, Spans) {
   const auto parse = [](std::string_view text) {
     return parse_span(text, std::chrono::seconds(1), std::chrono::hours(24 * 366));
