@@ -28,11 +28,11 @@ void Engine::restore_space(Turn& turn, const SavedState& saved) {
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const ChangeQuota& command) {
-  if (command.bytes) {
-    copies_.set_quota(*command.bytes);
-    turn.save_full(PutSetting{kQuotaSetting, std::to_string(*command.bytes)});
-  }
-  turn.done(request, QuotaAnswer{copies_.quota(), copies_.fetched_bytes()});
+  if (command.bytes) copies_.set_quota(*command.bytes);
+  const QuotaAnswer answer{copies_.quota(), copies_.fetched_bytes()};
+  if (!command.bytes) return turn.done(request, answer);
+  turn.save_full(PutSetting{kQuotaSetting, std::to_string(*command.bytes)});
+  turn.done_when_saved(request, answer);
 }
 
 void Engine::on_command(Turn& turn, RequestId request, const CollectGarbage& command) {
