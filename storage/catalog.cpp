@@ -14,7 +14,7 @@ constexpr std::int64_t kPlacesMax = 8;
 constexpr std::size_t kRunHashes = 2048;
 // A catalog of an earlier version keeps its free pages to itself. Up to this size it is written
 // anew at a start (in less than a tenth of a second), so that it gives them back from then on.
-constexpr std::int64_t kRewriteMax = 8 * 1024 * 1024;
+constexpr std::int64_t kRewriteMax = 4 * 1024 * 1024;
 constexpr std::int64_t kIncremental = 2;  // as SQLite numbers it
 constexpr std::int64_t kFlagDetached = 1, kFlagReplace = 2, kFlagSafeLinks = 4;
 
