@@ -25,6 +25,8 @@ struct RuntimeOptions {
   std::vector<Endpoint> bootstrap;
   std::uint64_t limit = 0;  // bytes per second, each direction; 0: none
   ScrubSettings scrub{};
+  /// Bytes of a file system that fetches leave free; nothing: a hundredth, at most 1 GiB.
+  std::optional<std::uint64_t> min_free;
   std::string device_name;     // empty: the host's
   bool lan = true;             // multicast beacons
   bool log_to_stderr = false;  // else HOME/log/kith.log

@@ -12,6 +12,10 @@ constexpr std::int64_t kCheckAtStartMax = 32 * 1024 * 1024;
 constexpr std::int64_t kPlacesMax = 8;
 // In one row of hash_run, and swept in one step.
 constexpr std::size_t kRunHashes = 2048;
+// A catalog of an earlier version keeps its free pages to itself. Up to this size it is written
+// anew at a start (in less than a tenth of a second), so that it gives them back from then on.
+constexpr std::int64_t kRewriteMax = 4 * 1024 * 1024;
+constexpr std::int64_t kIncremental = 2;  // as SQLite numbers it
 constexpr std::int64_t kFlagDetached = 1, kFlagReplace = 2, kFlagSafeLinks = 4;
 
 std::int64_t first8(Bytes id) { return static_cast<std::int64_t>(load_be<std::uint64_t>(id)); }
@@ -105,6 +109,8 @@ Result<Catalog> Catalog::open_db(const std::string& path, DbMode mode) {
     KITH_CHECK(check_schema(*db));
     return Catalog(std::move(db));
   }
+  // Of a new file; for another one it takes a VACUUM to come into force.
+  KITH_CHECK(db->exec("PRAGMA auto_vacuum=INCREMENTAL"));
   KITH_CHECK(migrate(*db));
   if (mode == DbMode::kReadWrite) KITH_CHECK(db->exec("PRAGMA journal_mode=WAL"));
   return Catalog(std::move(db));
@@ -121,7 +127,20 @@ Result<Catalog> Catalog::open(const std::string& path) {
   KITH_TRY(const auto size, catalog->db_->query_integer("PRAGMA page_size"));
   if (pages * size <= kCheckAtStartMax) KITH_CHECK(catalog->check());
   catalog->db_->accept_file();
+  KITH_CHECK(catalog->make_shrinkable(pages * size));
   return catalog;
+}
+
+// What cannot be written anew, for want of room perhaps, stays as it is: that is no reason not to
+// open it.
+Result<void> Catalog::make_shrinkable(std::int64_t bytes) {
+  KITH_TRY(std::int64_t kind, db_->query_integer("PRAGMA auto_vacuum"));
+  if (kind != kIncremental && bytes <= kRewriteMax) {
+    static_cast<void>(db_->exec("VACUUM").has_value());
+    KITH_TRY(kind, db_->query_integer("PRAGMA auto_vacuum"));
+  }
+  shrinks_ = kind == kIncremental;
+  return db_->exec("PRAGMA journal_size_limit=4194304");
 }
 
 Result<Catalog> Catalog::open_read_only(const std::string& path) {
@@ -577,9 +596,29 @@ Result<bool> Catalog::sweep() {
   }
   KITH_TRY(const auto runs,
            leftover("SELECT share FROM hash_run WHERE share > ?1 ORDER BY share LIMIT 1"));
-  if (!runs) return false;
+  if (!runs) return give_back();
   KITH_CHECK(sweep_run(*runs));
   return true;
+}
+
+// Pages from the end of the file move to where one is free: some megabytes are read and written.
+Result<bool> Catalog::give_back() {
+  if (!shrinks_) return false;
+  KITH_TRY(const Use count, stmt("PRAGMA freelist_count"));
+  KITH_TRY(const bool any, count->step());
+  if (!any || count->integer(0) == 0) return false;
+  count->reset();
+  KITH_CHECK(db_->exec("PRAGMA incremental_vacuum(256)"));
+  return true;
+}
+
+Result<void> Catalog::checkpoint() { return db_->exec("PRAGMA wal_checkpoint(PASSIVE)"); }
+
+Result<Catalog::Size> Catalog::size() {
+  KITH_TRY(const std::int64_t page, db_->query_integer("PRAGMA page_size"));
+  KITH_TRY(const std::int64_t pages, db_->query_integer("PRAGMA page_count"));
+  KITH_TRY(const std::int64_t free, db_->query_integer("PRAGMA freelist_count"));
+  return Size{static_cast<std::uint64_t>(page * pages), static_cast<std::uint64_t>(page * free)};
 }
 
 // One run of a share that is gone, and what the indexes hold of it.

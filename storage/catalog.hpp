@@ -7,7 +7,7 @@
 // commit(), never one made with commit_full(), and never leaves half of a group.
 //
 // Big deletions are not done at once: remove_share takes away the share, its pages and index rows
-// follow in sweep(), some at a time.
+// follow in sweep(), some at a time, and after them the room that they took in the file.
 #pragma once
 
 #include <map>
@@ -172,9 +172,19 @@ class Catalog {
   /// At a start, before anything else writes: what was begun and never became a copy. A transaction
   /// of its own; its pages and hashes follow in sweep().
   [[nodiscard]] Result<void> remove_unused();
-  /// One step of cleaning up after remove_share, in a transaction of the caller. True: there may be
+  /// One step of cleaning up after remove_share, in a transaction of the caller: rows first, then
+  /// pages of the file that nothing needs any more go back to the file system. True: there may be
   /// more to do.
   [[nodiscard]] Result<bool> sweep();
+  /// Outside of a transaction: what sweep() gave back leaves the file as far as no reader is in the
+  /// way, and the file that commits wait in is cut when it begins anew.
+  [[nodiscard]] Result<void> checkpoint();
+  /// Of the catalog as it is committed, and how much of that nothing needs.
+  struct Size {
+    std::uint64_t bytes = 0;
+    std::uint64_t free_bytes = 0;
+  };
+  [[nodiscard]] Result<Size> size();
 
   /// Reads the whole file and checks its structure: for `doctor`. kIo if it is damaged.
   [[nodiscard]] Result<void> check();
@@ -197,8 +207,11 @@ class Catalog {
                                      std::span<const std::int64_t> hashes);
   [[nodiscard]] Result<std::optional<std::int64_t>> leftover(const char* next_sql);
   [[nodiscard]] Result<void> sweep_run(std::int64_t share);
+  [[nodiscard]] Result<bool> give_back();
+  [[nodiscard]] Result<void> make_shrinkable(std::int64_t bytes);
 
   std::unique_ptr<Db> db_;
+  bool shrinks_ = false;  // the file was made so that it can give single pages back
   std::map<const char*, Stmt> statements_;  // keyed by the constant, not by its text
 };
 

@@ -102,6 +102,21 @@ Result<void> remove_tree(FileIo& io, const Dir& at, std::string_view name) {
   return io.remove_dir(at, name);
 }
 
+namespace {
+
+// One in the other, the last of `names` in `at`.
+Result<Dir> make_dirs(FileIo& io, Dir at, const std::vector<std::string>& names) {
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    const auto made = io.make_dir(at, *name, 0777);
+    if (!made && made.error().code != Errc::kExists) return made.error();
+    KITH_CHECK(io.sync(at));
+    KITH_TRY(at, io.open_dir(at, *name));
+  }
+  return at;
+}
+
+}  // namespace
+
 Result<Dir> open_or_make_root(FileIo& io, const std::string& path) {
   auto existing = io.open_root(path);
   if (existing || existing.error().code != Errc::kNotFound) return existing;
@@ -116,14 +131,11 @@ Result<Dir> open_or_make_root(FileIo& io, const std::string& path) {
     existing = io.open_root(prefix);
   }
   if (!existing) return existing;
-  Dir at = std::move(*existing);
-  for (auto name = missing.rbegin(); name != missing.rend(); ++name) {
-    auto made = io.make_dir(at, *name, 0777);
-    if (!made && made.error().code != Errc::kExists) return std::move(made).error();
-    KITH_CHECK(io.sync(at));
-    KITH_TRY(at, io.open_dir(at, *name));
-  }
-  return at;
+  auto made = make_dirs(io, std::move(*existing), missing);
+  if (made) return made;
+  Error error = std::move(made).error();
+  error.subject = path;
+  return error;
 }
 
 }  // namespace kith::storage

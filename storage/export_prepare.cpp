@@ -10,11 +10,23 @@ namespace {
 constexpr std::uint64_t kSpaceMargin = 1024 * 1024;
 constexpr std::uint32_t kProbeMode = 0710;  // FAT and its like show something else
 
-Error no_space(const std::string& directory, std::uint64_t needed, std::uint64_t free) {
+Error no_space(const std::string& directory, std::uint64_t needed, std::uint64_t free,
+               std::uint64_t stays) {
   return local_error(Errc::kNoSpace,
                      "the share has " + std::to_string(needed) + " bytes, and only " +
-                         std::to_string(free) + " are free",
+                         std::to_string(free) + " are free, of which " + std::to_string(stays) +
+                         " are to stay so",
                      directory, "make room, or choose another directory with -o");
+}
+
+Error over_quota(const std::string& path, std::uint64_t needed, std::uint64_t room) {
+  return local_error(Errc::kNoSpace,
+                     "the share has " + std::to_string(needed) +
+                         " bytes, and the quota has room for " + std::to_string(room) + ": " +
+                         std::to_string(needed - room) + " are missing",
+                     path,
+                     "'kith unshare' and 'kith cancel' take copies and fetches out of the count; "
+                     "'kith quota SIZE' raises it");
 }
 
 // Calls of the seam name entries of the directory; people are told the path.
@@ -62,8 +74,10 @@ class ExportPreparation {
     if (exists && !replaces) return result(PreparedExport::State::kExists);
     // How much a part takes nobody knows before its pages are here.
     const std::uint64_t needed = target_.part.empty() ? root_.totals.bytes : 0;
-    if (system.free_bytes < needed + kSpaceMargin) {
-      return no_space(target_.directory, needed, system.free_bytes);
+    if (needed > target_.room) return over_quota(path_, needed, target_.room);
+    const std::uint64_t stays = std::max(kSpaceMargin, reserve_of(system, target_.min_free));
+    if (system.free_bytes < stays || system.free_bytes - stays < needed) {
+      return no_space(target_.directory, needed, system.free_bytes, stays);
     }
     KITH_CHECK(remove_leftover());
     KITH_CHECK(make_staging());
@@ -103,6 +117,7 @@ class ExportPreparation {
     KITH_TRY(const bool staged, is_at(staging_, recorded));
     if (staged) {
       KITH_TRY(auto exporter, open_staging());
+      KITH_CHECK(exporter->check_room(0));
       PreparedExport out = result(PreparedExport::State::kResumed);
       out.exporter = std::move(exporter);
       return std::optional(std::move(out));

@@ -7,6 +7,9 @@ namespace {
 
 // From here on space is reserved when the file is made.
 constexpr std::uint64_t kAllocateFrom = 1024 * 1024;
+// After so many bytes that nothing was reserved for, the file system is asked whether there is room
+// for as many again.
+constexpr std::uint64_t kCheckEvery = 8 * 1024 * 1024;
 
 // The bytes [from, from + length) of a chunk.
 void slices(const SlabChain& chunk, std::size_t from, std::size_t length, std::vector<iovec>& out) {
@@ -50,6 +53,26 @@ void Exporter::set_options(bool replace, bool safe_links) {
   target_.safe_links = safe_links;
 }
 
+Result<void> Exporter::check_room(std::uint64_t more) const {
+  return storage::check_room(*io_, parent_, target_.min_free, more, target_.directory);
+}
+
+// Before the bytes are written, and for all that is written until the next time: what is to stay
+// free is not touched.
+Result<void> Exporter::take_room(std::uint64_t bytes) {
+  const std::uint64_t before = written_.fetch_add(bytes);
+  if (before / kCheckEvery == (before + bytes) / kCheckEvery) return {};
+  std::uint64_t past = before;
+  {
+    const std::lock_guard lock(reserving_);
+    if (reserves_) past += reserved_;
+  }
+  const std::uint64_t left = root_.totals.bytes - std::min(root_.totals.bytes, past);
+  auto room = check_room(std::min(kCheckEvery, left));
+  if (!room) written_ -= bytes;  // whoever tries again is told again
+  return room;
+}
+
 Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, std::uint32_t row,
                                    const SlabChain& chunk) {
   if (row >= page.rows.size() || chunk.size() != page.rows[row].length) {
@@ -70,6 +93,7 @@ Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, s
     }
     slices(chunk, extent.chunk_offset, extent.length, content);
     const bool whole = is_whole(extent, entry);
+    if (!reserves_ || entry.size < kAllocateFrom) KITH_CHECK(take_room(extent.length));
     auto written = whole ? write_whole(*dir, place.name, entry, content)
                          : write_part(*dir, place.name, entry, extent.file_offset, content);
     if (!written) {
@@ -151,7 +175,8 @@ Result<void> Exporter::give_size(const File& file, const Entry& entry) {
     return local_error(Errc::kVerification,
                        "the share is malformed: its files are larger than its total");
   }
-  KITH_CHECK(io_->allocate(file, entry.size));
+  KITH_CHECK(check_room(entry.size));
+  KITH_TRY(reserves_, io_->allocate(file, entry.size));
   reserved_ += entry.size;
   return {};
 }

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@
 #include "storage/file_stat.hpp"
 #include "storage/manifest_walk.hpp"
 #include "storage/path_globs.hpp"
+#include "storage/space.hpp"
 
 namespace kith::storage {
 
@@ -41,6 +43,10 @@ struct ExportTarget {
   PathGlobs part = {};      // takes nothing but this; empty: everything
   /// With `replace`: what stands there was not compared yet, and may be the share already.
   bool compare_first = false;
+  /// What a new staging may come to hold: what the quota has left.
+  std::uint64_t room = UINT64_MAX;
+  /// Bytes of the file system that stay free; nothing: as reserve_of() says.
+  std::optional<std::uint64_t> min_free{};
 };
 
 /// Identity of the staging, for the catalog. 0, 0: none.
@@ -58,13 +64,16 @@ class Exporter {
   [[nodiscard]] bool is_in_place() const;
   /// A command that goes on with this fetch may want it otherwise.
   void set_options(bool replace, bool safe_links);
+  /// kNoSpace: `more` bytes would reach into what is to stay free of the file system.
+  [[nodiscard]] Result<void> check_room(std::uint64_t more) const;
   /// For reading chunks back while the fetch goes on.
   [[nodiscard]] CopyFiles& files() { return files_; }
 
   /// Writes what `page` says of chunk `row` to its places, as far as the part takes it. `chunk` is
   /// its verified plaintext. A
   /// chunk that several pages describe is written once with each. Writing a chunk twice is
-  /// harmless. Errors: kNoSpace, kIo, kUnsupported (the file system cannot hold a name).
+  /// harmless. Errors: kNoSpace (also where it would reach into the reserve, see space.hpp), kIo,
+  /// kUnsupported (the file system cannot hold a name).
   [[nodiscard]] Result<void> write_chunk(const Page& page, const PageLayout& layout,
                                          std::uint32_t row, const SlabChain& chunk);
 
@@ -120,6 +129,7 @@ class Exporter {
   [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
                                                         const Entry& entry);
   [[nodiscard]] Result<void> give_size(const File& file, const Entry& entry);
+  [[nodiscard]] Result<void> take_room(std::uint64_t bytes);
   [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);
@@ -141,7 +151,9 @@ class Exporter {
   static constexpr std::size_t kWriteLocks = 16;
   std::array<std::mutex, kWriteLocks> writing_;
   std::mutex reserving_;
-  std::uint64_t reserved_ = 0;  // for large files, in this run
+  std::uint64_t reserved_ = 0;            // for large files, in this run
+  std::atomic<bool> reserves_{false};     // the file system did so for the last of them
+  std::atomic<std::uint64_t> written_{};  // in this run, where nothing was reserved for it
   bool folds_case_ = false;
 };
 

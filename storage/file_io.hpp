@@ -46,7 +46,8 @@ struct DirItem {
 
 struct FileSystemInfo {
   std::uint64_t free_bytes = 0;  // available to us
-  std::uint64_t type = 0;        // statfs magic
+  std::uint64_t total_bytes = 0;
+  std::uint64_t type = 0;  // statfs magic
   std::uint64_t name_max = 255;
 };
 
@@ -112,9 +113,9 @@ class FileIo {
                                                  std::span<const iovec> into) = 0;
   [[nodiscard]] virtual Result<void> write(const File& file, std::uint64_t offset,
                                            std::span<const iovec> from) = 0;
-  /// Reserves space so that the file has at least `size` bytes; where the file system cannot
-  /// reserve, the file only gets its size.
-  [[nodiscard]] virtual Result<void> allocate(const File& file, std::uint64_t size) = 0;
+  /// Reserves space so that the file has at least `size` bytes. False: the file system cannot
+  /// reserve, and the file only got its size.
+  [[nodiscard]] virtual Result<bool> allocate(const File& file, std::uint64_t size) = 0;
   [[nodiscard]] virtual Result<void> truncate(const File& file, std::uint64_t size) = 0;
   /// Hints that the file will be read from front to back.
   virtual void advise_sequential(const File& file) = 0;

@@ -56,6 +56,11 @@ Result<void> MemoryFileIo::count_call(std::string_view doing, std::string_view s
   return {};
 }
 
+Result<void> MemoryFileIo::count_change(std::string_view doing, std::string_view subject) {
+  KITH_CHECK(count_call(doing, subject));
+  return read_only_ ? Result<void>(io_error(EROFS, doing, subject)) : Result<void>();
+}
+
 MemoryFileIo::Inode MemoryFileIo::inode_of(const Handle& handle) const {
   const auto found = open_.find(handle.fd());
   return found == open_.end() ? 0 : found->second;
@@ -204,12 +209,12 @@ Result<Dir> MemoryFileIo::open_dir(const Dir& at, std::string_view path) {
 Result<File> MemoryFileIo::open_file(const Dir& at, std::string_view name, OpenMode how,
                                      std::uint32_t mode) {
   if (how == OpenMode::kCreate) {
-    KITH_CHECK(count_call("creating", name));
+    KITH_CHECK(count_change("creating", name));
     KITH_TRY(const Inode made,
              create(at, name, NodeKind::kFile, mode & ~options_.umask, "creating"));
     return File(*this, open(made));
   }
-  KITH_CHECK(count_call("opening", name));
+  KITH_CHECK(how == OpenMode::kRead ? count_call("opening", name) : count_change("opening", name));
   KITH_TRY(const Inode inode, lookup(at, name, "opening"));
   const NodeKind kind = nodes_.at(inode).kind;
   if (kind == NodeKind::kSymlink) return io_error(ELOOP, "opening", name);
@@ -252,7 +257,7 @@ Result<void> MemoryFileIo::resize(Node& file, std::uint64_t size) {
 
 Result<void> MemoryFileIo::write(const File& file, std::uint64_t offset,
                                  std::span<const iovec> from) {
-  KITH_CHECK(count_call("writing", {}));
+  KITH_CHECK(count_change("writing", {}));
   Node* node = node_of(file);
   if (node == nullptr || node->kind != NodeKind::kFile) return io_error(EBADF, "writing");
   std::uint64_t end = offset;
@@ -278,16 +283,16 @@ void MemoryFileIo::rot(const std::string& path, std::uint64_t offset) {
   if (on_disk && offset < file.durable_data->size()) (*file.durable_data)[offset] ^= 1;
 }
 
-Result<void> MemoryFileIo::allocate(const File& file, std::uint64_t size) {
-  KITH_CHECK(count_call("reserving space", {}));
+Result<bool> MemoryFileIo::allocate(const File& file, std::uint64_t size) {
+  KITH_CHECK(count_change("reserving space", {}));
   Node* node = node_of(file);
   if (node == nullptr) return io_error(EBADF, "reserving space");
   if (size > node->data->size()) KITH_CHECK(resize(*node, size));
-  return {};
+  return true;
 }
 
 Result<void> MemoryFileIo::truncate(const File& file, std::uint64_t size) {
-  KITH_CHECK(count_call("setting the size", {}));
+  KITH_CHECK(count_change("setting the size", {}));
   Node* node = node_of(file);
   if (node == nullptr) return io_error(EBADF, "setting the size");
   KITH_CHECK(resize(*node, size));
@@ -323,8 +328,8 @@ Result<FileInfo> MemoryFileIo::stat_at(const Dir& at, std::string_view name) {
 
 Result<FileSystemInfo> MemoryFileIo::file_system(const Handle&) {
   KITH_CHECK(count_call("reading the file system's state", {}));
-  return FileSystemInfo{options_.capacity - std::min(used_, options_.capacity), options_.type,
-                        options_.name_max};
+  return FileSystemInfo{options_.capacity - std::min(used_, options_.capacity), options_.capacity,
+                        options_.type, options_.name_max};
 }
 
 Result<std::vector<DirItem>> MemoryFileIo::list(const Dir& dir) {
@@ -348,7 +353,7 @@ Result<std::string> MemoryFileIo::read_link(const Dir& at, std::string_view name
 }
 
 Result<void> MemoryFileIo::set_mode(const Handle& handle, std::uint32_t mode) {
-  KITH_CHECK(count_call("setting permissions", {}));
+  KITH_CHECK(count_change("setting permissions", {}));
   Node* node = node_of(handle);
   if (node == nullptr) return io_error(EBADF, "setting permissions");
   if (options_.modes) node->meta.mode = mode;
@@ -357,7 +362,7 @@ Result<void> MemoryFileIo::set_mode(const Handle& handle, std::uint32_t mode) {
 }
 
 Result<void> MemoryFileIo::set_mode_at(const Dir& at, std::string_view name, std::uint32_t mode) {
-  KITH_CHECK(count_call("setting permissions", name));
+  KITH_CHECK(count_change("setting permissions", name));
   KITH_TRY(const Inode inode, lookup(at, name, "setting permissions"));
   Node& node = nodes_.at(inode);
   if (node.kind == NodeKind::kSymlink) return io_error(ELOOP, "setting permissions", name);
@@ -367,7 +372,7 @@ Result<void> MemoryFileIo::set_mode_at(const Dir& at, std::string_view name, std
 }
 
 Result<void> MemoryFileIo::set_mtime(const Handle& handle, std::int64_t mtime_ns) {
-  KITH_CHECK(count_call("setting the modification time", {}));
+  KITH_CHECK(count_change("setting the modification time", {}));
   Node* node = node_of(handle);
   if (node == nullptr) return io_error(EBADF, "setting the modification time");
   touch(*node, false);
@@ -377,7 +382,7 @@ Result<void> MemoryFileIo::set_mtime(const Handle& handle, std::int64_t mtime_ns
 
 Result<void> MemoryFileIo::set_mtime_at(const Dir& at, std::string_view name,
                                         std::int64_t mtime_ns) {
-  KITH_CHECK(count_call("setting the modification time", name));
+  KITH_CHECK(count_change("setting the modification time", name));
   KITH_TRY(const Inode inode, lookup(at, name, "setting the modification time"));
   touch(nodes_.at(inode), false);
   nodes_.at(inode).meta.mtime_ns = mtime_ns;
@@ -385,7 +390,7 @@ Result<void> MemoryFileIo::set_mtime_at(const Dir& at, std::string_view name,
 }
 
 Result<void> MemoryFileIo::make_dir(const Dir& at, std::string_view name, std::uint32_t mode) {
-  KITH_CHECK(count_call("making a directory", name));
+  KITH_CHECK(count_change("making a directory", name));
   KITH_TRY([[maybe_unused]] const Inode made,
            create(at, name, NodeKind::kDirectory, mode & ~options_.umask, "making a directory"));
   return {};
@@ -393,7 +398,7 @@ Result<void> MemoryFileIo::make_dir(const Dir& at, std::string_view name, std::u
 
 Result<void> MemoryFileIo::make_symlink(const Dir& at, std::string_view name,
                                         const std::string& target) {
-  KITH_CHECK(count_call("making a symbolic link", name));
+  KITH_CHECK(count_change("making a symbolic link", name));
   if (!options_.symlinks) return io_error(EOPNOTSUPP, "making a symbolic link", name);
   KITH_TRY(const Inode made, create(at, name, NodeKind::kSymlink, 0777, "making a symbolic link"));
   nodes_.at(made).target = target;
@@ -407,7 +412,7 @@ Result<void> MemoryFileIo::make_other(const Dir& at, std::string_view name) {
 
 Result<void> MemoryFileIo::rename(const Dir& from_dir, std::string_view from, const Dir& to_dir,
                                   std::string_view to, RenameMode mode) {
-  KITH_CHECK(count_call("renaming", to));
+  KITH_CHECK(count_change("renaming", to));
   if (mode != RenameMode::kPlain && !options_.renames2) {
     return io_error(EOPNOTSUPP, "renaming", to);
   }
@@ -437,7 +442,7 @@ Result<void> MemoryFileIo::rename(const Dir& from_dir, std::string_view from, co
 }
 
 Result<void> MemoryFileIo::remove_file(const Dir& at, std::string_view name) {
-  KITH_CHECK(count_call("removing", name));
+  KITH_CHECK(count_change("removing", name));
   KITH_TRY(const Inode inode, lookup(at, name, "removing"));
   if (nodes_.at(inode).kind == NodeKind::kDirectory) return io_error(EISDIR, "removing", name);
   Node& dir = *node_of(at);
@@ -448,7 +453,7 @@ Result<void> MemoryFileIo::remove_file(const Dir& at, std::string_view name) {
 }
 
 Result<void> MemoryFileIo::remove_dir(const Dir& at, std::string_view name) {
-  KITH_CHECK(count_call("removing", name));
+  KITH_CHECK(count_change("removing", name));
   KITH_TRY(const Inode inode, lookup(at, name, "removing"));
   const Node& node = nodes_.at(inode);
   if (node.kind != NodeKind::kDirectory) return io_error(ENOTDIR, "removing", name);
@@ -478,7 +483,7 @@ void MemoryFileIo::make_durable(Node& node, bool with_meta) {
 }
 
 Result<void> MemoryFileIo::sync_data(const File& file) {
-  KITH_CHECK(count_call("syncing", {}));
+  KITH_CHECK(count_change("syncing", {}));
   Node* node = node_of(file);
   if (node == nullptr) return io_error(EBADF, "syncing");
   make_durable(*node, false);
@@ -486,7 +491,7 @@ Result<void> MemoryFileIo::sync_data(const File& file) {
 }
 
 Result<void> MemoryFileIo::sync(const Handle& handle) {
-  KITH_CHECK(count_call("syncing", {}));
+  KITH_CHECK(count_change("syncing", {}));
   Node* node = node_of(handle);
   if (node == nullptr) return io_error(EBADF, "syncing");
   make_durable(*node, true);
@@ -494,7 +499,7 @@ Result<void> MemoryFileIo::sync(const Handle& handle) {
 }
 
 Result<void> MemoryFileIo::sync_all(const Dir&) {
-  KITH_CHECK(count_call("syncing the file system", {}));
+  KITH_CHECK(count_change("syncing the file system", {}));
   if (!options_.remembers) return {};
   for (auto& [inode, node] : nodes_) make_durable(node, true);
   return {};

@@ -4,9 +4,9 @@
 // What a crash leaves:
 // - A *process* crash keeps everything; only descriptors are gone.
 // - A *system* crash keeps what was synced. Of the rest nothing, or, with a seed, a part: for each
-//   directory the first k of the changes since its last sync, in order, a rename within it as one;
-//   for each file a mixture of old and new 4 KiB blocks, old or new size, old or new mode and
-//   times.
+//   directory some of the changes since its last sync, a rename within it as one, none of a name
+//   without those of that name before it; for each file a mixture of old and new 4 KiB blocks, old
+//   or new size, old or new mode and times.
 // From the crash to restart() every call fails.
 #pragma once
 
@@ -62,6 +62,8 @@ class MemoryFileIo final : public FileIo {
   /// One bit of a file's content becomes another, on the disk, too, and nothing else tells of it:
   /// no time changes. `path` from the root, without symlinks.
   void rot(const std::string& path, std::uint64_t offset);
+  /// As after a read-only remount: whatever would change something fails, syncing too.
+  void set_read_only(bool read_only) { read_only_ = read_only; }
   /// Something that is neither file, directory nor symlink.
   [[nodiscard]] Result<void> make_other(const Dir& at, std::string_view name);
 
@@ -72,7 +74,7 @@ class MemoryFileIo final : public FileIo {
   Result<std::size_t> read(const File& file, std::uint64_t offset,
                            std::span<const iovec> into) override;
   Result<void> write(const File& file, std::uint64_t offset, std::span<const iovec> from) override;
-  Result<void> allocate(const File& file, std::uint64_t size) override;
+  Result<bool> allocate(const File& file, std::uint64_t size) override;
   Result<void> truncate(const File& file, std::uint64_t size) override;
   void advise_sequential(const File&) override {}
   void start_writeback(const File&) override {}
@@ -128,6 +130,7 @@ class MemoryFileIo final : public FileIo {
 
   void close(int fd) noexcept override;
   [[nodiscard]] Result<void> count_call(std::string_view doing, std::string_view subject);
+  [[nodiscard]] Result<void> count_change(std::string_view doing, std::string_view subject);
   [[nodiscard]] Node* node_of(const Handle& handle);
   [[nodiscard]] Inode inode_of(const Handle& handle) const;
   [[nodiscard]] Inode child(const Node& dir, std::string_view name) const;
@@ -156,6 +159,7 @@ class MemoryFileIo final : public FileIo {
   std::int64_t now_ns_ = 0;
   std::uint64_t calls_ = 0;
   std::multimap<std::uint64_t, std::function<int()>> script_;
+  bool read_only_ = false;
   std::optional<Crash> crashed_;
   std::uint64_t boots_ = 1;
 };

@@ -1,5 +1,6 @@
 // What a crash leaves of a MemoryFileIo.
 #include <algorithm>
+#include <set>
 
 #include "proto/assert.hpp"
 #include "storage/memory_file_io.hpp"
@@ -45,6 +46,24 @@ Buffer torn(const Buffer& old_data, const Buffer& new_data, Choice& choice) {
   return out;
 }
 
+/// Nothing is promised of the order in which changes of a directory reach the disk, but for those
+/// of one name.
+template <class Changes>
+Changes surviving(const Changes& changes, Choice& choice) {
+  Changes out;
+  std::set<std::string> lost;
+  for (const auto& change : changes) {
+    const bool hangs =
+        std::ranges::any_of(change, [&](const auto& entry) { return lost.contains(entry.first); });
+    if (!hangs && choice.kept()) {
+      out.push_back(change);
+    } else {
+      for (const auto& [name, inode] : change) lost.insert(name);
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 void MemoryFileIo::restart(std::uint64_t seed) {
@@ -67,11 +86,9 @@ void MemoryFileIo::restart(std::uint64_t seed) {
 void MemoryFileIo::lose_unsynced(std::uint64_t seed) {
   Choice choice(seed);
   for (auto& [inode, node] : nodes_) {
-    const std::size_t survive = choice.up_to(node.changes.size());
-    const std::vector<Change> changes = std::move(node.changes);
-    node.changes.clear();
+    const std::vector<Change> changes = std::exchange(node.changes, {});
     node.children = node.durable_children;
-    for (std::size_t i = 0; i < survive; ++i) apply(node, changes[i]);
+    for (const Change& change : surviving(changes, choice)) apply(node, change);
     if (!choice.kept()) node.meta = node.durable_meta;
     if (node.data != node.durable_data && node.data) {
       const Buffer nothing;

@@ -194,12 +194,13 @@ Result<void> PosixFileIo::write(const File& file, std::uint64_t offset,
   return {};
 }
 
-Result<void> PosixFileIo::allocate(const File& file, std::uint64_t size) {
+Result<bool> PosixFileIo::allocate(const File& file, std::uint64_t size) {
   assert_may_block();
-  if (linux_calls::allocate(file.fd(), size) == 0) return {};
+  if (linux_calls::allocate(file.fd(), size) == 0) return true;
   if (errno != EOPNOTSUPP && errno != ENOSYS) return io_error(errno, "reserving space");
   KITH_TRY(const FileInfo info, stat(file));
-  return info.size < size ? truncate(file, size) : Result<void>();
+  if (info.size < size) KITH_CHECK(truncate(file, size));
+  return false;
 }
 
 Result<void> PosixFileIo::truncate(const File& file, std::uint64_t size) {
@@ -231,6 +232,7 @@ Result<FileSystemInfo> PosixFileIo::file_system(const Handle& handle) {
   KITH_CHECK(checked(::fstatfs(handle.fd(), &s), "reading the file system's state"));
   FileSystemInfo info;
   info.free_bytes = static_cast<std::uint64_t>(s.f_bavail) * static_cast<std::uint64_t>(s.f_bsize);
+  info.total_bytes = static_cast<std::uint64_t>(s.f_blocks) * static_cast<std::uint64_t>(s.f_bsize);
   info.type = static_cast<std::uint64_t>(s.f_type);
   info.name_max = static_cast<std::uint64_t>(s.f_namelen);
   return info;

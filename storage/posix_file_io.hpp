@@ -17,7 +17,7 @@ class PosixFileIo final : public FileIo {
   Result<std::size_t> read(const File& file, std::uint64_t offset,
                            std::span<const iovec> into) override;
   Result<void> write(const File& file, std::uint64_t offset, std::span<const iovec> from) override;
-  Result<void> allocate(const File& file, std::uint64_t size) override;
+  Result<bool> allocate(const File& file, std::uint64_t size) override;
   Result<void> truncate(const File& file, std::uint64_t size) override;
   void advise_sequential(const File& file) override;
   void start_writeback(const File& file) override;

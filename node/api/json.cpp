@@ -150,6 +150,15 @@ void add(Json& out, const LimitsAnswer& answer) {
   out["limits"] = views_json(answer.limits);
   out["lan_exempt"] = answer.lan_exempt;
 }
+void add(Json& out, const QuotaAnswer& answer) {
+  out["limit"] = answer.limit;
+  out["used"] = answer.used;
+}
+void add(Json& out, const GarbageReport& report) {
+  out["dry_run"] = report.dry_run;
+  out["items"] = views_json(report.items);
+  out["catalog_bytes"] = report.catalog_bytes;
+}
 void add(Json& out, const PeersAnswer& answer) { out["peers"] = views_json(answer.peers); }
 void add(Json& out, const StatusView& status) {
   out["device"] = status.device.hex();

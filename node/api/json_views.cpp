@@ -58,6 +58,15 @@ Json view_json(const ShareView& share) {
   return out;
 }
 
+Json view_json(const Garbage& garbage) {
+  Json out = Json::object();
+  out["kind"] = garbage.kind;
+  out["path"] = garbage.path;
+  out["bytes"] = garbage.bytes;
+  out["problem"] = garbage.problem;
+  return out;
+}
+
 Json view_json(const LimitView& limit) {
   Json out = Json::object();
   out["swarm"] = limit.swarm;

@@ -12,6 +12,7 @@ namespace kith::node {
 [[nodiscard]] Json view_json(const MemberView& member);
 [[nodiscard]] Json view_json(const ShareView& share);
 [[nodiscard]] Json view_json(const LimitView& limit);
+[[nodiscard]] Json view_json(const Garbage& garbage);
 [[nodiscard]] Json view_json(const PeerView& peer);
 [[nodiscard]] Json view_json(const DoctorCheck& check);
 [[nodiscard]] Json view_json(const SourceView& source);

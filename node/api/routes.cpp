@@ -223,6 +223,11 @@ Body limits(Args& args) {
   }
   return CommandBody(std::move(change));
 }
+Body quota(Args& args) {
+  const std::uint64_t bytes = args.number("bytes", 0, std::uint64_t{1} << 60, UINT64_MAX);
+  return CommandBody(ChangeQuota{bytes == UINT64_MAX ? std::nullopt : std::optional(bytes)});
+}
+Body gc(Args& args) { return CommandBody(CollectGarbage{args.flag("dry_run")}); }
 Body bootstrap(Args& args) { return CommandBody(AddBootstrap{endpoint(args, "endpoint")}); }
 Body stop(Args&) { return StopRequest{}; }
 
@@ -235,12 +240,14 @@ constexpr std::array kRoutes{
     Route{"cancel", cancel},
     Route{"doctor", doctor},
     Route{"fetch", fetch},
+    Route{"gc", gc},
     Route{"join", join},
     Route{"limit", limit},
     Route{"limits", limits},
     Route{"list", list},
     Route{"moved", moved},
     Route{"peers", peers},
+    Route{"quota", quota},
     Route{"read", read},
     Route{"scrub", scrub},
     Route{"share", share},

@@ -106,6 +106,9 @@ struct PutPeer {
 };
 /// Where the engine keeps what ChangeLimit made (encode_limits).
 inline constexpr const char* kLimitsSetting = "limits";
+/// Where it keeps the quota, in decimal, and the stagings to be removed (encode_leftovers).
+inline constexpr const char* kQuotaSetting = "quota";
+inline constexpr const char* kLeftoversSetting = "leftovers";
 struct PutSetting {
   std::string key;
   std::string value;
@@ -151,7 +154,10 @@ struct SavedState {
   std::vector<SavedSwarm> swarms;
   std::vector<SavedCopy> copies;
   std::vector<SavedPeer> peers;
-  std::string limits;  // the setting kLimitsSetting; empty if there is none
+  // Settings; empty if there is none.
+  std::string limits;     // kLimitsSetting
+  std::string quota;      // kQuotaSetting
+  std::string leftovers;  // kLeftoversSetting
 };
 
 }  // namespace kith::node

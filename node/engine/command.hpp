@@ -136,6 +136,14 @@ struct ScrubSettings {
 struct SetScrub {
   ScrubSettings settings;
 };
+/// Changes what fetched copies may take, and keeps it; nothing: just asks. Answer: QuotaAnswer.
+struct ChangeQuota {
+  std::optional<std::uint64_t> bytes;  // 0: none
+};
+/// Frees what nothing needs any more. Answer: GarbageReport.
+struct CollectGarbage {
+  bool dry_run = false;  // only tell what would be freed
+};
 struct AddBootstrap {
   Endpoint endpoint;
 };
@@ -148,7 +156,7 @@ using CommandBody =
     std::variant<CreateSwarm, ListSwarms, ListMembers, MakeInvite, Join, LeaveSwarm,
                  ResolveShareTarget, AddShare, Fetch, ReadFile, ListShares, ShowShare, Unshare,
                  CancelFetch, VerifyShare, MovedShare, ListPeers, GetStatus, GetDoctor, SetLimit,
-                 ChangeLimit, SetScrub, AddBootstrap, CancelRequest>;
+                 ChangeLimit, SetScrub, ChangeQuota, CollectGarbage, AddBootstrap, CancelRequest>;
 struct Command {
   RequestId request{};
   CommandBody body;
@@ -346,6 +354,21 @@ struct LimitsAnswer {
   std::vector<LimitView> limits;
   bool lan_exempt = false;
 };
+struct QuotaAnswer {
+  std::uint64_t limit = 0;  // 0: none
+  std::uint64_t used = 0;   // by fetched copies and by fetches, each counted whole
+};
+struct Garbage {
+  std::string kind;  // staging: of a fetch that has ended; copy: fetched, and removed by its owner
+  std::string path;  // of a staging: what it would have become
+  std::uint64_t bytes = 0;
+  std::string problem;  // why it could not be freed; empty: it was, or would be
+};
+struct GarbageReport {
+  bool dry_run = false;
+  std::vector<Garbage> items;
+  std::uint64_t catalog_bytes = 0;  // that the catalog gave back, or would; set by the runtime
+};
 struct PeersAnswer {
   std::vector<PeerView> peers;
 };
@@ -357,9 +380,10 @@ struct Ok {};
 /// Not final.
 using Progress = std::variant<FetchProgress, JoinProgress>;
 /// Final.
-using Done = std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined,
-                          SwarmTarget, ShareAdded, FetchResult, FileRead, SharesAnswer, ShareAnswer,
-                          VerifyReport, LimitsAnswer, PeersAnswer, StatusView, DoctorAnswer>;
+using Done =
+    std::variant<Ok, SwarmCreated, SwarmsAnswer, MembersAnswer, InviteMade, Joined, SwarmTarget,
+                 ShareAdded, FetchResult, FileRead, SharesAnswer, ShareAnswer, VerifyReport,
+                 LimitsAnswer, QuotaAnswer, GarbageReport, PeersAnswer, StatusView, DoctorAnswer>;
 
 struct Reply {
   RequestId request{};

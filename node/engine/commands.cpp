@@ -41,7 +41,10 @@ bool Engine::must_wait(const CommandBody& body) const {
     return std::any_of(copies.begin(), copies.end(),
                        [this](CopyId copy) { return copies_.is_opening(copy); });
   };
-  if (std::holds_alternative<ListShares>(body)) return any(copies_.all());
+  const bool counts = std::holds_alternative<ChangeQuota>(body) ||
+                      std::holds_alternative<CollectGarbage>(body) ||
+                      (std::holds_alternative<Fetch>(body) && copies_.quota() > 0);
+  if (counts || std::holds_alternative<ListShares>(body)) return any(copies_.all());
   if (const auto* read = std::get_if<ReadFile>(&body)) return any(copies_.select(read->share));
   if (const auto* show = std::get_if<ShowShare>(&body)) return any(copies_.select(show->share));
   if (const auto* moved = std::get_if<MovedShare>(&body)) return any(copies_.select(moved->share));

@@ -222,6 +222,7 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   if (copy.name.empty() && copy.root) {
     std::get<DiscardFetchJob>(turn.out.jobs.back()).name = copy.root->name;
   }
+  if (discard) note_leftover(turn, std::get<DiscardFetchJob>(turn.out.jobs.back()));
   for (const Listener& listener : copy.listeners) {
     turn.fail(listener.request,
               local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));

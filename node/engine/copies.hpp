@@ -72,7 +72,19 @@ class Copies {
   /// Everything of a swarm that was left.
   void leave(Turn& turn, const SwarmId& swarm);
 
+  // --- space: copies_space.cpp ---
+  /// Bytes that fetched copies may take, stagings included; 0: as many as they like.
+  void set_quota(std::uint64_t bytes) { quota_ = bytes; }
+  [[nodiscard]] std::uint64_t quota() const { return quota_; }
+  /// What they take. A fetch counts whole from its beginning.
+  [[nodiscard]] std::uint64_t fetched_bytes() const;
+  /// What an earlier run was to remove is removed. After restore() of every copy.
+  void restore_leftovers(Turn& turn, std::vector<Leftover> saved);
+  void collect_garbage(Turn& turn, RequestId request, bool dry_run);
+
   // --- results ---
+  void on_discarded(Turn& turn, const FetchDiscarded& result);
+  void on_collected(Turn& turn, const GarbageCollected& result);
   void on_root(Turn& turn, RootOpened result);
   void on_page(Turn& turn, PageOpened result);
   void on_chunk(Turn& turn, const ChunkWritten& result);
@@ -392,11 +404,20 @@ class Copies {
   void select_page(Turn& turn, const Copy& copy, std::uint32_t page);
   void select_pages(Turn& turn, const Copy& copy);
   void end_empty(Turn& turn, Copy& copy);
+  [[nodiscard]] Error over_quota(const Copy& copy) const;
   void tell_held(Turn& turn, const Copy& copy, ChunkIndex index);
   [[nodiscard]] Buffer servable(const Copy& copy) const;
   [[nodiscard]] static bool serves(const Copy& copy, ChunkIndex index);
   [[nodiscard]] bool is_served(const ShareId& share, ChunkIndex index) const;
   void verify_chunk(Turn& turn, const Copy& copy, ChunkIndex index, std::uint64_t verify);
+  [[nodiscard]] static std::uint64_t fetched_bytes(const Copy& copy);
+  [[nodiscard]] std::uint64_t room_for(const Copy& copy) const;
+  void note_leftover(Turn& turn, const DiscardFetchJob& job);
+  void forget_leftover(Turn& turn, const Copy& copy);
+  void drop_leftover(Turn& turn, CopyId of);
+  void save_leftovers(Turn& turn);
+  void remove_replaced(Turn& turn, const Copy& by);
+  void report_gone(Turn& turn, const GarbageCollected& result, GarbageReport& report);
   void maybe_finish(Turn& turn, Copy& copy);
   void fetch_again(Turn& turn, Copy& copy);
   void repair(Turn& turn, Copy& copy, const FetchFinished& found);
@@ -457,6 +478,8 @@ class Copies {
   TimePoint moved_at_{};     // a chunk was asked of a copy, or came to a fetch
   TimePoint scrub_saved_{};  // the catalog was told where it is
   TimePoint next_progress_{};
+  std::uint64_t quota_ = 0;
+  std::vector<Leftover> leftovers_;
 };
 
 }  // namespace kith::node

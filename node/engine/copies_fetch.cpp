@@ -172,7 +172,7 @@ void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
   turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
                                           copy.replace, copy.safe_links, globs_of(copy),
-                                          copy.compared, copy.device, copy.inode});
+                                          copy.compared, room_for(copy), copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -185,6 +185,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   if (copy->state != State::kPreparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   copy->path = result.path;
+  if (result.fresh) forget_leftover(turn, *copy);
   if (result.renamed) return finish(turn, *copy, false);
   if (!copy->on_network && complete_copy(copy->share) == nullptr) begin_network(turn, *copy);
   if (result.exists) {
@@ -510,6 +511,7 @@ void Copies::finish(Turn& turn, Copy& copy, bool already_there) {
   serve_others(turn, copy);
   // A copy that was held here has lost its files, or this one could not have come here.
   while (Copy* before = held_at(copy)) remove(turn, *before, false);
+  remove_replaced(turn, copy);
   wake_waiting(turn, copy.share);
 }
 

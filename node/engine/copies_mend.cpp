@@ -181,7 +181,7 @@ void Copies::distrust_source(Turn& turn, const ChunkMended& result) {
   Copy* source = result.local ? find(*result.local) : nullptr;
   if (source == nullptr || !source->have.has(result.index)) return;
   take_away(turn, *source, result.index);
-  turn.out.jobs.push_back(VerifyChunkJob{source->id, source->share, result.index, 0});
+  verify_chunk(turn, *source, result.index, 0);
 }
 
 void Copies::mend_failed(Turn& turn, Copy& copy, const ChunkMended& result) {

@@ -74,12 +74,20 @@ void Copies::select_pages(Turn& turn, const Copy& copy) {
   }
 }
 
+Error Copies::over_quota(const Copy& copy) const {
+  return local_error(Errc::kNoSpace,
+                     "this part of the share has " + std::to_string(copy.part->bytes()) +
+                         " bytes or more, and the quota leaves " + std::to_string(room_for(copy)),
+                     shown_name(copy), "'kith quota' shows and changes it");
+}
+
 void Copies::on_selected(Turn& turn, const PageSelected& result) {
   Copy* copy = find(result.copy);
   const bool asked = copy != nullptr && copy->share == result.share && copy->part && copy->root;
   if (!asked || !is_fetch(copy->state) || copy->part->knows(result.page)) return;
   if (result.error) return fail(turn, *copy, *result.error);
   learn_part(*copy, result.page, result.selection);
+  if (copy->part->bytes() > room_for(*copy)) return fail(turn, *copy, over_quota(*copy));
   if (copy->state != State::kContent && copy->state != State::kManifest) return;
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
   if (copy->from_local) return copy_more(turn, *copy);

@@ -48,6 +48,7 @@ void Engine::start(Now now, const SavedState& saved, Outbox& out) {
   restore_limits(turn, saved.limits);
   copies_.set_scrub(config_.scrub);
   for (const SavedCopy& copy : saved.copies) copies_.restore(turn, copy);
+  restore_space(turn, saved);
   look_around(turn);
   finish_turn(turn);
 }
@@ -185,7 +186,8 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(PageSelected&& r) { engine.copies_.on_selected(turn, r); }
     void operator()(FetchFinished&& r) { engine.copies_.on_finished(turn, std::move(r)); }
     void operator()(FetchRenamed&& r) { engine.copies_.on_renamed(turn, std::move(r)); }
-    void operator()(FetchDiscarded&&) {}
+    void operator()(FetchDiscarded&& r) { engine.copies_.on_discarded(turn, r); }
+    void operator()(GarbageCollected&& r) { engine.copies_.on_collected(turn, r); }
     void operator()(CopySynced&& r) { engine.copies_.on_synced(turn, r); }
     void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
     void operator()(ChunkMended&& r) { engine.copies_.on_mended(turn, std::move(r)); }

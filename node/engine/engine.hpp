@@ -219,6 +219,9 @@ class Engine {
   void on_command(Turn& turn, RequestId request, const SetLimit& command);
   void on_command(Turn& turn, RequestId request, const ChangeLimit& command);
   void on_command(Turn& turn, RequestId request, const SetScrub& command);
+  void on_command(Turn& turn, RequestId request, const ChangeQuota& command);
+  void on_command(Turn& turn, RequestId request, const CollectGarbage& command);
+  void restore_space(Turn& turn, const SavedState& saved);
   void restore_limits(Turn& turn, const std::string& saved);
   void apply_limits(Turn& turn);
   [[nodiscard]] Result<void> change_limit(const ChangeLimit& command);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "node/engine/command.hpp"
+#include "node/engine/leftovers.hpp"
 #include "proto/content/manifest.hpp"
 #include "proto/crypto/bulk.hpp"
 #include "transfer/outbox.hpp"
@@ -67,6 +68,8 @@ struct PrepareFetchJob {
   std::vector<std::string> part;
   /// What stands there was compared, and is something else.
   bool compared = false;
+  /// What a new staging may come to hold: what the quota has left.
+  std::uint64_t room = UINT64_MAX;
   /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
@@ -100,7 +103,7 @@ struct RenameFetchJob {
   ShareId share;
 };
 /// A copy is gone: close its files, if it was a fetch remove its staging, and if it was a stream
-/// forget its manifest.
+/// forget its manifest. Answer: FetchDiscarded.
 struct DiscardFetchJob {
   CopyId copy{};
   ShareId share;
@@ -110,6 +113,18 @@ struct DiscardFetchJob {
   std::uint64_t device = 0;
   std::uint64_t inode = 0;
   bool staging = false;  // false: close files only
+};
+/// What `kith gc` is about: stagings that are to be removed, and fetched copies that may have been
+/// removed by their owner.
+struct CollectGarbageJob {
+  RequestId request{};
+  bool dry_run = false;  // look, and remove nothing
+  std::vector<Leftover> stagings;
+  struct Fetched {
+    CopyId copy{};
+    std::string path;
+  };
+  std::vector<Fetched> fetched;
 };
 /// Make what a copy wrote so far durable. Runs on the sync thread.
 struct SyncJob {
@@ -223,10 +238,10 @@ struct MoveCopyJob {
 
 using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
                          PrepareFetchJob, CompareDestinationJob, SelectPageJob, FinishFetchJob,
-                         RenameFetchJob, DiscardFetchJob, SyncJob, FindBytesJob, ReadChunkJob,
-                         VerifyChunkJob, MendChunkJob, MendFromCopyJob, CloseFilesJob, CopyChunkJob,
-                         ScanTreeJob, FindChunksJob, OpenCopyJob, LookPageJob, LocateChunkJob,
-                         MoveCopyJob>;
+                         RenameFetchJob, DiscardFetchJob, CollectGarbageJob, SyncJob, FindBytesJob,
+                         ReadChunkJob, VerifyChunkJob, MendChunkJob, MendFromCopyJob, CloseFilesJob,
+                         CopyChunkJob, ScanTreeJob, FindChunksJob, OpenCopyJob, LookPageJob,
+                         LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -319,6 +334,19 @@ struct FetchRenamed {
 };
 struct FetchDiscarded {
   CopyId copy{};
+  bool removed = false;  // its staging is not there any more
+};
+struct GarbageCollected {
+  RequestId request{};
+  bool dry_run = false;
+  struct Staging {
+    Leftover leftover;
+    std::uint64_t bytes = 0;
+    bool is_there = true;        // false: somebody removed it before
+    std::optional<Error> error;  // it could not be removed, or looked at
+  };
+  std::vector<Staging> stagings;
+  std::vector<CopyId> gone;  // fetched copies that do not stand at their place any more
 };
 struct CopySynced {
   CopyId copy{};
@@ -441,7 +469,8 @@ struct CopyMoved {
 using JobResult =
     std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
                  DestinationCompared, PageSelected, FetchFinished, FetchRenamed, FetchDiscarded,
-                 CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkMended, ChunkCopied,
-                 TreeScanned, ChunksFound, CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+                 GarbageCollected, CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkMended,
+                 ChunkCopied, TreeScanned, ChunksFound, CopyOpened, PageLooked, ChunkLocated,
+                 CopyMoved>;
 
 }  // namespace kith::node

@@ -141,6 +141,10 @@ Result<SavedState> load_state(Catalog& catalog, const std::string& boot) {
   KITH_CHECK(load_copies(catalog, boot, state));
   KITH_TRY(const auto limits, catalog.setting(kLimitsSetting));
   state.limits = limits.value_or(std::string());
+  KITH_TRY(const auto quota, catalog.setting(kQuotaSetting));
+  state.quota = quota.value_or(std::string());
+  KITH_TRY(const auto leftovers, catalog.setting(kLeftoversSetting));
+  state.leftovers = leftovers.value_or(std::string());
   return state;
 }
 

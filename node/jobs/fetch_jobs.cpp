@@ -11,9 +11,14 @@ namespace {
 
 using transfer::StoreOutcome;
 
-constexpr int kDiscardTries = 3;
 // Left free in the home when a manifest is fetched: the catalog writes other things, too.
 constexpr std::uint64_t kHomeMargin = 1024 * 1024;
+
+std::uint64_t pages_bytes(const Root& root) {
+  std::uint64_t bytes = 0;
+  for (const PageRef& page : root.pages) bytes += page.length;
+  return bytes;
+}
 
 }  // namespace
 
@@ -174,18 +179,19 @@ JobResult Jobs::perform(StoreChunkJob& job) {
   return out;
 }
 
-// The pages of a share go into the catalog, whatever is said of its content.
-Result<void> Jobs::check_home(const Root& root) {
+// The catalog writes more than `more` bytes of pages: it is never left without any.
+Result<void> Jobs::check_home(std::uint64_t more) {
   if (home_.empty()) return {};
-  std::uint64_t needed = kHomeMargin;
-  for (const PageRef& page : root.pages) needed += page.length;
   KITH_TRY(const storage::Dir home, io_.open_root(home_));
   KITH_TRY(const storage::FileSystemInfo system, io_.file_system(home));
-  if (system.free_bytes >= needed) return {};
+  const std::uint64_t stays = std::max(kHomeMargin, storage::reserve_of(system, min_free_));
+  if (system.free_bytes >= stays && system.free_bytes - stays >= more) return {};
   return local_error(Errc::kNoSpace,
-                     "the home has not the " + std::to_string(needed) +
-                         " bytes that the list of the share's files may take",
-                     home_, "make room there");
+                     "the home has " + std::to_string(system.free_bytes) +
+                         " bytes free, of which " + std::to_string(stays) +
+                         " are to stay so, and the list of the share's " + "files may take " +
+                         std::to_string(more),
+                     home_, "make room there, then give the same command again");
 }
 
 JobResult Jobs::perform(PrepareFetchJob& job) {
@@ -194,6 +200,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
   // A fetch that was paused in this process still has its staging open, and locked.
   const auto exporter = copies_.exporter(job.copy);
   if (exporter && exporter->is_in_place()) {
+    if (auto room = exporter->check_room(0); !room) out.error = std::move(room).error();
     exporter->set_options(job.replace, job.safe_links);
     out.path = exporter->path();
     out.fresh = false;
@@ -204,13 +211,15 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
   const auto prepare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     const bool begins = job.device == 0 && job.inode == 0;
-    if (begins) KITH_CHECK(check_home(share->root));
+    KITH_CHECK(check_home(begins ? pages_bytes(share->root) : 0));
     storage::ExportTarget target{job.directory,
                                  job.name,
                                  job.replace,
                                  job.safe_links,
                                  storage::PathGlobs(std::move(job.part)),
-                                 !job.compared};
+                                 !job.compared,
+                                 job.room,
+                                 min_free_};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),
                                      {job.device, job.inode}));
@@ -299,35 +308,14 @@ JobResult Jobs::perform(const RenameFetchJob& job, UnixMillis wall) {
   return out;
 }
 
-JobResult Jobs::perform(const DiscardFetchJob& job) {
-  const auto exporter = job.staging ? copies_.exporter(job.copy) : nullptr;
-  copies_.forget(job.copy);
-  manifests_.forget_stream(job.share, job.copy);
-  // What cannot be removed stays as a hidden directory beside the place; nothing depends on it.
-  if (exporter) {
-    auto discarded = exporter->discard();
-    // Chunks that were being written when it was cancelled may have come in between.
-    for (int i = 1; i < kDiscardTries && !discarded; ++i) discarded = exporter->discard();
-  } else if (job.staging && job.inode != 0) {
-    static_cast<void>(remove_staging(job).has_value());
-  }
-  return FetchDiscarded{job.copy};
-}
-
-// A staging of an earlier run, if what stands there is still that.
-Result<void> Jobs::remove_staging(const DiscardFetchJob& job) {
-  const std::string name = storage::staging_name(job.name, job.share);
-  KITH_TRY(const storage::Dir parent, io_.open_root(job.directory));
-  KITH_TRY(const storage::FileInfo info, io_.stat_at(parent, name));
-  if (info.dev != job.device || info.inode != job.inode) return {};
-  return storage::remove_tree(io_, parent, name);
-}
-
 JobResult Jobs::perform(const SyncJob& job) {
   CopySynced out{job.copy, job.mark, {}};
   const auto exporter = copies_.exporter(job.copy);
   if (exporter == nullptr) return out;
-  if (job.mark == 0) {
+  // Here, since it comes every quarter of a second or more while something is written.
+  if (auto room = check_home(0); !room) {
+    out.error = std::move(room).error();
+  } else if (job.mark == 0) {
     exporter->start_writeback();
   } else if (auto done = exporter->sync(); !done) {
     out.error = std::move(done).error();

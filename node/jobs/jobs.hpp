@@ -18,12 +18,14 @@ namespace kith::node {
 
 class Jobs {
  public:
-  /// `home`: where the catalog keeps manifests; empty if it has no place on `io`.
+  /// `home`: where the catalog keeps manifests; empty if it has no place on `io`. `min_free`: see
+  /// storage/space.hpp.
   Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies,
-       std::string home = {})
+       std::string home = {}, std::optional<std::uint64_t> min_free = {})
       : io_(io),
         slabs_(slabs),
         home_(std::move(home)),
+        min_free_(min_free),
         manifests_(std::move(manifests)),
         copies_(io, std::move(copies)) {}
 
@@ -45,10 +47,14 @@ class Jobs {
   [[nodiscard]] JobResult perform(CompareDestinationJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const FinishFetchJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const RenameFetchJob& job, UnixMillis wall);
-  [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
   [[nodiscard]] JobResult perform(const SyncJob& job);
-  [[nodiscard]] Result<void> check_home(const Root& root);
-  [[nodiscard]] Result<void> remove_staging(const DiscardFetchJob& job);
+  [[nodiscard]] Result<void> check_home(std::uint64_t more);
+  // space_jobs.cpp
+  [[nodiscard]] JobResult perform(const DiscardFetchJob& job);
+  [[nodiscard]] JobResult perform(const CollectGarbageJob& job);
+  [[nodiscard]] Result<void> remove_staging(const Leftover& staging);
+  [[nodiscard]] Result<std::uint64_t> bytes_of(const Leftover& staging);
+  [[nodiscard]] bool is_gone(const std::string& path);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job, UnixMillis wall);
@@ -146,6 +152,7 @@ class Jobs {
   storage::FileIo& io_;
   SlabPool& slabs_;
   std::string home_;
+  std::optional<std::uint64_t> min_free_;
   Manifests manifests_;
   CopyTable copies_;
   std::mutex mending_;  // held while a repair makes what is recorded of a file untrue

@@ -210,7 +210,7 @@ JobResult Jobs::perform(const LocateChunkJob& job) {
 
 JobResult Jobs::perform(const CloseFilesJob& job) {
   copies_.close_files(job.copy);
-  return FetchDiscarded{job.copy};
+  return FetchDiscarded{job.copy, false};
 }
 
 // The plaintext of a chunk as its copy has it now. Whether it is `wanted` is for the caller to see.

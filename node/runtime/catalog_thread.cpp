@@ -65,6 +65,26 @@ void CatalogThread::sweep() {
   const auto more = step();
   if (!more) catalog_.roll_back();
   unswept_ = more && *more;
+  if (!unswept_) swept();
+}
+
+// How much is told is what left the catalog; that the file could not be cut yet is no failure.
+void CatalogThread::swept() {
+  static_cast<void>(catalog_.checkpoint().has_value());
+  for (const Waiting& waiting : std::exchange(waiting_, {})) {
+    const auto now = catalog_.size();
+    const std::uint64_t bytes = now ? now->bytes : waiting.bytes_before;
+    waiting.told(waiting.bytes_before - std::min(waiting.bytes_before, bytes));
+  }
+}
+
+void CatalogThread::give_back(bool dry_run, std::function<void(std::uint64_t)> told) {
+  run([this, dry_run, told = std::move(told)](storage::Catalog& catalog) {
+    const auto size = catalog.size();
+    if (dry_run || !size) return told(size ? size->free_bytes : 0);
+    waiting_.push_back({size->bytes, told});
+    unswept_ = true;
+  });
 }
 
 void CatalogThread::commit_batch(std::vector<Item>& batch) {

@@ -53,7 +53,9 @@ bool is_network_job(const Job& job) {
   return !std::holds_alternative<VerifyChunkJob>(job) &&
          !std::holds_alternative<CopyChunkJob>(job) && !std::holds_alternative<ScanTreeJob>(job) &&
          !std::holds_alternative<CompareDestinationJob>(job) &&
-         !std::holds_alternative<MoveCopyJob>(job) && !std::holds_alternative<DiscardFetchJob>(job);
+         !std::holds_alternative<MoveCopyJob>(job) &&
+         !std::holds_alternative<DiscardFetchJob>(job) &&
+         !std::holds_alternative<CollectGarbageJob>(job);
 }
 
 // These wait for the disk. In order, so that each syncs all that was written before it.
@@ -164,6 +166,7 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   void apply(Outbox& out);
   void dispatch(Job job);
   void answer(Reply reply);
+  void collect_catalog(Reply reply);
   void arm_timer();
 
   // TcpEvents, on T0
@@ -309,7 +312,8 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
 }
 
 void Runtime::Impl::make_threads(storage::Catalog writing) {
-  jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home);
+  jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home,
+                                options.min_free);
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(
@@ -392,6 +396,9 @@ void Runtime::Impl::dispatch(Job job) {
 void Runtime::Impl::answer(Reply reply) {
   if (imports->deliver(reply)) return;
   auto* done = std::get_if<Done>(&reply.body);
+  if (done != nullptr && std::holds_alternative<GarbageReport>(*done)) {
+    return collect_catalog(std::move(reply));
+  }
   if (done == nullptr || !std::holds_alternative<DoctorAnswer>(*done)) {
     return api->deliver(std::move(reply));
   }
@@ -401,6 +408,16 @@ void Runtime::Impl::answer(Reply reply) {
     auto& checks = std::get<DoctorAnswer>(std::get<Done>(shared->body)).checks;
     checks.push_back(check_disk(io, options.home));
     checks.push_back(check_versions());
+    api->deliver(std::move(*shared));
+  });
+}
+
+// The other half of `kith gc`: the rows of what it took away were queued before.
+void Runtime::Impl::collect_catalog(Reply reply) {
+  auto shared = std::make_shared<Reply>(std::move(reply));
+  auto& report = std::get<GarbageReport>(std::get<Done>(shared->body));
+  catalog->give_back(report.dry_run, [this, shared, &report](std::uint64_t bytes) {
+    report.catalog_bytes = bytes;
     api->deliver(std::move(*shared));
   });
 }

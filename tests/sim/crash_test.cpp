@@ -6,6 +6,7 @@
 namespace kith::sim {
 namespace {
 
+using storage::split;
 using storage::test::directory;
 using storage::test::file;
 using Crash = Node::Crash;
@@ -28,24 +29,37 @@ void write_durably(storage::MemoryFileIo& disk, const std::string& path, const T
   ASSERT_TRUE(disk.sync_all(disk.open_root("/").value()));
 }
 
+// So many calls before its end a fetch of small_tree() has everything, and its rename is to come.
+constexpr std::uint64_t kCallsAtTheEnd = 12;
+
+// Node 0 shares; what it wrote is safe.
+std::string share_small(Case& c) {
+  storage::MemoryFileIo& disk = c.world.node(0).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  write_durably(disk, "/shared", small_tree());
+  c.world.run_for(10s);
+  return c.world.node(0).share("/shared", kTiny).value();
+}
+
+// Bytes come to a file of the staging.
+void change_staged(storage::MemoryFileIo& disk, const ShareId& share, const std::string& name) {
+  const std::string staging = "/fetched/" + storage::staging_name("it", share);
+  const storage::Dir top = disk.open_root(staging + "/" + std::string(split(name).parent)).value();
+  const auto file = disk.open_file(top, split(name).name, storage::OpenMode::kReadWrite).value();
+  char bytes[] = "xx";
+  const iovec part{bytes, 2};
+  ASSERT_TRUE(disk.write(file, disk.stat(file)->size, std::span(&part, 1)));
+}
+
 class CrashTest : public testing::TestWithParam<Crash> {
  protected:
-  // Node 0 shares; what it wrote is safe.
-  static std::string share(Case& c) {
-    storage::MemoryFileIo& disk = c.world.node(0).disk();
-    disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
-    write_durably(disk, "/shared", small_tree());
-    c.world.run_for(10s);
-    return c.world.node(0).share("/shared", kTiny).value();
-  }
-
   // The fetch, with a crash before call number `call` and perhaps another one after the restart.
   // False: it ended before that many calls.
   static bool fetch_with_crash(std::uint64_t call, std::uint64_t again, const Tree& before) {
     SCOPED_TRACE(testing::Message() << "crash at call " << call << ", then at " << again);
     Case c(2, call);
     Node& node = c.world.node(1);
-    const std::string link = share(c);
+    const std::string link = share_small(c);
     const Tree whole = storage::test::without_link_times(small_tree());
     if (!before.empty()) {
       storage::test::make_dir(node.disk(), "/fetched");
@@ -116,13 +130,54 @@ TEST_P(CrashTest, WhileItReplacesWhatWasThere) {
   EXPECT_GT(call, 60U) << "so few calls?";
 }
 
+std::uint64_t calls_of_a_fetch(std::uint64_t seed) {
+  Case c(2, seed);
+  const node::Fetch command = Case::fetch_to(share_small(c), "/fetched");
+  const std::uint64_t before = c.world.node(1).disk().calls();
+  EXPECT_TRUE(c.ask(1, command));
+  return c.world.node(1).disk().calls() - before;
+}
+
+// What came before the first crash is changed while the node is down, so that it is found out at
+// the end, and fetched again. False: it ended before that many calls.
+bool repair_with_crash(std::uint64_t call, Crash kind, const std::string& name) {
+  const std::uint64_t calls = calls_of_a_fetch(call);
+  SCOPED_TRACE(testing::Message() << "crash at call " << call << ", " << name << " changed");
+  Case c(2, call);
+  Node& node = c.world.node(1);
+  const node::Fetch command = Case::fetch_to(share_small(c), "/fetched");
+  node.crash_at(calls - kCallsAtTheEnd, Crash::kProcess);
+  c.begin(1, command);
+  c.world.run_for(20s);
+  EXPECT_FALSE(node.is_up());
+  change_staged(node.disk(), command.link.share, name);
+  node.start();
+  node.crash_at(call, kind);
+  const auto answer = c.begin(1, command);
+  EXPECT_TRUE(c.world.run_until([&] { return answer->has_value() || !node.is_up(); }, 120s));
+  const bool crashed = !node.is_up();
+  if (crashed) node.start();
+  node.disk().forget_script();
+  const auto fetched = c.ask(1, command);
+  EXPECT_TRUE(fetched) << to_string(fetched.error());
+  EXPECT_EQ(c.tree_at(1, "/fetched/it"), storage::test::without_link_times(small_tree()));
+  return crashed;
+}
+
+TEST_P(CrashTest, WhileItRepairsWhatWasChanged) {
+  for (const char* name : {"a", "deep/er/b"}) {
+    std::uint64_t call = 1;
+    while (repair_with_crash(call, GetParam(), name) && !HasFailure()) ++call;
+    EXPECT_GT(call, 40U) << "so few calls?";
+  }
+}
+
 // False: it served everything before that many calls.
-bool serve_with_crash(std::uint64_t call, Crash kind,
-                      const std::function<std::string(Case&)>& share) {
+bool serve_with_crash(std::uint64_t call, Crash kind) {
   SCOPED_TRACE(testing::Message() << "crash at call " << call);
   Case c(2, call);
   Node& node = c.world.node(0);
-  node::Fetch command = Case::fetch_to(share(c), "/fetched");
+  node::Fetch command = Case::fetch_to(share_small(c), "/fetched");
   command.wait = true;
   node.crash_at(call, kind);
   const auto answer = c.begin(1, command);
@@ -142,7 +197,7 @@ bool serve_with_crash(std::uint64_t call, Crash kind,
 
 TEST_P(CrashTest, WhileItServes) {
   std::uint64_t call = 1;
-  while (serve_with_crash(call, GetParam(), share) && !HasFailure()) ++call;
+  while (serve_with_crash(call, GetParam()) && !HasFailure()) ++call;
   EXPECT_GT(call, 20U) << "so few calls?";
 }
 

@@ -159,6 +159,7 @@ int run(int argc, char** argv) {
   add_fetch_commands(commands);
   add_cat_command(commands);
   add_limit_command(commands);
+  add_space_commands(commands);
   add_config_command(commands);
   try {
     app.parse(argc, argv);

@@ -30,6 +30,7 @@ void add_share_commands(const Commands& commands);  // share, unshare, moved, ve
 void add_fetch_commands(const Commands& commands);  // fetch, cancel, list, show
 void add_cat_command(const Commands& commands);     // cat
 void add_limit_command(const Commands& commands);   // limit
+void add_space_commands(const Commands& commands);  // quota, gc
 void add_config_command(const Commands& commands);  // config
 
 /// --limit, for commands that may run a node.

@@ -102,7 +102,7 @@ void add_config_command(const Commands& commands) {
       commands.add(commands.app, "config", "Show or change the settings of this home",
                    [options](Context& context) { return config(context, *options); });
   command->add_option("KEY", options->key,
-                      "listen, advertise, bootstrap, limit, device_name, lan, scrub, "
+                      "listen, advertise, bootstrap, limit, min_free, device_name, lan, scrub, "
                       "scrub_rate, scrub_every");
   command
       ->add_option_function<std::string>(

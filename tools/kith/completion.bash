@@ -1,7 +1,7 @@
 # bash completion for kith. Ids and swarms are asked of the running node; none is started for that.
 
 _kith_commands='start stop status doctor peers node swarm join share unshare moved verify fetch cat cancel
-  list show limit config'
+  list show limit quota gc config'
 _kith_swarm_commands='create list members invite leave'
 _kith_common='--home --json --quiet --verbose --no-color --version --help'
 
@@ -14,6 +14,7 @@ _kith_options() {
     cat) echo --offset --length --limit ;;
     fetch) echo --output --as --path --reuse --replace --safe-links --wait --detach --limit ;;
     limit) echo --up --down --swarm --peer --lan-exempt ;;
+    gc) echo --dry-run ;;
     'swarm invite') echo --swarm --role --uses --expires --qr --detach ;;
     'swarm members') echo --swarm ;;
     'swarm leave') echo --swarm --force ;;

@@ -116,6 +116,7 @@ Result<node::RuntimeOptions> runtime_options(const Context& context) {
   if (!context.node.limit.empty()) {
     KITH_TRY(out.limit, parse_rate(context.node.limit));
   }
+  out.min_free = settings.min_free();
   out.device_name = settings.text("device_name");
   out.lan = settings.lan();
   out.log_level = context.out.options().verbose ? 3 : 2;

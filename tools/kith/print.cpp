@@ -263,6 +263,28 @@ void print_limits(Output& out, const Json& done) {
   if (flag(done, "lan_exempt")) out.note("devices on the local network are exempt");
 }
 
+void print_quota(Output& out, const Json& done) {
+  const std::uint64_t limit = number(done, "limit"), used = number(done, "used");
+  Table table({"quota", limit == 0 ? "none" : format_bytes(limit)});
+  table.add({"used", format_bytes(used)});
+  if (limit > 0) table.add({"left", format_bytes(limit - std::min(limit, used))});
+  print_table(out, table);
+}
+
+void print_garbage(Output& out, const Json& done) {
+  Table table({"WHAT", "SIZE", "PATH", ""});
+  std::uint64_t freed = number(done, "catalog_bytes");
+  for (const Json& item : items(done, "items")) {
+    const std::string problem = text(item, "problem");
+    table.add({text(item, "kind"), format_bytes(number(item, "bytes")), text(item, "path"),
+               problem.empty() ? "" : "kept: " + problem});
+    if (problem.empty()) freed += number(item, "bytes");
+  }
+  if (!table.empty()) print_table(out, table);
+  out.note(format_bytes(freed) + (flag(done, "dry_run") ? " would be freed" : " freed") + ", " +
+           format_bytes(number(done, "catalog_bytes")) + " of it in the catalog");
+}
+
 void print_peers(Output& out, const Json& done) {
   Table table({"DEVICE", "NAME", "ADDRESS", "STATE", "FOUND BY", "SENT", "RECEIVED", "RTT"});
   for (const Json& peer : items(done, "peers")) {

@@ -18,6 +18,8 @@ void print_shares(Output& out, const node::Json& done);
 void print_share(Output& out, const node::Json& done);
 void print_verified(Output& out, const node::Json& done);
 void print_limits(Output& out, const node::Json& done);
+void print_quota(Output& out, const node::Json& done);
+void print_garbage(Output& out, const node::Json& done);
 void print_peers(Output& out, const node::Json& done);
 void print_status(Output& out, const node::Json& done);
 void print_doctor(Output& out, const node::Json& done);

@@ -61,6 +61,11 @@ Result<void> rate(std::string_view word, Json& out) {
   return {};
 }
 
+Result<void> size(std::string_view word, Json& out) {
+  KITH_TRY(out, parse_size(word));
+  return {};
+}
+
 Result<void> device_name(std::string_view word, Json& out) {
   const bool control = std::any_of(word.begin(), word.end(), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
@@ -100,6 +105,7 @@ constexpr std::array kKeys{
     Key{"advertise", Json::value_t::string, peer_address},
     Key{"bootstrap", Json::value_t::array, addresses},
     Key{"limit", Json::value_t::number_unsigned, rate},
+    Key{"min_free", Json::value_t::number_unsigned, size},
     Key{"device_name", Json::value_t::string, device_name},
     Key{"lan", Json::value_t::boolean, on_or_off},
     Key{"scrub", Json::value_t::boolean, on_or_off},
@@ -224,6 +230,11 @@ std::vector<std::string> Settings::bootstrap() const {
 std::uint64_t Settings::limit() const {
   const auto at = json_.find("limit");
   return at == json_.end() ? 0 : at->get<std::uint64_t>();
+}
+
+std::optional<std::uint64_t> Settings::min_free() const {
+  const auto at = json_.find("min_free");
+  return at == json_.end() ? std::nullopt : std::optional(at->get<std::uint64_t>());
 }
 
 bool Settings::lan() const {

@@ -6,13 +6,16 @@
 //   ["HOST:PORT"]   devices to ask first limit         integer         bytes per second, each
 //   direction; 0: none device_name   "NAME"          what other members see; the host's name if
 //   missing lan           bool            find and be found on the local network; true if missing
+//   min_free      integer         bytes of a file system that fetches leave free
 //   scrub         bool            read all copies again in the background; true if missing
 //   scrub_rate    integer         how fast, bytes per second; 0: as fast as it goes; 8 MiB if
-//   missing scrub_every   "SPAN"          from the end of one pass to the next; 30 days if missing
+//                                 missing
+//   scrub_every   "SPAN"          from the end of one pass to the next; 30 days if missing
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +48,7 @@ class Settings {
   [[nodiscard]] std::string text(std::string_view key) const;
   [[nodiscard]] std::vector<std::string> bootstrap() const;
   [[nodiscard]] std::uint64_t limit() const;
+  [[nodiscard]] std::optional<std::uint64_t> min_free() const;
   [[nodiscard]] bool lan() const;
   /// Bytes per second; 0: the scrub is off.
   [[nodiscard]] std::uint64_t scrub_rate() const;

@@ -5,12 +5,13 @@
 #include <cctype>
 #include <charconv>
 #include <cstdio>
-#include <limits>
+#include <optional>
 
 namespace kith::cli {
 namespace {
 
 constexpr std::uint64_t kRateMax = std::uint64_t{1} << 40;
+constexpr std::uint64_t kSizeMax = std::uint64_t{1} << 60;
 
 std::string lower(std::string_view text) {
   std::string out(text);
@@ -41,9 +42,28 @@ Error bad_rate(std::string_view text) {
   return local_error(Errc::kUsage, "not a rate", std::string(text), "for example 200MB/s or 800k");
 }
 
+Error bad_size(std::string_view text) {
+  return local_error(Errc::kUsage, "not a size", std::string(text), "for example 500GB or 20GiB");
+}
+
 /// The digits of a decimal number, with its point if it has one.
 std::size_t number_length(std::string_view text) {
   return std::min(text.find_first_not_of("0123456789."), text.size());
+}
+
+/// A number and its unit, in lower case; nothing if it is none, or more than `most`.
+std::optional<std::uint64_t> amount(const std::string& text, std::uint64_t most) {
+  const std::size_t digits = number_length(text);
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
+  const bool whole = error == std::errc() && end == text.data() + digits;
+  const std::uint64_t factor = factor_of(text.substr(digits));
+  if (digits == 0 || !whole || factor == 0) return std::nullopt;
+  const double bytes = number * static_cast<double>(factor);
+  if (bytes > static_cast<double>(most)) return std::nullopt;
+  const auto out = static_cast<std::uint64_t>(bytes);
+  // A fraction of a byte is a mistake, not nothing.
+  return out == 0 && number > 0 ? std::nullopt : std::optional(out);
 }
 
 struct SpanUnit {
@@ -81,28 +101,17 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
   std::string rate = lower(text);
   if (rate == "none") return std::uint64_t{0};
   if (rate.size() >= 2 && rate.compare(rate.size() - 2, 2, "/s") == 0) rate.resize(rate.size() - 2);
-  const std::size_t digits = number_length(rate);
-  double number = 0;
-  const auto [end, error] = std::from_chars(rate.data(), rate.data() + digits, number);
-  if (digits == 0 || error != std::errc() || end != rate.data() + digits) return bad_rate(text);
-  const std::uint64_t factor = factor_of(rate.substr(digits));
-  if (factor == 0) return bad_rate(text);
-  const double bytes = number * static_cast<double>(factor);
-  if (bytes > static_cast<double>(kRateMax)) return bad_rate(text);
-  const auto out = static_cast<std::uint64_t>(bytes);
-  if (out == 0 && number > 0) return bad_rate(text);
-  return out;
+  const auto bytes = amount(rate, kRateMax);
+  if (!bytes) return bad_rate(text);
+  return *bytes;
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::uint64_t factor =
-      factor_of(lower(text.substr(static_cast<std::size_t>(end - text.data()))));
-  const bool good = error == std::errc() && factor != 0 &&
-                    number <= std::numeric_limits<std::int64_t>::max() / factor;
-  if (good) return number * factor;
-  return local_error(Errc::kUsage, "not a size", std::string(text), "for example 4096 or 10MiB");
+  const std::string size = lower(text);
+  if (size == "none") return std::uint64_t{0};
+  const auto bytes = amount(size, kSizeMax);
+  if (!bytes) return bad_size(text);
+  return *bytes;
 }
 
 Result<std::chrono::milliseconds> parse_span(std::string_view text, std::chrono::seconds least,

@@ -15,7 +15,7 @@ namespace kith::cli {
 /// "200MB/s", "10MiB/s", "800k", "1.5g". "0" and "none": no limit. kUsage otherwise.
 [[nodiscard]] Result<std::uint64_t> parse_rate(std::string_view text);
 
-/// Bytes: a whole number and a unit as of a rate, or none: "4096", "10MiB". kUsage otherwise.
+/// Bytes: as a rate without "/s", up to 2^60. "0" and "none": none. kUsage otherwise.
 [[nodiscard]] Result<std::uint64_t> parse_size(std::string_view text);
 
 /// "90s", "5m", "24h", "7d": a whole number with its unit, within the bounds. kUsage otherwise.

@@ -110,6 +110,25 @@ class FullDisks(KithTest):
         self.assertLess(self.b.ask("fetch", link, "-o", disk)["bytes_received"], 36_000_000)
         self.assertEqual(subprocess.run(["diff", "-r", tree, disk / "tree"], check=False).returncode, 0)
 
+    def test_a_fetch_stops_before_the_disk_is_full(self):
+        self.b.configure(min_free=20 * MIB)
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "96m")
+        link = self.share(48 * MIB)
+        self.a.run("config", "limit", "20MB/s")
+        process = self.b.begin("--json", "fetch", link, "-o", disk)
+        process.wait_line(lambda line: line.get("bytes_done", 0) > 8 * MIB)
+        (disk / "other").write_bytes(bytes(50 * MIB))
+        error = self.assert_fails(process.result(), 7, "no-space")
+        self.assertIn("min_free", error["hint"])
+        space = os.statvfs(disk)
+        self.assertGreaterEqual(space.f_bavail * space.f_frsize, 20 * MIB)
+        (disk / "other").unlink()
+        self.a.run("config", "limit", "none")
+        self.assertLess(self.b.ask("fetch", link, "-o", disk)["bytes_received"], 42 * MIB)
+        self.assertTrue(filecmp.cmp(self.file, disk / "file", shallow=False))
+
     def test_a_home_without_room(self):
         config = (self.b.home / "config.json").read_bytes()
         self.mount(self.b.home, "3m")

@@ -289,6 +289,83 @@ TEST_F(CatalogFile, ReadersSeeCommitsAndChangeNothing) {
   EXPECT_ERROR(reader->put_setting("a", "2"), Errc::kRefused);
 }
 
+// Pages of a share, so that the file has some megabytes.
+void fill(Catalog& catalog) {
+  ASSERT_OK(catalog.begin());
+  ASSERT_OK(catalog.put_share(a_share(1)));
+  for (std::uint32_t page = 0; page < 100; ++page) {
+    ASSERT_OK(catalog.put_page(id<ShareId>(1), page, Buffer(50'000, 1)));
+  }
+  ASSERT_OK(catalog.commit());
+}
+
+// As the catalog thread does when it is idle. How many steps it took.
+int sweep(Catalog& catalog) {
+  for (int steps = 0;; ++steps) {
+    EXPECT_TRUE(catalog.begin());
+    const auto more = catalog.sweep();
+    EXPECT_TRUE(more);
+    EXPECT_TRUE(catalog.commit());
+    if (!more || !*more) return steps;
+  }
+}
+
+TEST_F(CatalogFile, GivesBackTheRoomOfWhatWasRemovedInSteps) {
+  auto catalog = Catalog::open(path());
+  ASSERT_OK(catalog);
+  auto reader = Catalog::open_read_only(path());
+  ASSERT_OK(reader);
+  ASSERT_OK(catalog->put_share(a_share(2)));
+  fill(*catalog);
+  ASSERT_OK(catalog->checkpoint());
+  EXPECT_GT(std::filesystem::file_size(path()), 5'000'000U);
+  ASSERT_OK(catalog->remove_share(id<ShareId>(1)));
+  EXPECT_GT(sweep(*catalog), 4) << "all at once";
+  EXPECT_LT(catalog->size()->bytes, 300'000U);
+  EXPECT_EQ(catalog->size()->free_bytes, 0U);
+  ASSERT_OK(catalog->checkpoint());
+  EXPECT_LT(std::filesystem::file_size(path()), 300'000U);
+  EXPECT_EQ(*reader->shares(), std::vector{a_share(2)});
+  EXPECT_OK(catalog->check());
+}
+
+TEST_F(CatalogFile, ASmallOneOfAnEarlierVersionGivesBackRoomToo) {
+  ASSERT_OK(Catalog::open(path()));
+  {
+    auto db = Db::open(path(), DbMode::kReadWrite);
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->exec("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=NONE; VACUUM"));
+    ASSERT_EQ(*(*db)->query_integer("PRAGMA auto_vacuum"), 0);
+  }
+  auto catalog = Catalog::open(path());
+  ASSERT_OK(catalog);
+  fill(*catalog);
+  ASSERT_OK(catalog->remove_share(id<ShareId>(1)));
+  sweep(*catalog);
+  EXPECT_LT(catalog->size()->bytes, 300'000U);
+}
+
+TEST_F(CatalogFile, ALargeOneOfAnEarlierVersionIsOpenedAsItIs) {
+  {
+    auto catalog = Catalog::open(path());
+    ASSERT_OK(catalog);
+    fill(*catalog);
+    ASSERT_OK(catalog->put_share(a_share(2)));
+    ASSERT_OK(catalog->put_page(id<ShareId>(2), 0, Buffer(5'000'000, 1)));
+  }
+  {
+    auto db = Db::open(path(), DbMode::kReadWrite);
+    ASSERT_OK(db);
+    ASSERT_OK((*db)->exec("PRAGMA journal_mode=DELETE; PRAGMA auto_vacuum=NONE; VACUUM"));
+  }
+  auto catalog = Catalog::open(path());
+  ASSERT_OK(catalog);
+  ASSERT_OK(catalog->remove_share(id<ShareId>(1)));
+  sweep(*catalog);
+  EXPECT_GT(catalog->size()->bytes, 9'000'000U) << "it was written anew";
+  EXPECT_GT(catalog->size()->free_bytes, 4'000'000U);
+}
+
 TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
   {
     auto catalog = Catalog::open(path());

@@ -1,6 +1,7 @@
 // The faults of MemoryFileIo: what crash tests rely on.
 #include "storage/memory_file_io.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -146,6 +147,54 @@ TEST(MemoryFileIo, CapacityIsALimit) {
   EXPECT_EQ(io.file_system(*top)->free_bytes, 60U);
   ASSERT_OK(io.remove_file(*top, "f"));
   EXPECT_EQ(io.used_bytes(), 40U);  // it is still open
+}
+
+TEST(MemoryFileIo, AReadOnlyRemountLetsNothingChange) {
+  MemoryFileIo io;
+  const auto top = io.open_root("/");
+  {
+    const auto file = io.open_file(*top, "f", OpenMode::kCreate);
+    ASSERT_OK(file);
+    io.set_read_only(true);
+    char byte = 'x';
+    const iovec part{&byte, 1};
+    EXPECT_FALSE(io.write(*file, 0, std::span(&part, 1)));
+    EXPECT_FALSE(io.sync(*file));
+    EXPECT_TRUE(io.stat(*file));
+  }
+  EXPECT_FALSE(io.open_file(*top, "g", OpenMode::kCreate));
+  EXPECT_FALSE(io.open_file(*top, "f", OpenMode::kReadWrite));
+  EXPECT_TRUE(io.open_file(*top, "f", OpenMode::kRead));
+  EXPECT_FALSE(io.make_dir(*top, "d", 0700));
+  EXPECT_FALSE(io.rename(*top, "f", *top, "g", RenameMode::kPlain));
+  EXPECT_FALSE(io.remove_file(*top, "f"));
+  io.set_read_only(false);
+  EXPECT_OK(io.remove_file(*top, "f"));
+}
+
+// What a crash kept of three files that were made one after the other, and of one of them renamed.
+TEST(MemoryFileIo, ACrashKeepsAnyOfTheEntriesThatWereNotSynced) {
+  std::set<std::vector<std::string>> seen;
+  for (std::uint64_t seed = 1; seed < 200; ++seed) {
+    MemoryFileIo io;
+    {
+      const auto top = io.open_root("/");
+      for (const char* name : {"a", "b", "c"}) {
+        ASSERT_OK(io.open_file(*top, name, OpenMode::kCreate));
+      }
+      ASSERT_OK(io.rename(*top, "a", *top, "d", RenameMode::kPlain));
+    }
+    io.crash(MemoryFileIo::Crash::kSystem);
+    io.restart(seed);
+    seen.insert(names_in(io, "/"));
+  }
+  EXPECT_TRUE(seen.contains({"c"})) << "the last one alone";
+  EXPECT_TRUE(seen.contains({"b", "d"}));
+  EXPECT_TRUE(seen.contains({"a", "c"}));
+  for (const auto& names : seen) {
+    const bool twice = std::ranges::count(names, "a") + std::ranges::count(names, "d") > 1;
+    EXPECT_FALSE(twice) << "a rename is one change";
+  }
 }
 
 TEST(MemoryFileIo, CanFoldCase) {

@@ -76,6 +76,28 @@ TEST_F(CatalogThreadTest, AWriteThatCannotBeExecutedTakesNoOtherWithIt) {
   EXPECT_TRUE(has("key19"));
 }
 
+TEST_F(CatalogThreadTest, TellsWhatItGaveBackWhenNothingIsLeftToSweep) {
+  ShareId share;
+  share.bytes[0] = 1;
+  std::promise<std::uint64_t> freed, again, dry;
+  // In one batch, so that nothing is swept before it is asked.
+  thread_->run([&, thread = thread_.get()](Catalog&) {
+    thread->write({PutShare{share, {}, {}, "name", Buffer(10)}, {}, false});
+    for (std::uint32_t page = 0; page < 50; ++page) {
+      thread->write({PutPage{share, page, Buffer(50'000, 1)}, {}, false});
+    }
+    thread->write({DeleteCopy{CopyId(1), share, true}, {}, false});
+    thread->give_back(false, [&](std::uint64_t bytes) { freed.set_value(bytes); });
+  });
+  EXPECT_GT(freed.get_future().get(), 2'000'000U);
+  thread_->give_back(true, [&](std::uint64_t bytes) { dry.set_value(bytes); });
+  EXPECT_EQ(dry.get_future().get(), 0U);
+  thread_->give_back(false, [&](std::uint64_t bytes) { again.set_value(bytes); });
+  EXPECT_EQ(again.get_future().get(), 0U);
+  end();
+  EXPECT_THAT(errors_, testing::IsEmpty());
+}
+
 TEST_F(CatalogThreadTest, WorkRunsBetweenTheWritesAroundIt) {
   std::optional<bool> before, after;
   thread_->write(setting("before"));

@@ -109,6 +109,8 @@ std::vector<Json> all_lines() {
       line_of(SharesAnswer{{ShareView{}}}),
       line_of(share_answer()),
       line_of(verify_report()),
+      line_of(QuotaAnswer{1, 1}),
+      line_of(GarbageReport{false, {Garbage{}}, 1}),
       line_of(peers_answer()),
       line_of(status_view()),
       line_of(DoctorAnswer{{DoctorCheck{}}}),

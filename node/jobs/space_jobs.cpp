@@ -1,0 +1,129 @@
+// Jobs that free space: stagings of fetches that have ended are removed, and what their owner
+// removed is noticed.
+#include "node/jobs/jobs.hpp"
+#include "storage/path_policy.hpp"
+
+namespace kith::node {
+namespace {
+
+constexpr int kDiscardTries = 3;
+
+using storage::Dir;
+using storage::FileInfo;
+using storage::FileIo;
+using storage::NodeKind;
+
+/// The sizes of all files of a tree; what cannot be entered counts nothing.
+Result<std::uint64_t> tree_bytes(FileIo& io, const Dir& parent, const std::string& name) {
+  KITH_TRY(const FileInfo top, io.stat_at(parent, name));
+  if (top.kind != NodeKind::kDirectory) return top.size;
+  std::uint64_t sum = 0;
+  std::vector<std::string> paths = {name};
+  while (!paths.empty()) {
+    const std::string path = std::move(paths.back());
+    paths.pop_back();
+    const auto dir = io.open_dir(parent, path);
+    if (!dir) continue;
+    KITH_TRY(const auto items, io.list(*dir));
+    for (const storage::DirItem& item : items) {
+      if (item.kind == NodeKind::kDirectory) paths.push_back(path + "/" + item.name);
+      if (item.kind != NodeKind::kFile) continue;
+      if (const auto info = io.stat_at(*dir, item.name)) sum += info->size;
+    }
+  }
+  return sum;
+}
+
+/// Held as long as it is being removed: a fetch that begins there meanwhile is told to wait.
+Result<storage::Handle> lock_staging(FileIo& io, const Dir& parent, const std::string& name,
+                                     const FileInfo& info) {
+  const bool is_dir = info.kind == NodeKind::kDirectory;
+  const std::uint32_t mode = is_dir ? 0700 : 0600;
+  if ((info.mode & mode) != mode) KITH_CHECK(io.set_mode_at(parent, name, mode));
+  storage::Handle handle;
+  if (is_dir) {
+    KITH_TRY(handle, io.open_dir(parent, name));
+  } else {
+    KITH_TRY(handle, io.open_file(parent, name, storage::OpenMode::kReadWrite));
+  }
+  KITH_TRY(const bool locked, io.try_lock(handle));
+  if (locked) return handle;
+  return local_error(Errc::kConflict, "a fetch is using it");
+}
+
+bool is_not_found(const Error& error) { return error.code == Errc::kNotFound; }
+
+}  // namespace
+
+JobResult Jobs::perform(const DiscardFetchJob& job) {
+  const auto exporter = job.staging ? copies_.exporter(job.copy) : nullptr;
+  copies_.forget(job.copy);
+  manifests_.forget_stream(job.share, job.copy);
+  // What cannot be removed stays as a hidden directory beside the place; the engine has noted it.
+  Result<void> discarded;
+  if (exporter) {
+    discarded = exporter->discard();
+    // Chunks that were being written when it was cancelled may have come in between.
+    for (int i = 1; i < kDiscardTries && !discarded; ++i) discarded = exporter->discard();
+  } else if (job.staging && job.inode != 0) {
+    discarded =
+        remove_staging({job.copy, job.share, job.directory, job.name, job.device, job.inode});
+  }
+  return FetchDiscarded{job.copy, bool(discarded)};
+}
+
+// Of an earlier run, if what stands there is still that.
+Result<void> Jobs::remove_staging(const Leftover& staging) {
+  const std::string name = storage::staging_name(staging.name, staging.share);
+  const auto parent = io_.open_root(staging.directory);
+  if (!parent) return is_not_found(parent.error()) ? Result<void>() : parent.error();
+  const auto info = io_.stat_at(*parent, name);
+  if (!info) return is_not_found(info.error()) ? Result<void>() : info.error();
+  if (info->dev != staging.device || info->inode != staging.inode) return {};
+  KITH_TRY(const storage::Handle lock, lock_staging(io_, *parent, name, *info));
+  KITH_TRY(const FileInfo locked, io_.stat(lock));
+  if (locked.inode != staging.inode) return {};
+  KITH_CHECK(storage::remove_tree(io_, *parent, name));
+  return io_.sync(*parent);
+}
+
+// kNotFound: it is not there any more.
+Result<std::uint64_t> Jobs::bytes_of(const Leftover& staging) {
+  const std::string name = storage::staging_name(staging.name, staging.share);
+  KITH_TRY(const Dir parent, io_.open_root(staging.directory));
+  KITH_TRY(const FileInfo info, io_.stat_at(parent, name));
+  if (info.dev != staging.device || info.inode != staging.inode) {
+    return local_error(Errc::kNotFound, "something else stands there");
+  }
+  return tree_bytes(io_, parent, name);
+}
+
+// Only what is certainly so: a path that cannot be looked at may be there.
+bool Jobs::is_gone(const std::string& path) {
+  const storage::SplitPath place = storage::split_native(path);
+  const auto parent = io_.open_root(std::string(place.parent.empty() ? "/" : place.parent));
+  if (!parent) return is_not_found(parent.error());
+  const auto info = io_.stat_at(*parent, place.name);
+  return !info && is_not_found(info.error());
+}
+
+JobResult Jobs::perform(const CollectGarbageJob& job) {
+  GarbageCollected out{job.request, job.dry_run, {}, {}};
+  for (const Leftover& leftover : job.stagings) {
+    GarbageCollected::Staging staging{leftover, 0, true, {}};
+    const auto bytes = bytes_of(leftover);
+    if (bytes) staging.bytes = *bytes;
+    staging.is_there = bytes || !is_not_found(bytes.error());
+    Result<void> removed;
+    if (!bytes && staging.is_there) removed = bytes.error();
+    if (bytes && !job.dry_run) removed = remove_staging(leftover);
+    if (!removed) staging.error = removed.error();
+    out.stagings.push_back(std::move(staging));
+  }
+  for (const CollectGarbageJob::Fetched& fetched : job.fetched) {
+    if (is_gone(fetched.path)) out.gone.push_back(fetched.copy);
+  }
+  return out;
+}
+
+}  // namespace kith::node
