@@ -1,6 +1,7 @@
 #include "transfer/chunk_picker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/assert.hpp"
 
@@ -86,6 +87,39 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
 }
 
+std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn) const {
+  std::optional<ChunkIndex> best;
+  TimePoint oldest = TimePoint::max();
+  for (const auto& [index, request] : in_flight_) {
+    if (request.begun || request.count != 1 || request.conns[0] == conn) continue;
+    if (!request.news || request.since >= oldest || !held.test(index)) continue;
+    best = index;
+    oldest = request.since;
+  }
+  return best;
+}
+
+ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
+  Request& request = in_flight_.at(index);
+  KITH_ASSERT(request.count == 1 && request.conns[0] != conn && !request.begun);
+  request.since = now;
+  request.news = false;
+  return std::exchange(request.conns[0], conn);
+}
+
+void ChunkPicker::on_news(ChunkIndex index) {
+  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.news = true;
+}
+
+bool ChunkPicker::waits(ChunkIndex index) const {
+  const auto it = in_flight_.find(index);
+  return it != in_flight_.end() && !it->second.begun;
+}
+
+void ChunkPicker::begin(ChunkIndex index) {
+  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.begun = true;
+}
+
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
                                                   Duration patience) const {
   if (wanted() != 0) return std::nullopt;
@@ -110,7 +144,7 @@ bool ChunkPicker::may_hedge() const {
 void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now) {
   if (states_[index] == ChunkState::kWanted) {
     set_state(index, ChunkState::kInFlight);
-    in_flight_[index] = {{conn}, 1, now};
+    in_flight_[index] = {{conn}, 1, now, false, false};
     return;
   }
   Request& request = in_flight_.at(index);
