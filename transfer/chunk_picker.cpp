@@ -11,6 +11,9 @@ namespace {
 
 /// Of the bytes of a share, one in this many may be fetched twice to get round a slow source.
 constexpr std::uint64_t kHedgeDivisor = 20;
+/// How long a chunk waits before it may move: more than the way there and back, for what is taken
+/// back while it begins is sent in vain.
+constexpr Duration kMoveAfter = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -87,16 +90,24 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
 }
 
-std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn) const {
+std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
+                                                    TimePoint now) const {
   std::optional<ChunkIndex> best;
   TimePoint oldest = TimePoint::max();
   for (const auto& [index, request] : in_flight_) {
     if (request.begun || request.count != 1 || request.conns[0] == conn) continue;
+    if (now - request.since < kMoveAfter) continue;
     if (!request.news || request.since >= oldest || !held.test(index)) continue;
     best = index;
     oldest = request.since;
   }
   return best;
+}
+
+bool ChunkPicker::may_move() const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& e) {
+    return e.second.count == 1 && e.second.news && !e.second.begun;
+  });
 }
 
 ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {

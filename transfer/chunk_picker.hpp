@@ -12,9 +12,10 @@
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
 // is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
 //
-// Moving: a chunk that waits at one connection, and of which nothing came yet, is asked of an idle
-// one instead, if some peer got it since it was asked for or moved last. So what has a copy near by
-// leaves the queue of the source that everybody asks, and without news nothing goes to and fro.
+// Moving: a chunk that waits at one connection for a quarter of a second, and of which nothing came
+// yet, is asked of an idle one instead, if some peer got it since it was asked for or moved last.
+// So what has a copy near by leaves the queue of the source that everybody asks, and without news
+// nothing goes to and fro.
 //
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
 // slower one, the longest waiting first. All bytes ever hedged stay within a twentieth of the bytes
@@ -76,9 +77,10 @@ class ChunkPicker {
                                                Rng& rng) const {
     return availability_.pick(held, cursor, rng);
   }
-  /// A chunk of `held` that waits at another connection than `conn` and may move: the one that
+  /// A chunk of `held` that waits at another connection than `conn` and may move now: the one that
   /// waits longest.
-  [[nodiscard]] std::optional<ChunkIndex> pick_waiting(const Bitfield& held, ConnId conn) const;
+  [[nodiscard]] std::optional<ChunkIndex> pick_waiting(const Bitfield& held, ConnId conn,
+                                                       TimePoint now) const;
   /// A chunk in flight elsewhere since at least `patience`, that `conn` holds and the hedging
   /// budget allows.
   [[nodiscard]] std::optional<ChunkIndex> pick_hedge(const Bitfield& held, ConnId conn,
@@ -87,6 +89,8 @@ class ChunkPicker {
   [[nodiscard]] bool may_hedge() const;
   /// wanted → in flight, or a second request of what is in flight.
   void start(ChunkIndex index, ConnId conn, TimePoint now);
+  /// True while something may move without anything else happening.
+  [[nodiscard]] bool may_move() const;
   /// What pick_waiting() gave is asked of `conn` instead of the connection that is returned.
   [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
   /// The first bytes of it came: it moves no more. Without effect if it is not in flight.

@@ -82,13 +82,14 @@ std::optional<Download::Choice> Download::choose(TimePoint now, PeerSession& ses
   holder.exhausted = true;
   if (requests.slack()) return std::nullopt;
   if (requests.size() == 0) {
-    const auto waiting = share.picker().pick_waiting(holder.bits, session.conn);
+    const auto waiting = share.picker().pick_waiting(holder.bits, session.conn, now);
     if (waiting) return Choice{*waiting, true};
   }
   const Duration patience = std::max<Duration>(kHedgeTick, requests.service_time());
   const auto hedge = share.picker().pick_hedge(holder.bits, session.conn, now, patience);
   if (hedge && requests.find({holder.handle, *hedge}) == nullptr) return Choice{*hedge};
-  if (share.picker().may_hedge()) hedges_.set(share.id, now + kHedgeTick);
+  if (share.picker().may_hedge() || share.picker().may_move())
+    hedges_.set(share.id, now + kHedgeTick);
   return std::nullopt;
 }
 
@@ -218,7 +219,7 @@ void Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, 
 }
 
 void Download::retry_hedges(ShareSwarm& share) {
-  if (!share.picker().may_hedge()) return;
+  if (!share.picker().may_hedge() && !share.picker().may_move()) return;
   for (auto& [conn, holder] : share.holders()) wake(conn, holder);
 }
 

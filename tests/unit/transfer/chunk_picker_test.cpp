@@ -150,7 +150,7 @@ class Moving : public testing::Test {
     picker_.start(2, ConnId{1}, TimePoint{1ms});
   }
   std::optional<ChunkIndex> waiting(std::uint64_t conn) const {
-    return picker_.pick_waiting(all_of(3), ConnId{conn});
+    return picker_.pick_waiting(all_of(3), ConnId{conn}, TimePoint{1h});
   }
   ChunkPicker picker_;
 };
@@ -160,7 +160,7 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   picker_.on_news(1);
   EXPECT_EQ(waiting(2), 1U);
   EXPECT_FALSE(waiting(1));  // it waits there already
-  EXPECT_FALSE(picker_.pick_waiting(Bitfield(3), ConnId{2}));
+  EXPECT_FALSE(picker_.pick_waiting(Bitfield(3), ConnId{2}, TimePoint{1h}));
   EXPECT_EQ(picker_.move(1, ConnId{2}, TimePoint{3ms}), ConnId{1});
   EXPECT_EQ(picker_.requesters(1), std::vector<ConnId>{ConnId{2}});
   EXPECT_FALSE(waiting(1));
@@ -169,6 +169,15 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   EXPECT_EQ(waiting(3), 1U);
   EXPECT_EQ(picker_.hedged_bytes(), 0U);
   picker_.check_invariants();
+}
+
+TEST_F(Moving, NotBeforeItWaitedAQuarterOfASecond) {
+  picker_.on_news(1);
+  EXPECT_TRUE(picker_.may_move());
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{251ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{252ms}), 1U);
+  picker_.begin(1);
+  EXPECT_FALSE(picker_.may_move());
 }
 
 TEST_F(Moving, TheLongestWaitingFirst) {

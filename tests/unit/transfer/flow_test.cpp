@@ -222,6 +222,17 @@ TEST(RequestQueue, SlackUntilSomethingComes) {
   EXPECT_FALSE(queue.slack());
 }
 
+TEST(RequestQueue, EveryMissDoublesTheAllowanceUntilSomethingComes) {
+  RequestQueue queue;
+  TimePoint now = at(1s);
+  for (const auto allowed : {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 128s}) {
+    EXPECT_EQ(queue.allowance(), allowed);
+    queue.on_missed();
+  }
+  deliver(queue, now, 1, 10, 1ms, 1ms);
+  EXPECT_EQ(queue.allowance(), 1s);
+}
+
 TEST(RequestQueue, SectionsMoveTheDeadline) {
   RequestQueue queue;
   Want& want = queue.add(at(0s), {0, 1}, share_of(1), 200'000, 200'000);

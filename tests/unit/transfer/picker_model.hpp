@@ -204,7 +204,7 @@ class PickerModel {
     picker_.on_news(in_flight());
     if (next() % 4 == 0) picker_.begin(in_flight());
     const std::size_t p = peer();
-    const auto got = picker_.pick_waiting(bits_[p], conn(p));
+    const auto got = picker_.pick_waiting(bits_[p], conn(p), now() + std::chrono::hours(1));
     if (!got) return;
     KITH_ASSERT(states_[*got] == ChunkState::kInFlight && bits_[p].test(*got));
     KITH_ASSERT(picker_.waits(*got) && requests_[*got].size() == 1);

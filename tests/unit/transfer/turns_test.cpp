@@ -44,6 +44,7 @@ class Turns : public Session {
     const auto wants = sent<WantFrame>(FrameType::kWant, ConnId{1});
     ASSERT_GE(wants.size(), 3U);
     for (const WantFrame& want : wants) asked_.push_back(want.index);
+    now_ += 500ms;  // they wait long enough
     clear();
   }
   std::vector<ChunkIndex> wants(std::uint64_t conn) {
@@ -147,6 +148,7 @@ TEST_F(Turns, ItMovesToAnyIdleHolderWhenThereIsNews) {
   const ChunkIndex other = taken == asked_[0] ? asked_[1] : asked_[0];
   clear();
   // 3 is busy with one of them when 2 tells of the same: it may move on.
+  now_ += 500ms;
   ASSERT_TRUE(feed(HaveFrame{0, {taken}}, ConnId{2}));
   EXPECT_EQ(wants(2), std::vector{taken});
   ASSERT_TRUE(feed(RefuseFrame{0, taken}, ConnId{3}));
