@@ -252,7 +252,7 @@ class BadSources(SeveralSources):
             node.join(self.nodes[0])
         copy = self.work.path("changed-file") / self.source.name
         copy.parent.mkdir()
-        shutil.copyfile(self.source, copy)
+        shutil.copy2(self.source, copy)  # the time, too, or its link is another
         self.work.settle()
         for node, path in zip(self.nodes[-3:], (self.source, self.source, copy)):
             if node.ask("share", path)["link"] != self.link:
