@@ -236,8 +236,9 @@ class GoodSources(SeveralSources):
 
 
 class BadSources(SeveralSources):
-    """With three more: one stands still, one has a hundredth of the limit, one has another content by now. (That
-    one finds out and says so. One that sends it all the same would have to be another program: tests/sim.)"""
+    """With three more: one stands still, one has a hundredth of the limit, one has another content by now.
+
+    That one finds out and says so; one that sends it all the same is in tests/sim only."""
 
     def __init__(self, work, source, count, limit):
         super().__init__(work, source, count, limit)
@@ -252,7 +253,7 @@ class BadSources(SeveralSources):
             node.join(self.nodes[0])
         copy = self.work.path("changed-file") / self.source.name
         copy.parent.mkdir()
-        shutil.copy2(self.source, copy)  # the time, too, or its link is another
+        shutil.copy2(self.source, copy)  # its time, too: else the link differs
         self.work.settle()
         for node, path in zip(self.nodes[-3:], (self.source, self.source, copy)):
             if node.ask("share", path)["link"] != self.link:
