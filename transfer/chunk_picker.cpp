@@ -1,6 +1,7 @@
 #include "transfer/chunk_picker.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "proto/assert.hpp"
 
@@ -10,6 +11,9 @@ namespace {
 
 /// Of the bytes of a share, one in this many may be fetched twice to get round a slow source.
 constexpr std::uint64_t kHedgeDivisor = 20;
+/// How long a chunk waits before it may move: more than the way there and back, for what is taken
+/// back while it begins is sent in vain.
+constexpr Duration kMoveAfter = std::chrono::milliseconds(250);
 
 }  // namespace
 
@@ -86,6 +90,47 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
 }
 
+std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
+                                                    TimePoint now) const {
+  std::optional<ChunkIndex> best;
+  TimePoint oldest = TimePoint::max();
+  for (const auto& [index, request] : in_flight_) {
+    if (request.begun || request.count != 1 || request.conns[0] == conn) continue;
+    if (now - request.since < kMoveAfter) continue;
+    if (!request.news || request.since >= oldest || !held.test(index)) continue;
+    best = index;
+    oldest = request.since;
+  }
+  return best;
+}
+
+bool ChunkPicker::may_move() const {
+  return std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& e) {
+    return e.second.count == 1 && e.second.news && !e.second.begun;
+  });
+}
+
+ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
+  Request& request = in_flight_.at(index);
+  KITH_ASSERT(request.count == 1 && request.conns[0] != conn && !request.begun);
+  request.since = now;
+  request.news = false;
+  return std::exchange(request.conns[0], conn);
+}
+
+void ChunkPicker::on_news(ChunkIndex index) {
+  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.news = true;
+}
+
+bool ChunkPicker::waits(ChunkIndex index) const {
+  const auto it = in_flight_.find(index);
+  return it != in_flight_.end() && !it->second.begun;
+}
+
+void ChunkPicker::begin(ChunkIndex index) {
+  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.begun = true;
+}
+
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
                                                   Duration patience) const {
   if (wanted() != 0) return std::nullopt;
@@ -110,7 +155,7 @@ bool ChunkPicker::may_hedge() const {
 void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now) {
   if (states_[index] == ChunkState::kWanted) {
     set_state(index, ChunkState::kInFlight);
-    in_flight_[index] = {{conn}, 1, now};
+    in_flight_[index] = {{conn}, 1, now, false, false};
     return;
   }
   Request& request = in_flight_.at(index);

@@ -12,6 +12,11 @@
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
 // is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
 //
+// Moving: a chunk that waits at one connection for a quarter of a second, and of which nothing came
+// yet, is asked of an idle one instead, if some peer got it since it was asked for or moved last.
+// So what has a copy near by leaves the queue of the source that everybody asks, and without news
+// nothing goes to and fro.
+//
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
 // slower one, the longest waiting first. All bytes ever hedged stay within a twentieth of the bytes
 // of the share.
@@ -60,6 +65,10 @@ class ChunkPicker {
   void remove_holder(const Bitfield& held) { availability_.remove_all(held); }
   void add_holder_of(ChunkIndex index);
   void remove_holder_of(ChunkIndex index);
+  /// A peer got `index` just now: it may move there, or to another idle connection.
+  void on_news(ChunkIndex index);
+  /// It was asked of a connection and nothing of it came yet.
+  [[nodiscard]] bool waits(ChunkIndex index) const;
   [[nodiscard]] std::uint32_t holders(ChunkIndex index) const { return availability_.count(index); }
 
   // --- the way of a chunk ---
@@ -70,6 +79,10 @@ class ChunkPicker {
   }
   /// From now on the least index is picked that the peer holds.
   void pick_in_order() { in_order_ = true; }
+  /// A chunk of `held` that waits at another connection than `conn` and may move now: the one that
+  /// waits longest.
+  [[nodiscard]] std::optional<ChunkIndex> pick_waiting(const Bitfield& held, ConnId conn,
+                                                       TimePoint now) const;
   /// A chunk in flight elsewhere since at least `patience`, that `conn` holds and the hedging
   /// budget allows.
   [[nodiscard]] std::optional<ChunkIndex> pick_hedge(const Bitfield& held, ConnId conn,
@@ -78,6 +91,12 @@ class ChunkPicker {
   [[nodiscard]] bool may_hedge() const;
   /// wanted → in flight, or a second request of what is in flight.
   void start(ChunkIndex index, ConnId conn, TimePoint now);
+  /// True while something may move without anything else happening.
+  [[nodiscard]] bool may_move() const;
+  /// What pick_waiting() gave is asked of `conn` instead of the connection that is returned.
+  [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
+  /// The first bytes of it came: it moves no more. Without effect if it is not in flight.
+  void begin(ChunkIndex index);
   /// `conn` will not deliver. True if the chunk is wanted again.
   bool give_back(ChunkIndex index, ConnId conn);
   /// It came whole from `conn`. Returns the other connection that was asked, whose want is void.
@@ -112,7 +131,9 @@ class ChunkPicker {
   struct Request {
     std::array<ConnId, 2> conns{};
     std::uint8_t count = 0;
-    TimePoint since;  // of the first
+    TimePoint since;     // of the first
+    bool begun = false;  // bytes of it came
+    bool news = false;   // somebody got it since it was asked for or moved
   };
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);

@@ -120,6 +120,10 @@ Result<void> Download::on_have(PeerSession& session, const HaveFrame& frame) {
   Holder& holder = *share->holder(session.conn);
   KITH_CHECK(share->set_bits(holder, frame.indices));
   wake(session.conn, holder);
+  // What waits elsewhere may move, not only to this one: others get the same news now.
+  for (const ChunkIndex index : frame.indices) {
+    if (share->picker().waits(index)) wanted_again(*share, index);
+  }
   return {};
 }
 

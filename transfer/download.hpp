@@ -73,6 +73,10 @@ class Download {
     std::uint32_t size = 0;
   };
   enum class Step { kAsked, kNoMemory, kNothing };
+  struct Choice {
+    ChunkIndex index = 0;
+    bool moves = false;  // it waits at another connection, and is taken back there
+  };
 
   // watching
   void watch(PeerSession& session, ShareSwarm& share, Outbox& out);
@@ -81,8 +85,10 @@ class Download {
 
   // wants
   [[nodiscard]] Step ask_one(TimePoint now, PeerSession& session, Outbox& out);
-  [[nodiscard]] std::optional<ChunkIndex> choose(TimePoint now, PeerSession& session,
-                                                 ShareSwarm& share, Holder& holder);
+  [[nodiscard]] std::optional<Choice> choose(TimePoint now, PeerSession& session, ShareSwarm& share,
+                                             Holder& holder);
+  void move_here(TimePoint now, PeerSession& session, ShareSwarm& share, ChunkIndex index,
+                 Outbox& out);
   [[nodiscard]] bool fits(const PeerSession& session, std::uint32_t bytes) const;
   [[nodiscard]] std::uint64_t cap(const PeerSession& session, const ShareSwarm& share) const;
   void ask(TimePoint now, PeerSession& session, ShareSwarm& share, Holder& holder, ChunkIndex index,

@@ -25,6 +25,8 @@ Result<void> Download::on_chunk(TimePoint now, PeerSession& session, const Chunk
   if (!want->started) {
     want->started = true;
     session.ask.requests.on_first_byte(now, *want);
+    ShareSwarm* share = want->is_void ? nullptr : core_.share(want->share);
+    if (share != nullptr) share->picker().begin(key.second);
   }
   session.ask.open = OpenSection{key, {frame.section, frame.length}};
   return {};

@@ -54,33 +54,49 @@ Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& ou
     ShareSwarm& share = *core_.share(at->second);
     Holder& holder = *share.holder(session.conn);
     if (holder.exhausted || !session.ask.requests.has_room(cap(session, share))) continue;
-    const auto index = choose(now, session, share, holder);
-    if (!index) continue;
-    if (!fits(session, share.picker().reservation(*index))) return Step::kNoMemory;
+    const auto choice = choose(now, session, share, holder);
+    if (!choice) continue;
+    if (!fits(session, share.picker().reservation(choice->index))) return Step::kNoMemory;
     session.ask.next_turn = at->first + 1;
-    ask(now, session, share, holder, *index, out);
+    if (choice->moves) {
+      move_here(now, session, share, choice->index, out);
+    } else {
+      share.picker().start(choice->index, session.conn, now);
+    }
+    ask(now, session, share, holder, choice->index, out);
     return Step::kAsked;
   }
   return Step::kNothing;
 }
 
-std::optional<ChunkIndex> Download::choose(TimePoint now, PeerSession& session, ShareSwarm& share,
-                                           Holder& holder) {
+std::optional<Download::Choice> Download::choose(TimePoint now, PeerSession& session,
+                                                 ShareSwarm& share, Holder& holder) {
   RequestQueue& requests = session.ask.requests;
   while (auto index = share.picker().pick(holder.bits, holder.cursor, core_.rng)) {
     Want* pending = requests.find({holder.handle, *index});
-    if (pending == nullptr) return index;
+    if (pending == nullptr) return Choice{*index};
     // Taken back here and not ended yet: it cannot be asked for again before.
     pending->restore = true;
     share.clear_bit(holder, *index);
   }
   holder.exhausted = true;
   if (requests.slack()) return std::nullopt;
+  if (requests.size() == 0) {
+    const auto waiting = share.picker().pick_waiting(holder.bits, session.conn, now);
+    if (waiting) return Choice{*waiting, true};
+  }
   const Duration patience = std::max<Duration>(kHedgeTick, requests.service_time());
   const auto hedge = share.picker().pick_hedge(holder.bits, session.conn, now, patience);
-  if (hedge && requests.find({holder.handle, *hedge}) == nullptr) return hedge;
-  if (share.picker().may_hedge()) hedges_.set(share.id, now + kHedgeTick);
+  if (hedge && requests.find({holder.handle, *hedge}) == nullptr) return Choice{*hedge};
+  if (share.picker().may_hedge() || share.picker().may_move())
+    hedges_.set(share.id, now + kHedgeTick);
   return std::nullopt;
+}
+
+void Download::move_here(TimePoint now, PeerSession& session, ShareSwarm& share, ChunkIndex index,
+                         Outbox& out) {
+  const ConnId from = share.picker().move(index, session.conn, now);
+  take_back_all(now, share, index, std::span(&from, 1), out);
 }
 
 std::uint64_t Download::cap(const PeerSession& session, const ShareSwarm& share) const {
@@ -103,9 +119,8 @@ bool Download::fits(const PeerSession& session, std::uint32_t bytes) const {
 
 void Download::ask(TimePoint now, PeerSession& session, ShareSwarm& share, Holder& holder,
                    ChunkIndex index, Outbox& out) {
-  ChunkPicker& picker = share.picker();
+  const ChunkPicker& picker = share.picker();
   const std::uint32_t bytes = picker.reservation(index);
-  picker.start(index, session.conn, now);
   reserved_ += bytes;
   core_.limits.spend(Direction::kDown, session, bytes);
   const Want& want =
@@ -136,10 +151,20 @@ void Download::take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
 
 void Download::end_want(TimePoint now, PeerSession& session, const WantKey& key) {
   RequestQueue& requests = session.ask.requests;
-  reserved_ -= requests.find(key)->reserved;
+  const Want& want = *requests.find(key);
+  reserved_ -= want.reserved;
+  // What was paid for and will not come.
+  core_.limits.refund(Direction::kDown, session, want.reserved - want.assembly.received());
   requests.erase(now, key);
-  if (requests.size() == 0) asking_.erase(session.conn);
   hungry_.insert(session.conn);
+  if (requests.size() > 0) return;
+  asking_.erase(session.conn);
+  // An idle connection may take what waits elsewhere.
+  for (const auto& [handle, id] : session.ask.watches) {
+    ShareSwarm* share = core_.share(id);
+    Holder* holder = share == nullptr ? nullptr : share->holder(session.conn);
+    if (holder != nullptr) holder->exhausted = false;
+  }
 }
 
 void Download::requeue(ShareSwarm& share, ChunkIndex index, ConnId conn) {
@@ -194,7 +219,7 @@ void Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, 
 }
 
 void Download::retry_hedges(ShareSwarm& share) {
-  if (!share.picker().may_hedge()) return;
+  if (!share.picker().may_hedge() && !share.picker().may_move()) return;
   for (auto& [conn, holder] : share.holders()) wake(conn, holder);
 }
 

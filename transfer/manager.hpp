@@ -33,9 +33,11 @@ struct SourceBytes {
 struct ShareProgress {
   ChunkIndex total = 0;  // 0: the root is not known yet
   ChunkIndex stored = 0;
-  std::uint64_t bytes_stored = 0;      // content and manifest bytes stored by this process
-  std::uint64_t bytes_received = 0;    // section bytes that arrived, useful or not
-  std::size_t sources = 0;             // connected peers that hold anything of it
+  std::uint64_t bytes_stored = 0;    // content and manifest bytes stored by this process
+  std::uint64_t bytes_received = 0;  // section bytes that arrived, useful or not
+  std::uint64_t bytes_hedged = 0;    // asked of a second source while a slow one had not delivered
+  std::size_t in_flight = 0;         // chunks asked for and not come
+  std::size_t sources = 0;           // connected peers that hold anything of it
   std::vector<SourceBytes> by_device;  // verified content bytes, in device order
 };
 

@@ -64,12 +64,12 @@ std::uint64_t RequestQueue::window() const {
 }
 
 bool RequestQueue::has_room(std::uint64_t cap) const {
-  if (slack_) return wants_.empty();
+  if (slack()) return wants_.empty();
   if (wants_.size() >= limits::kQueuedWantsPerPeer) return false;
   return wants_.size() < kLeastWants || outstanding_ < std::min(window(), cap);
 }
 
-bool RequestQueue::is_slow() const { return slack_ || window() < 2 * limits::kMiB; }
+bool RequestQueue::is_slow() const { return slack() || window() < 2 * limits::kMiB; }
 
 void RequestQueue::on_first_byte(TimePoint now, const Want& want) {
   const Duration sample = now - want.asked;
@@ -92,13 +92,14 @@ void RequestQueue::on_section(TimePoint now, Want& want, std::uint32_t bytes) {
 void RequestQueue::on_delivered(TimePoint now, const Want& want) {
   const Duration sample = now - want.asked;
   service_ = measured() ? (7 * service_ + sample) / 8 : std::max<Duration>(sample, 1ns);
-  slack_ = false;
+  missed_ = 0;
 }
 
 Duration RequestQueue::allowance() const {
+  Duration usual = std::max<Duration>(kLeastAllowance, 4 * service_);
   // Where not a byte ever came, another source is tried soon.
-  if (!measured()) return received_ == 0 ? kLeastAllowance : kFirstAllowance;
-  return std::max<Duration>(kLeastAllowance, 4 * service_);
+  if (!measured()) usual = received_ == 0 ? kLeastAllowance : kFirstAllowance;
+  return usual * (1U << missed_);
 }
 
 std::optional<TimePoint> RequestQueue::next_deadline() const {

@@ -9,9 +9,12 @@
 //   1 MiB and twice what came, so that little waits at a connection that turns out to be slow.
 //   latency = the least time lately from want to first byte, service included; the second
 //   term keeps a loopback full, where latency is less than the jitter of threads.
-// A connection that let a deadline pass is *slack*: it gets one chunk at a time until one comes.
+// A connection that let a deadline pass is *slack*: it gets one chunk at a time until one comes,
+// and each time twice as long as before, so that sources of which none delivers in time deliver at
+// last.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <utility>
@@ -62,7 +65,7 @@ class RequestQueue {
   /// A chunk that was still wanted came whole.
   void on_delivered(TimePoint now, const Want& want);
   /// A deadline passed and the chunk is asked for elsewhere.
-  void on_missed() { slack_ = true; }
+  void on_missed() { missed_ = std::min(missed_ + 1, kMissesCounted); }
 
   /// Time that a want may take before it is overdue.
   [[nodiscard]] Duration allowance() const;
@@ -73,7 +76,7 @@ class RequestQueue {
   [[nodiscard]] std::uint64_t rate() const { return meter_.rate(); }
   /// True if this connection uses no more than the least window: it may not take the last memory.
   [[nodiscard]] bool is_slow() const;
-  [[nodiscard]] bool slack() const { return slack_; }
+  [[nodiscard]] bool slack() const { return missed_ > 0; }
   /// Wants that have not ended, void ones included.
   [[nodiscard]] std::size_t size() const { return wants_.size(); }
   /// Bytes reserved for wants and not yet come.
@@ -84,6 +87,8 @@ class RequestQueue {
   [[nodiscard]] const std::map<WantKey, Want>& wants() const { return wants_; }
 
  private:
+  static constexpr unsigned kMissesCounted = 7;  // 5 s become 10 min
+
   std::map<WantKey, Want> wants_;
   std::uint64_t received_ = 0;
   std::uint64_t outstanding_ = 0;  // bytes reserved for wants and not yet come
@@ -92,7 +97,7 @@ class RequestQueue {
   Duration latency_ = Duration::max();       // least of this period and the one before
   Duration next_latency_ = Duration::max();  // least of this period
   TimePoint latency_since_{};
-  bool slack_ = false;
+  unsigned missed_ = 0;  // deadlines since a chunk came
 };
 
 }  // namespace kith::transfer

@@ -102,6 +102,7 @@ Result<void> ShareSwarm::set_bits(Holder& holder, std::span<const ChunkIndex> in
   for (const ChunkIndex index : indices) {
     if (index >= holder.total) return peer_error(Errc::kMalformed, "a have past the end");
     std::erase(holder.distrusted, index);
+    if (!holder.bits.test(index)) picker_->on_news(index);
     set_bit(holder, index);
   }
   return {};
@@ -133,6 +134,10 @@ bool ShareSwarm::mark_sent(ChunkIndex index) {
 ShareProgress ShareSwarm::report() const {
   ShareProgress out = progress;
   out.total = total_;
+  if (picker_) {
+    out.bytes_hedged = picker_->hedged_bytes();
+    out.in_flight = picker_->in_flight();
+  }
   out.stored = static_cast<ChunkIndex>(have_.count());
   out.sources = static_cast<std::size_t>(std::count_if(
       holders_.begin(), holders_.end(), [](const auto& e) { return !e.second.bits.none(); }));

@@ -78,7 +78,7 @@ class ShareSwarm {
   bool mark_sent(ChunkIndex index);
 
   // --- progress ---
-  ShareProgress progress;  // `total`, `stored`, `sources`, `by_device` are filled in by report()
+  ShareProgress progress;  // what is worked out is filled in by report()
   std::map<DeviceId, std::uint64_t> by_device;
   /// `progress`, with what is worked out filled in.
   [[nodiscard]] ShareProgress report() const;

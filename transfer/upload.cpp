@@ -210,10 +210,10 @@ void Upload::forget(PeerSession& session) {
   }
   unsent_ -= session.serve.unsent;
   sending_.erase(session.conn);
+  begun_.remove(session.conn);
   fresh_.remove(session.conn);
   repeats_.remove(session.conn);
   stalls_.cancel(session.conn);
-  limited_.cancel(session.conn);
 }
 
 }  // namespace kith::transfer

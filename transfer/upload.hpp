@@ -7,6 +7,9 @@
 // section is at a job at a time, so sections of a chunk are announced in order; other chunks of the
 // connection keep the pool busy meanwhile.
 //
+// A chunk that was begun goes to its end before another begins, as far as its connection takes it:
+// half a chunk can be passed on by nobody. What that takes is owed in the round robin.
+//
 // Sole source: chunks that were sent to nobody yet go before copies of others, on every connection
 // together, so that a source sends everything once before anything twice and the fetchers pass the
 // rest among themselves. One start in kRepeatEvery goes to the copies first: nobody starves.
@@ -66,28 +69,36 @@ class Upload {
   void check_invariants() const;
 
  private:
+  /// What may be started: the next section of a begun chunk, or the first one of a chunk that
+  /// nobody was sent, or somebody was.
+  enum class Stage : std::uint8_t { kBegun, kFresh, kRepeat };
+
   void send_have_set(PeerSession& session, Handle handle, ShareSwarm* share, Outbox& out);
   void pump_have_sets(PeerSession& session, Outbox& out);
   void flush_announcements(ShareSwarm& share, Outbox& out);
   void refuse_wants(PeerSession& session, Handle handle, std::optional<ChunkIndex> index,
                     Outbox& out);
   void wake(const PeerSession& session);
+  void look_again();
 
   [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
-  [[nodiscard]] QueuedWant* startable(PeerSession& session, bool repeats);
-  [[nodiscard]] std::optional<std::uint32_t> cost(TimePoint now, ConnId conn, bool repeats);
+  [[nodiscard]] QueuedWant* startable(PeerSession& session, Stage stage);
+  [[nodiscard]] std::optional<std::uint32_t> cost(TimePoint now, ConnId conn, Stage stage);
+  [[nodiscard]] SendScheduler& circle(Stage stage);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
   [[nodiscard]] bool has_memory() const;
-  bool start_next(TimePoint now, bool repeats, Outbox& out);
+  bool start_next(TimePoint now, Stage stage, Outbox& out);
   void start_section(PeerSession& session, QueuedWant& want, std::uint32_t length, Outbox& out);
   void emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame, SlabChain sealed,
                     Outbox& out);
   void refuse(PeerSession& session, Handle handle, ChunkIndex index, Outbox& out);
 
   Core& core_;
-  SendScheduler fresh_;    // connections that may have a chunk which nobody was sent
-  SendScheduler repeats_;  // connections that may have any other
+  // Connections that may have something to start, for each Stage.
+  SendScheduler begun_;
+  SendScheduler fresh_;
+  SendScheduler repeats_;
   std::uint64_t starts_ = 0;
   std::size_t sealing_ = 0;  // also of connections that are gone
   std::size_t unsent_ = 0;
@@ -95,7 +106,7 @@ class Upload {
   std::map<ShareId, std::map<ConnId, Handle>> watchers_;
   Timers<ShareId> announcements_;
   Timers<ConnId> stalls_;
-  Timers<ConnId> limited_;  // left both circles because a limit holds them back
+  std::optional<TimePoint> limited_;  // when a limit lets one of those go on that wait for one
 };
 
 }  // namespace kith::transfer

@@ -18,11 +18,12 @@ constexpr std::size_t kFirstAhead = 1 * limits::kMiB;
 /// two workers and the socket busy at the same time.
 constexpr std::size_t kFastAhead = 2 * limits::kChunkMaxAllowed;
 /// One start in this many goes to copies before first copies.
-constexpr std::uint64_t kRepeatEvery = 16;
+constexpr std::uint64_t kRepeatEvery = 64;
 
 }  // namespace
 
 void Upload::wake(const PeerSession& session) {
+  begun_.activate(session.conn);
   fresh_.activate(session.conn);
   repeats_.activate(session.conn);
 }
@@ -35,18 +36,17 @@ QueuedWant* Upload::find(PeerSession& session, Handle handle, ChunkIndex index) 
   return it == wants.end() ? nullptr : &*it;
 }
 
-QueuedWant* Upload::startable(PeerSession& session, bool repeats) {
-  QueuedWant* first = nullptr;
+QueuedWant* Upload::startable(PeerSession& session, Stage stage) {
   for (QueuedWant& want : session.serve.wants) {
     if (want.sealing) continue;
     const ShareSwarm* share = core_.share(want.share);
     KITH_ASSERT(share != nullptr);
-    const bool fresh = want.offset > 0 ? want.first_copy : !share->sent(want.index);
-    if (fresh == repeats) continue;
-    if (want.offset > 0) return &want;  // what is begun is ended first
-    if (first == nullptr) first = &want;
+    const Stage mine = want.offset > 0           ? Stage::kBegun
+                       : share->sent(want.index) ? Stage::kRepeat
+                                                 : Stage::kFresh;
+    if (mine == stage) return &want;
   }
-  return first;
+  return nullptr;
 }
 
 std::uint32_t Upload::section_length(const PeerSession& session) const {
@@ -69,7 +69,7 @@ std::size_t Upload::ahead(const PeerSession& session) const {
   return std::min<std::uint64_t>(ahead, std::max<std::uint64_t>(part, 2 * section));
 }
 
-std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, bool repeats) {
+std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, Stage stage) {
   PeerSession& session = core_.sessions.at(conn);
   const std::size_t held = session.serve.unsent + session.serve.sealing;
   if (held >= ahead(session)) return std::nullopt;
@@ -77,11 +77,11 @@ std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, bool repea
   // would hold all.
   const std::size_t budget = core_.config.send_budget_bytes;
   if (held > 0 && in_use() >= budget - budget / 4) return std::nullopt;
-  const QueuedWant* want = startable(session, repeats);
+  const QueuedWant* want = startable(session, stage);
   if (want == nullptr) return std::nullopt;
   if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
-    limited_.set(conn, *until);
-    return std::nullopt;
+    limited_ = earliest(limited_, until);
+    return 0;
   }
   const std::uint32_t length = section_length(session);
   if (want->size == 0) return length;
@@ -90,10 +90,12 @@ std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, bool repea
 }
 
 void Upload::schedule(TimePoint now, Outbox& out) {
-  while (!fresh_.empty() || !repeats_.empty()) {
-    if (!has_memory()) return;
+  while (has_memory()) {
+    if (start_next(now, Stage::kBegun, out)) continue;
     const bool repeats_first = starts_ % kRepeatEvery == kRepeatEvery - 1;
-    if (!start_next(now, repeats_first, out) && !start_next(now, !repeats_first, out)) return;
+    const Stage first = repeats_first ? Stage::kRepeat : Stage::kFresh;
+    const Stage second = repeats_first ? Stage::kFresh : Stage::kRepeat;
+    if (!start_next(now, first, out) && !start_next(now, second, out)) return;
     ++starts_;
   }
 }
@@ -105,12 +107,26 @@ bool Upload::has_memory() const {
   return in_use() + kSectionMax <= budget || in_use() < budget / 2;
 }
 
-bool Upload::start_next(TimePoint now, bool repeats, Outbox& out) {
-  SendScheduler& scheduler = repeats ? repeats_ : fresh_;
-  const auto turn = scheduler.next([&](ConnId conn) { return cost(now, conn, repeats); });
+SendScheduler& Upload::circle(Stage stage) {
+  switch (stage) {
+    case Stage::kBegun:
+      return begun_;
+    case Stage::kFresh:
+      return fresh_;
+    case Stage::kRepeat:
+      return repeats_;
+  }
+  KITH_ASSERT(false);
+}
+
+bool Upload::start_next(TimePoint now, Stage stage, Outbox& out) {
+  const auto turn = circle(stage).next([&](ConnId conn) { return cost(now, conn, stage); });
   if (!turn) return false;
   PeerSession& session = core_.sessions.at(turn->first);
-  start_section(session, *startable(session, repeats), turn->second, out);
+  QueuedWant& want = *startable(session, stage);
+  if (stage == Stage::kBegun)
+    (want.first_copy ? fresh_ : repeats_).charge(turn->first, turn->second);
+  start_section(session, want, turn->second, out);
   return true;
 }
 
@@ -168,7 +184,9 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
 void Upload::emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame,
                           SlabChain sealed, Outbox& out) {
   ServeSide& serve = session.serve;
-  if (serve.unsent == 0) serve.last_record = now;
+  // Where a have-set lies unsent after a long silence, no record was due until now.
+  const bool silent = now - serve.last_record >= limits::kWriteStall;
+  if (serve.unsent == 0 || silent) serve.last_record = now;
   const std::size_t bytes = section_wire_bytes(frame.length);
   serve.unsent += bytes;
   unsent_ += bytes;
@@ -210,7 +228,7 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
   while (const auto id = announcements_.pop_due(now)) {
     if (ShareSwarm* share = core_.share(*id)) flush_announcements(*share, out);
   }
-  while (const auto conn = limited_.pop_due(now)) wake(core_.sessions.at(*conn));
+  if (limited_ && *limited_ <= now) look_again();
   while (const auto conn = stalls_.pop_due(now)) {
     const ServeSide& serve = core_.sessions.at(*conn).serve;
     if (serve.unsent == 0) continue;
@@ -222,15 +240,15 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
   }
 }
 
-void Upload::limits_changed() {
-  for (const ConnId conn : sending_) {
-    limited_.cancel(conn);
-    wake(core_.sessions.at(conn));
-  }
+void Upload::limits_changed() { look_again(); }
+
+void Upload::look_again() {
+  limited_.reset();
+  for (SendScheduler* circle : {&begun_, &fresh_, &repeats_}) circle->rouse();
 }
 
 std::optional<TimePoint> Upload::next_timeout() const {
-  return earliest(limited_.next(), earliest(announcements_.next(), stalls_.next()));
+  return earliest(limited_, earliest(announcements_.next(), stalls_.next()));
 }
 
 void Upload::check_invariants() const {

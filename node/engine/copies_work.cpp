@@ -290,9 +290,9 @@ bool Copies::is_stuck(Turn& turn, Copy& copy) const {
   if (!copy.on_network) return false;
   // What is being checked may turn out to be missing: then it is looked for from there on.
   if (copy.jobs > 0) copy.looking_since = turn.now.mono;
-  const bool has_sources = transfer_.progress(copy.share).sources > 0;
-  const bool moving = transfer_.reserved() > 0 || copy.state == State::kRoot;
-  if (has_sources) {
+  const transfer::ShareProgress progress = transfer_.progress(copy.share);
+  const bool moving = progress.in_flight > 0 || copy.state == State::kRoot;
+  if (progress.sources > 0) {
     copy.looking_since = moving ? turn.now.mono : std::max(copy.looking_since, copy.last_stored);
   }
   return turn.now.mono - copy.looking_since >= kLookFor;

@@ -19,7 +19,8 @@ inline const Chunking kTiny = Chunking::tiny(256);
 
 class Case {
  public:
-  explicit Case(std::size_t nodes, std::uint64_t seed = 1) : world(seed) {
+  explicit Case(std::size_t nodes, std::uint64_t seed = 1, NetworkFaults faults = {})
+      : world(seed, faults) {
     for (std::size_t i = 0; i < nodes; ++i) world.add_node();
     EXPECT_TRUE(ask(0, node::CreateSwarm{"swarm"}));
     for (std::size_t i = 1; i < nodes; ++i) join(i);

@@ -259,17 +259,21 @@ TEST(Disks, OneRottenChunkOfASoleSourceIsNamedAndTheRestComes) {
   EXPECT_EQ(c.shares(1).size(), 1U);
 }
 
+void change_file(Case& c, std::size_t node, const std::string& name) {
+  auto& disk = c.world.node(node).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  const storage::Dir root = disk.open_root("/shared").value();
+  const storage::File file = disk.open_file(root, name, storage::OpenMode::kReadWrite).value();
+  char byte = '!';
+  const iovec part{&byte, 1};
+  ASSERT_TRUE(disk.write(file, 0, std::span(&part, 1)));
+}
+
 TEST(Disks, AFileThatItsOwnerChangedIsNamedWhereItIsMissed) {
   Case c(2);
   const std::string link = share_settled(c, 0, noise_tree(1 << 20));
   c.world.run_for(1min);
-  auto& disk = c.world.node(0).disk();
-  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
-  const storage::Dir root = disk.open_root("/shared").value();
-  const storage::File file = disk.open_file(root, "b", storage::OpenMode::kReadWrite).value();
-  char byte = '!';
-  const iovec part{&byte, 1};
-  ASSERT_TRUE(disk.write(file, 0, std::span(&part, 1)));
+  change_file(c, 0, "b");
   const TimePoint began = c.world.now().mono;
   const auto failed = c.ask(1, Case::fetch_to(link, "/fetched"), 10min);
   ASSERT_FALSE(failed);
@@ -277,6 +281,22 @@ TEST(Disks, AFileThatItsOwnerChangedIsNamedWhereItIsMissed) {
   EXPECT_EQ(failed.error().subject, "b");
   EXPECT_LT(c.world.now().mono - began, node::kLookFor + 10s) << "it waited twice";
   EXPECT_GE(c.shares(1).front().bytes_have, 1U << 20);
+}
+
+TEST(Disks, WhatIsMissedIsToldWhileAnotherFetchGoesOn) {
+  Case c(2);
+  const std::string link = share_settled(c, 0, noise_tree(64 << 10));
+  Tree elsewhere = noise_tree(2 << 20, 8);
+  elsewhere.erase("b");  // or it would be copied from there
+  const std::string other = c.share(0, elsewhere, "/other");
+  c.world.run_for(1min);
+  change_file(c, 0, "b");
+  ASSERT_TRUE(c.ask(0, node::SetLimit{16 * 1024}));
+  const auto large = c.begin(1, Case::fetch_to(other, "/large"));
+  const auto failed = c.ask(1, Case::fetch_to(link, "/fetched"), 2min);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, Errc::kNotFound) << to_string(failed.error());
+  EXPECT_FALSE(large->has_value()) << "it was to go on meanwhile";
 }
 
 // While it stood still somebody changed what had come: a small file, a large one, and more.

@@ -1,5 +1,7 @@
 """kith in every row: prepare() once, run(check) -> sample, end()."""
+import concurrent.futures
 import os
+import shutil
 import time
 
 import kith
@@ -190,9 +192,10 @@ class SeveralSources(Kith):
         super().__init__(work, source)
         self.count, self.limit = count, limit
         self.settings = f"{count} sources, each with --limit {limit}"
+        self.prefix = "source"
 
     def prepare(self):
-        names = [f"source-{number}" for number in range(1, self.count + 1)]
+        names = [f"{self.prefix}-{number}" for number in range(1, self.count + 1)]
         self.nodes = kith.swarm(self.work, *names, options=["--limit", self.limit])
         self.work.settle()
         links = {node.ask("share", self.source)["link"] for node in self.nodes}
@@ -204,14 +207,116 @@ class SeveralSources(Kith):
         fetcher = kith.Node(self.work, "fetcher")
         try:
             fetcher.join(self.nodes[0])
-            fetcher.wait_connected(self.count)
+            fetcher.wait_connected(len(self.nodes))
+            self.connected()
             _, folder, path, sample = self.fetch(self.link, fetcher, [*self.nodes, fetcher])
         finally:
+            self.over()
             fetcher.end()
         if check:
             compare(self.source, path)
         self.work.remove(folder)
         return sample
+
+
+    def connected(self):
+        """The fetch begins."""
+
+    def over(self):
+        """It ended."""
+
+
+class GoodSources(SeveralSources):
+    """What BadSources is compared with."""
+
+    def __init__(self, work, source, count, limit):
+        super().__init__(work, source, count, limit)
+        self.name = self.group = "good-sources"
+        self.label, self.prefix = f"kith, {count} good sources alone", "good"
+
+
+class BadSources(SeveralSources):
+    """With three more: one stands still, one has a hundredth of the limit, one has another content by now.
+
+    That one finds out and says so; one that sends it all the same is in tests/sim only."""
+
+    def __init__(self, work, source, count, limit):
+        super().__init__(work, source, count, limit)
+        self.settings += "; one that stands still, one with a hundredth of it, one whose file was changed"
+
+    def prepare(self):
+        super().prepare()
+        slow = str(int(self.limit) // 100)
+        for name, limit in (("stands-still", self.limit), ("slow", slow), ("changed", self.limit)):
+            node = kith.Node(self.work, name, "--limit", limit)
+            self.nodes.append(node)
+            node.join(self.nodes[0])
+        copy = self.work.path("changed-file") / self.source.name
+        copy.parent.mkdir()
+        shutil.copy2(self.source, copy)  # its time, too: else the link differs
+        self.work.settle()
+        for node, path in zip(self.nodes[-3:], (self.source, self.source, copy)):
+            if node.ask("share", path)["link"] != self.link:
+                raise BenchError("the same file has several links in one swarm")
+        change_unseen(copy)
+
+    def connected(self):
+        self.nodes[-3].process.pause()
+
+    def over(self):
+        self.nodes[-3].process.resume()
+
+
+class OneToMany(Kith):
+    """A source and fetchers, each with a limited upload; in every run all fetch at the same time."""
+
+    def __init__(self, work, source, fetchers, limit):
+        super().__init__(work, source)
+        self.fetchers, self.limit = fetchers, limit
+        self.settings = f"a source and {fetchers} fetchers, each with `kith limit --up {limit}`"
+
+    def prepare(self):
+        names = [f"fetcher-{number}" for number in range(1, self.fetchers + 1)]
+        self.nodes = kith.swarm(self.work, "source", *names)
+        for node in self.nodes:
+            node.ask("limit", "--up", str(self.limit))
+            node.wait_connected(self.fetchers)
+        self.link = self.share()["link"]
+
+    def run(self, check):
+        folders = [self.work.output() for _ in range(self.fetchers)]
+        answer, sample = kith.watched(self.nodes, lambda: self.fetch_all(folders))
+        sample["bytes_from_source"] = answer["bytes_from_source"]
+        for node, folder, path in zip(self.nodes[1:], folders, answer["paths"]):
+            if check:
+                compare(self.source, path)
+            self.forget(self.link, folder, [node])
+        return sample
+
+    def fetch_all(self, folders):
+        """As Node.command, for all fetchers: until the last one has it."""
+        begin = time.monotonic()
+        with concurrent.futures.ThreadPoolExecutor(self.fetchers) as threads:
+            done = list(threads.map(
+                lambda node, folder: node.command("fetch", "-", "-o", folder, stdin=self.link),
+                self.nodes[1:], folders))
+        seconds = time.monotonic() - begin
+        answers = [answer for answer, _, _ in done]
+        sources = [source for answer in answers for source in answer["sources"]]
+        return ({"paths": [answer["path"] for answer in answers],
+                 "bytes_received": sum(answer["bytes_received"] for answer in answers),
+                 "bytes_from_source": sum(s["bytes"] for s in sources if s["name"] == "source")},
+                seconds, sum(cpu for _, _, cpu in done))
+
+
+def change_unseen(path):
+    """Other bytes, the same size and time."""
+    before = path.stat()
+    with open(path, "r+b") as file:
+        for _ in range(0, before.st_size, MIB):
+            file.write(os.urandom(MIB))
+        file.truncate(before.st_size)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def change_one(tree, run):

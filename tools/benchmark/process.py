@@ -114,9 +114,17 @@ class Process:
                 return int(line.split()[1]) * 1024
         raise BenchError("no VmHWM in /proc/PID/status")
 
+    def pause(self):
+        """It stands still until resume(); its sockets stay open."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
     def end(self):
         """Whatever state it is in."""
         if self._process.poll() is None:
+            self.resume()
             self._process.send_signal(signal.SIGTERM)
             try:
                 self._process.wait(END_S)

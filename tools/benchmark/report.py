@@ -9,7 +9,7 @@ from verdicts import bound_samples, verdicts
 BEGIN = "<!-- tools/bench writes from here -->"
 END = "<!-- to here -->"
 GROUPS = {"bound": "the bound", "libtorrent": "libtorrent", "libtorrent-rc4": "libtorrent with RC4",
-          "scp": "scp", "rsync": "the rsync daemon"}
+          "scp": "scp", "rsync": "the rsync daemon", "good-sources": "the good ones alone"}
 METHOD = f"""
 Input is made of random bytes and old enough that no node doubts it; all files are on tmpfs and warm, all
 traffic is on loopback. kith and a rival run by turns, in every second round the rival first. The first
@@ -83,7 +83,7 @@ def rule_text(rule):
         return f"≥ {rule.at_least:g} × {GROUPS[rule.group]}"
     if isinstance(rule, Rate):
         return f"≥ {rule.at_least / 1e9:g} GB/s"
-    return f"≤ {rule.at_most:g} s" if rule.key == "seconds" else f"≤ {rule.at_most / (1 << 20):g} MiB"
+    return f"≤ {rule.at_most:.3g} s" if rule.key == "seconds" else f"≤ {rule.at_most / (1 << 20):.4g} MiB"
 
 
 def verdict_line(row, data, verdict):

@@ -13,6 +13,10 @@ SMALL_BYTES = SMALL_COUNT * SMALL_SIZE
 SMALL_ROOM = 3 * SMALL_BYTES  # two trees, and the catalogs
 SOURCES, SOURCE_LIMIT = 4, 40_000_000
 START_CHUNKS = 1_000_000
+GOOD_SOURCES, GOOD_LIMIT = 5, 10_000_000
+FETCHERS, UPLOAD = 7, 8_000_000
+# Kumar and Ross, 2006: with equal uploads the source's own is what bounds the last one.
+KUMAR_ROSS_S = 256 * MIB / UPLOAD
 
 
 @dataclass
@@ -94,6 +98,16 @@ def four_sources(work):
     return Field(contenders.SeveralSources(work, source, SOURCES, str(SOURCE_LIMIT)), [])
 
 
+def bad_sources(work):
+    source = work.file("file", GIB // 2)
+    return Field(contenders.BadSources(work, source, GOOD_SOURCES, str(GOOD_LIMIT)),
+                 [contenders.GoodSources(work, source, GOOD_SOURCES, str(GOOD_LIMIT))])
+
+
+def one_to_many(work):
+    return Field(contenders.OneToMany(work, work.file("file", 256 * MIB), FETCHERS, UPLOAD), [])
+
+
 ROWS = [
     Row("fetch-2g", "Fetching 2 GiB from one source", 2 * GIB, 4 * GIB + GIB // 2, fetch_large, "rate",
         [Faster("bound", 0.85), Faster("libtorrent", 2), Faster("libtorrent-rc4", 5), Faster("scp", 2)],
@@ -117,5 +131,10 @@ ROWS = [
         lambda work: Field(contenders.StartLarge(work, START_CHUNKS), []), "seconds", [Median("seconds", 1)]),
     Row("four-sources", "Fetching 1 GiB from 4 sources of 40 MB/s each", GIB, 3 * GIB,
         four_sources, "rate", [Rate(0.95 * SOURCES * SOURCE_LIMIT)]),
+    Row("bad-sources", "Fetching 512 MiB from 8 sources of 10 MB/s, of which 3 are no good", GIB // 2,
+        3 * GIB, bad_sources, "rate", [Faster("good-sources", round(1 / 1.15, 3))]),
+    Row("kumar-ross", f"256 MiB from 1 source to {FETCHERS} fetchers of 8 MB/s each", 256 * MIB, 3 * GIB,
+        one_to_many, "seconds",
+        [Median("seconds", 1.1 * KUMAR_ROSS_S), Median("bytes_from_source", 1.1 * 256 * MIB)]),
 ]
 PEAK_RSS_AT_MOST = 200_000_000

@@ -180,6 +180,76 @@ TEST_F(Hedging, TheFirstToDeliverVoidsTheOther) {
   picker_.check_invariants();
 }
 
+class Moving : public testing::Test {
+ protected:
+  // Two chunks wait at connection 1.
+  Moving() {
+    picker_.set_shape(3, {}, Bitfield::from(Buffer{0x80}, 3));
+    picker_.set_lengths(1, std::vector<std::uint32_t>(2, 100));
+    picker_.add_holder(all_of(3));
+    picker_.start(1, ConnId{1}, TimePoint{2ms});
+    picker_.start(2, ConnId{1}, TimePoint{1ms});
+  }
+  std::optional<ChunkIndex> waiting(std::uint64_t conn) const {
+    return picker_.pick_waiting(all_of(3), ConnId{conn}, TimePoint{1h});
+  }
+  ChunkPicker picker_;
+};
+
+TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
+  EXPECT_FALSE(waiting(2));
+  picker_.on_news(1);
+  EXPECT_EQ(waiting(2), 1U);
+  EXPECT_FALSE(waiting(1));  // it waits there already
+  EXPECT_FALSE(picker_.pick_waiting(Bitfield(3), ConnId{2}, TimePoint{1h}));
+  EXPECT_EQ(picker_.move(1, ConnId{2}, TimePoint{3ms}), ConnId{1});
+  EXPECT_EQ(picker_.requesters(1), std::vector<ConnId>{ConnId{2}});
+  EXPECT_FALSE(waiting(1));
+  EXPECT_FALSE(waiting(3));
+  picker_.on_news(1);
+  EXPECT_EQ(waiting(3), 1U);
+  EXPECT_EQ(picker_.hedged_bytes(), 0U);
+  picker_.check_invariants();
+}
+
+TEST_F(Moving, NotBeforeItWaitedAQuarterOfASecond) {
+  picker_.on_news(1);
+  EXPECT_TRUE(picker_.may_move());
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{251ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{252ms}), 1U);
+  picker_.begin(1);
+  EXPECT_FALSE(picker_.may_move());
+}
+
+TEST_F(Moving, TheLongestWaitingFirst) {
+  picker_.on_news(1);
+  picker_.on_news(2);
+  EXPECT_EQ(waiting(2), 2U);
+  (void)picker_.move(2, ConnId{2}, TimePoint{3ms});
+  picker_.on_news(2);
+  EXPECT_EQ(waiting(3), 1U);
+}
+
+TEST_F(Moving, NothingThatIsComing) {
+  EXPECT_TRUE(picker_.waits(1));
+  picker_.begin(1);
+  EXPECT_FALSE(picker_.waits(1));
+  picker_.on_news(1);
+  EXPECT_FALSE(waiting(2));
+  // Asked for anew it waits again, and the old news is none.
+  EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
+  EXPECT_FALSE(picker_.waits(1));
+  picker_.start(1, ConnId{1}, TimePoint{5ms});
+  EXPECT_TRUE(picker_.waits(1));
+  EXPECT_FALSE(waiting(2));
+}
+
+TEST_F(Moving, NothingThatTwoWereAskedFor) {
+  picker_.start(1, ConnId{2}, TimePoint{3ms});
+  picker_.on_news(1);
+  EXPECT_FALSE(waiting(3));
+}
+
 TEST(ChunkPicker, AgreesWithANaiveModel) {
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

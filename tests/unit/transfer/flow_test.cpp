@@ -222,6 +222,17 @@ TEST(RequestQueue, SlackUntilSomethingComes) {
   EXPECT_FALSE(queue.slack());
 }
 
+TEST(RequestQueue, EveryMissDoublesTheAllowanceUntilSomethingComes) {
+  RequestQueue queue;
+  TimePoint now = at(1s);
+  for (const auto allowed : {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 128s}) {
+    EXPECT_EQ(queue.allowance(), allowed);
+    queue.on_missed();
+  }
+  deliver(queue, now, 1, 10, 1ms, 1ms);
+  EXPECT_EQ(queue.allowance(), 1s);
+}
+
 TEST(RequestQueue, SectionsMoveTheDeadline) {
   RequestQueue queue;
   Want& want = queue.add(at(0s), {0, 1}, share_of(1), 200'000, 200'000);
@@ -270,7 +281,7 @@ TEST(SendScheduler, WhoHasNothingLeaves) {
   EXPECT_EQ(turn->first, ConnId{2});
   EXPECT_EQ(asked, 3);  // 1; 2 without a deficit, 2 with one
   drr.remove(ConnId{2});
-  EXPECT_TRUE(drr.empty());
+  EXPECT_FALSE(drr.next([](ConnId) { return std::optional<std::uint32_t>(1); }));
 }
 
 TEST(SendScheduler, LeavingForgetsTheDeficit) {
@@ -284,6 +295,62 @@ TEST(SendScheduler, LeavingForgetsTheDeficit) {
   const auto turn = drr.next([](ConnId) { return std::optional<std::uint32_t>(983'041); });
   ASSERT_TRUE(turn);
   EXPECT_EQ(turn->first, ConnId{1});
+}
+
+TEST(SendScheduler, WhatWasStartedOutOfTurnIsOwed) {
+  SendScheduler drr;
+  const auto leave = [](ConnId) { return std::optional<std::uint32_t>(); };
+  drr.activate(ConnId{1});
+  drr.charge(ConnId{1}, 10 * 983'040);
+  EXPECT_FALSE(drr.next(leave));
+  drr.activate(ConnId{1});
+  drr.activate(ConnId{2});
+  std::map<ConnId, int> sections;
+  for (int i = 0; i < 14; ++i) {
+    ++sections[drr.next([](ConnId) { return std::optional<std::uint32_t>(983'040); })->first];
+  }
+  EXPECT_EQ(sections[ConnId{1}], 2);
+  EXPECT_EQ(sections[ConnId{2}], 12);
+  // With the connection its debt goes.
+  drr.charge(ConnId{1}, 1'000'000'000);
+  drr.remove(ConnId{1});
+  drr.remove(ConnId{2});
+  drr.activate(ConnId{1});
+  int asked = 0;
+  (void)drr.next([&](ConnId) { return ++asked, std::optional<std::uint32_t>(1); });
+  EXPECT_EQ(asked, 2);
+}
+
+TEST(SendScheduler, WhoMustWaitKeepsItsPlace) {
+  SendScheduler drr;
+  for (const std::uint64_t conn : {1U, 2U, 3U}) drr.activate(ConnId{conn});
+  int asked = 0;
+  const auto wait = [&](ConnId) { return ++asked, std::optional<std::uint32_t>(0); };
+  EXPECT_FALSE(drr.next(wait));
+  EXPECT_FALSE(drr.next(wait));
+  EXPECT_EQ(asked, 3);  // nobody is asked twice in vain
+  drr.rouse();
+  // Every time the limit lets one go: all come round.
+  std::vector<ConnId> order;
+  for (int i = 0; i < 6; ++i) {
+    const auto turn = drr.next([](ConnId) { return std::optional<std::uint32_t>(983'040); });
+    ASSERT_TRUE(turn);
+    order.push_back(turn->first);
+    EXPECT_FALSE(drr.next(wait));
+    drr.rouse();
+  }
+  std::map<ConnId, int> turns;
+  for (const ConnId conn : order) ++turns[conn];
+  EXPECT_EQ(turns[ConnId{1}], 2);
+  EXPECT_EQ(turns[ConnId{2}], 2);
+  EXPECT_EQ(turns[ConnId{3}], 2);
+  // One that need not wait is found among those that must.
+  EXPECT_FALSE(drr.next(wait));
+  drr.activate(ConnId{4});
+  const auto turn =
+      drr.next([](ConnId c) { return std::optional<std::uint32_t>(c == ConnId{4} ? 61'440 : 0); });
+  ASSERT_TRUE(turn);
+  EXPECT_EQ(turn->first, ConnId{4});
 }
 
 // --- BanList ---

@@ -71,7 +71,7 @@ class PickerModel {
   }
 
   void step() {
-    switch (next() % 12) {
+    switch (next() % 13) {
       case 0:
         return set_lengths();
       case 1:
@@ -90,6 +90,8 @@ class PickerModel {
         return end_store();
       case 8:
         return hedge();
+      case 9:
+        return move();
       default:
         return pick();
     }
@@ -196,6 +198,19 @@ class PickerModel {
     std::uint64_t known = 0;
     for (const std::uint32_t length : lengths_) known += length;
     KITH_ASSERT(picker_.hedged_bytes() * kHedgeDivisor <= known);
+  }
+
+  void move() {
+    picker_.on_news(in_flight());
+    if (next() % 4 == 0) picker_.begin(in_flight());
+    const std::size_t p = peer();
+    const auto got = picker_.pick_waiting(bits_[p], conn(p), now() + std::chrono::hours(1));
+    if (!got) return;
+    KITH_ASSERT(states_[*got] == ChunkState::kInFlight && bits_[p].test(*got));
+    KITH_ASSERT(picker_.waits(*got) && requests_[*got].size() == 1);
+    const ConnId from = picker_.move(*got, conn(p), now());
+    KITH_ASSERT(from != conn(p) && requests_[*got].contains(from));
+    requests_[*got] = {conn(p)};
   }
 
   TimePoint now() { return TimePoint{Duration{++time_}}; }

@@ -89,6 +89,7 @@ class VirtualNet {
   [[nodiscard]] Manager& manager(std::size_t node) { return *nodes_[node]->manager; }
   [[nodiscard]] const std::vector<std::string>& trace() const { return trace_; }
   [[nodiscard]] TimePoint now() const { return now_; }
+  [[nodiscard]] std::size_t nodes() const { return nodes_.size(); }
   [[nodiscard]] std::size_t links_open() const;
   [[nodiscard]] std::size_t slabs_in_use() const { return pool_.in_use(); }
   [[nodiscard]] const DeviceId& device(std::size_t node) const { return nodes_[node]->device; }

@@ -1,0 +1,118 @@
+// How well a swarm uses what its members can send: virtual time, real sizes, no content.
+#include <gtest/gtest.h>
+
+#include "tests/unit/transfer/virtual_net.hpp"
+
+namespace kith::transfer::test {
+namespace {
+
+constexpr std::uint64_t kMB = 1'000'000;
+
+Config limited_to(std::uint64_t rate) {
+  return {32 << 20, 32 << 20, {{LimitRule{.up = rate}}, false}};
+}
+
+/// A file of about `bytes`, with chunks as content makes them: 1 MiB usually, up to 4.
+ModelShare file_of(std::uint64_t bytes, Rng& rng) {
+  ModelShare share = ModelShare::make(rng, 1, 0, 30'000);
+  for (std::uint64_t left = bytes; left > 0; left -= share.chunk_lengths.back()) {
+    const std::uint64_t usual = 256 * 1024 + rng.uniform(1'536 * 1'024);
+    const std::uint64_t length = rng.chance(2, 100) ? limits::kChunkMaxAllowed : usual;
+    share.chunk_lengths.push_back(static_cast<std::uint32_t>(std::min(length, left)));
+  }
+  return share;
+}
+
+double seconds(const VirtualNet& net) {
+  return static_cast<double>((net.now() - TimePoint{}).count()) * 1e-9;
+}
+
+/// Hedged, as a part of the share.
+double hedged(VirtualNet& net, std::size_t node, const ModelShare& share) {
+  const std::uint64_t bytes = net.manager(node).progress(share.id).bytes_hedged;
+  return static_cast<double>(bytes) / static_cast<double>(share.bytes());
+}
+
+// One source and `fetchers`, each with 8 MB/s to send. Kumar and Ross, 2006: nobody can be faster
+// than the source's own upload, nor all than all uploads together.
+void expect_near_the_bound(std::size_t fetchers, std::uint64_t seed) {
+  constexpr std::uint64_t kUpload = 8 * kMB;
+  VirtualNet net(seed);
+  SeededRng rng(seed);
+  const ModelShare share = file_of(256 * limits::kMiB, rng);
+  net.seed_share(net.add_node({}, limited_to(kUpload)), share);
+  for (std::size_t n = 1; n <= fetchers; ++n) {
+    net.add_node({}, limited_to(kUpload));
+    for (std::size_t other = 0; other < n; ++other) net.connect(n, other, {5ms, 1'000 * kMB, 0});
+  }
+  for (std::size_t n = 1; n <= fetchers; ++n) net.fetch(n, share);
+  ASSERT_TRUE(net.run_fetches(300s));
+  const auto bytes = static_cast<double>(share.bytes());
+  const auto n = static_cast<double>(fetchers);
+  const double bound = std::max(bytes, n * bytes / (n + 1)) / static_cast<double>(kUpload);
+  const double times = seconds(net) / bound;
+  const double sent = static_cast<double>(net.bytes_sent(0)) / bytes;
+  EXPECT_LE(times, 1.10) << "x the bound";
+  EXPECT_LE(sent, 1.10) << "x the file, by the source";
+  std::uint64_t received = 0;
+  for (std::size_t i = 1; i <= fetchers; ++i) {
+    EXPECT_LE(hedged(net, i, share), 0.05) << i;
+    received += net.manager(i).progress(share.id).bytes_received;
+  }
+  EXPECT_LE(static_cast<double>(received), 1.05 * n * bytes) << "hedged, or moved too late";
+  testing::Test::RecordProperty("thousandths_of_the_bound", static_cast<int>(1'000 * times));
+  testing::Test::RecordProperty("thousandths_of_the_file", static_cast<int>(1'000 * sent));
+}
+
+TEST(Scheduling, SixteenFetchersOfASoleSourceComeNearTheBound) {
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    expect_near_the_bound(16, seed);
+  }
+}
+
+TEST(Scheduling, SevenFetchersOfASoleSourceComeNearTheBound) {
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    expect_near_the_bound(7, seed);
+  }
+}
+
+// A record takes 8 s, and a want is overdue after 1 s, or 5 s.
+TEST(Scheduling, VerySlowSourcesDoNotTakeEverythingFromEachOther) {
+  VirtualNet net(1);
+  SeededRng rng(1);
+  ModelShare share = ModelShare::make(rng, 1, 0, 1'000);
+  share.chunk_lengths.assign(3, 200'000);
+  const std::size_t fetcher = net.add_node();
+  for (int i = 0; i < 2; ++i) {
+    const std::size_t source = net.add_node();
+    net.seed_share(source, share);
+    net.connect(source, fetcher, {10ms, 8'000, 0});
+  }
+  net.fetch(fetcher, share);
+  EXPECT_TRUE(net.run_fetches(10min));
+}
+
+// Half of the sources are slow, and all of them stall now and then.
+TEST(Scheduling, WhatIsHedgedStaysWithinATwentieth) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    VirtualNet net(seed);
+    SeededRng rng(seed);
+    const ModelShare share = file_of(64 * limits::kMiB, rng);
+    const std::size_t fetcher = net.add_node();
+    for (int i = 0; i < 6; ++i) {
+      const std::size_t source = net.add_node();
+      net.seed_share(source, share);
+      net.connect(source, fetcher, {10ms, i < 3 ? 10 * kMB : kMB / 4, 200});
+    }
+    net.fetch(fetcher, share);
+    ASSERT_TRUE(net.run_fetches(300s));
+    EXPECT_LE(hedged(net, fetcher, share), 0.05);
+    EXPECT_GT(hedged(net, fetcher, share), 0.02) << "hardly anything was hedged";
+  }
+}
+
+}  // namespace
+}  // namespace kith::transfer::test
