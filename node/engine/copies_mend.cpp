@@ -145,6 +145,7 @@ void Copies::mend_ended(Turn& turn, Copy& copy, const ChunkMended& result) {
   mend.at_job = false;
   switch (result.outcome) {
     case transfer::StoreOutcome::kStored:
+    case transfer::StoreOutcome::kKept:
       return mended(turn, copy, result);
     case transfer::StoreOutcome::kBadRecord:
       return;
