@@ -76,7 +76,7 @@ void Manager::set_shape(TimePoint now, const ShareId& id, ChunkIndex total,
   if (share == nullptr) return;
   if (share->total() == 0) {
     impl_->download.set_shape(now, *share, total, page_lengths, have, out);
-    impl_->upload.offer(*share, out);
+    impl_->upload.offer(now, *share, out);
   } else {
     KITH_ASSERT(share->total() == total);
     Bitfield::from(have, total).for_each([&](ChunkIndex index) {
@@ -175,7 +175,7 @@ Result<void> Manager::Impl::dispatch(TimePoint now, PeerSession& session, FrameT
   switch (type) {
     case FrameType::kWatch: {
       KITH_TRY(const auto frame, WatchFrame::decode(body));
-      return upload.on_watch(session, frame, out);
+      return upload.on_watch(now, session, frame, out);
     }
     case FrameType::kHaveSet: {
       KITH_TRY(const auto frame, HaveSetFrame::decode(body));

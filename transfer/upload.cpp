@@ -25,12 +25,12 @@ bool awaits_have_set(const PeerSession& session, Handle handle) {
 
 Upload::Upload(Core& core) : core_(core) {}
 
-void Upload::offer(ShareSwarm& share, Outbox& out) {
+void Upload::offer(TimePoint now, ShareSwarm& share, Outbox& out) {
   const auto watchers = watchers_.find(share.id);
   if (watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
     PeerSession& session = core_.sessions.at(conn);
-    if (session.swarm == share.swarm) send_have_set(session, handle, &share, out);
+    if (session.swarm == share.swarm) send_have_set(now, session, handle, &share, out);
   }
 }
 
@@ -83,7 +83,8 @@ void Upload::remove(ShareSwarm& share, Outbox& out) {
   }
 }
 
-Result<void> Upload::on_watch(PeerSession& session, const WatchFrame& frame, Outbox& out) {
+Result<void> Upload::on_watch(TimePoint now, PeerSession& session, const WatchFrame& frame,
+                              Outbox& out) {
   auto& watched = session.serve.watched;
   if (watched.size() >= limits::kHandlesPerConnection) {
     return peer_error(Errc::kLimit, "too many shares watched");
@@ -96,21 +97,22 @@ Result<void> Upload::on_watch(PeerSession& session, const WatchFrame& frame, Out
   }
   ShareSwarm* share = core_.share(frame.share);
   if (share != nullptr && share->swarm != session.swarm) share = nullptr;
-  send_have_set(session, frame.handle, share, out);
+  send_have_set(now, session, frame.handle, share, out);
   return {};
 }
 
-void Upload::send_have_set(PeerSession& session, Handle handle, ShareSwarm* share, Outbox& out) {
+void Upload::send_have_set(TimePoint now, PeerSession& session, Handle handle, ShareSwarm* share,
+                           Outbox& out) {
   if (share == nullptr || share->total() == 0) {
     return send(out, session.conn, HaveSetFrame{handle, 0, 0, {}});
   }
   auto& sets = session.serve.have_sets;
   std::erase_if(sets, [handle](const HaveSetCursor& c) { return c.handle == handle; });
   sets.push_back({handle, share->id, 0});
-  pump_have_sets(session, out);
+  pump_have_sets(now, session, out);
 }
 
-void Upload::pump_have_sets(PeerSession& session, Outbox& out) {
+void Upload::pump_have_sets(TimePoint now, PeerSession& session, Outbox& out) {
   auto& sets = session.serve.have_sets;
   while (!sets.empty() && session.serve.unsent < kHaveSetAhead) {
     HaveSetCursor& cursor = sets.front();
@@ -120,6 +122,7 @@ void Upload::pump_have_sets(PeerSession& session, Outbox& out) {
     send(out, session.conn,
          HaveSetFrame{cursor.handle, static_cast<ChunkIndex>(8 * cursor.next_byte), share.total(),
                       share.have().bytes(cursor.next_byte, n)});
+    if (session.serve.unsent == 0) session.serve.last_record = now;
     session.serve.unsent += n;  // the next on_wrote says how much of it is left
     unsent_ += n;
     cursor.next_byte += n;

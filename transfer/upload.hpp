@@ -31,7 +31,7 @@ class Upload {
 
   // --- shares ---
   /// The share can be served from now on, or its have-set changed as a whole: tells its watchers.
-  void offer(ShareSwarm& share, Outbox& out);
+  void offer(TimePoint now, ShareSwarm& share, Outbox& out);
   /// An index came: watchers are told with the next batch.
   void announce(TimePoint now, ShareSwarm& share, ChunkIndex index, Outbox& out);
   /// An index is not held any more: watchers are told, its wants refused.
@@ -43,7 +43,8 @@ class Upload {
   /// The connection ended: what was queued for it is dropped.
   void forget(PeerSession& session);
   /// Frames of peers. Errors, blame peer, close the connection.
-  [[nodiscard]] Result<void> on_watch(PeerSession& session, const WatchFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_watch(TimePoint now, PeerSession& session, const WatchFrame& frame,
+                                      Outbox& out);
   [[nodiscard]] Result<void> on_want(PeerSession& session, const WantFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_cancel(PeerSession& session, const CancelFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_bad(TimePoint now, PeerSession& session, const BadFrame& frame,
@@ -73,8 +74,9 @@ class Upload {
   /// nobody was sent, or somebody was.
   enum class Stage : std::uint8_t { kBegun, kFresh, kRepeat };
 
-  void send_have_set(PeerSession& session, Handle handle, ShareSwarm* share, Outbox& out);
-  void pump_have_sets(PeerSession& session, Outbox& out);
+  void send_have_set(TimePoint now, PeerSession& session, Handle handle, ShareSwarm* share,
+                     Outbox& out);
+  void pump_have_sets(TimePoint now, PeerSession& session, Outbox& out);
   void flush_announcements(ShareSwarm& share, Outbox& out);
   void refuse_wants(PeerSession& session, Handle handle, std::optional<ChunkIndex> index,
                     Outbox& out);

@@ -184,9 +184,7 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
 void Upload::emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame,
                           SlabChain sealed, Outbox& out) {
   ServeSide& serve = session.serve;
-  // Where a have-set lies unsent after a long silence, no record was due until now.
-  const bool silent = now - serve.last_record >= limits::kWriteStall;
-  if (serve.unsent == 0 || silent) serve.last_record = now;
+  if (serve.unsent == 0) serve.last_record = now;
   const std::size_t bytes = section_wire_bytes(frame.length);
   serve.unsent += bytes;
   unsent_ += bytes;
@@ -220,7 +218,7 @@ void Upload::on_wrote(TimePoint now, PeerSession& session, std::size_t wrote, st
   serve.meter.add(now, wrote);
   if (unsent == 0) serve.meter.idle(now);
   if (unsent > 0) serve.meter.busy(now);
-  pump_have_sets(session, out);
+  pump_have_sets(now, session, out);
   wake(session);
 }
 

@@ -187,11 +187,11 @@ Line done(const Answer& answer) {
 
 std::string content_of(const FileRead& answer) {
   std::string out;
-  for (const FilePiece& piece : answer.pieces) {
+  for (const FileStretch& stretch : answer.stretches) {
     const std::size_t at = out.size();
-    out.resize(at + piece.length);
-    piece.chunk->copy_out(piece.offset,
-                          {reinterpret_cast<std::uint8_t*>(out.data()) + at, piece.length});
+    out.resize(at + stretch.length);
+    stretch.chunk->copy_out(stretch.offset,
+                            {reinterpret_cast<std::uint8_t*>(out.data()) + at, stretch.length});
   }
   return out;
 }

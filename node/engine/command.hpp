@@ -195,7 +195,7 @@ struct ShareView {
   bool single_file = false;
   std::vector<std::string> part;  // globs of a copy of a part; empty: of everything
   std::uint64_t bytes_taken =
-      0;  // of the content, as far as it is known: totals.bytes, or the part
+      0;                       // of the content, as far as it is known: totals.bytes, or the part
   UnixMillis scrubbed{};       // when all of it was last known to be read; 0: never
   std::uint64_t damaged = 0;   // chunks that rotted on the disk and are not repaired
   std::uint64_t repaired = 0;  // ever
@@ -271,15 +271,15 @@ struct FetchResult {
   std::int64_t elapsed_ms = 0;
 };
 /// A stretch of a chunk's content; chunks are shared with who reads them, and never changed.
-struct FilePiece {
+struct FileStretch {
   std::shared_ptr<const SlabChain> chunk;
   std::uint32_t offset = 0;
   std::uint32_t length = 0;
 };
 struct FileRead {
   std::uint64_t size = 0;    // of the whole file
-  std::uint64_t offset = 0;  // of the first byte in `pieces`
-  std::vector<FilePiece> pieces;
+  std::uint64_t offset = 0;  // of the first byte in `stretches`
+  std::vector<FileStretch> stretches;
 };
 /// A chunk that rotted on the disk, and what became of it.
 struct DamageView {

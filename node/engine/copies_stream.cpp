@@ -74,12 +74,12 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
 // False: something is not here yet.
 bool Copies::answer(Turn& turn, Stream& stream, const Reading& reading) {
   FileRead out{reading.place->size, reading.command.offset, {}};
-  for (const FilePlace::Piece& piece : reading.place->pieces) {
-    if (piece.is_ahead) break;
-    const auto chunk = stream.chunks.find(piece.index);
+  for (const FilePlace::Stretch& stretch : reading.place->stretches) {
+    if (stretch.is_ahead) break;
+    const auto chunk = stream.chunks.find(stretch.index);
     if (chunk == stream.chunks.end()) return false;
     chunk->second.used = ++stream.uses;
-    out.pieces.push_back({chunk->second.data, piece.from, piece.length});
+    out.stretches.push_back({chunk->second.data, stretch.from, stretch.length});
   }
   turn.done(reading.request, std::move(out));
   stream.used = turn.now.mono;
@@ -153,16 +153,16 @@ void Copies::want_page(Turn& turn, const ShareId& share, const Stream& stream, s
 }
 
 void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const FilePlace& place) {
-  for (const FilePlace::Piece& piece : place.pieces) {
-    if (stream.chunks.contains(piece.index) || stream.at_jobs.contains(piece.index)) continue;
-    if (const auto from = source(turn, share, piece.index)) {
-      stream.at_jobs.insert(piece.index);
-      turn.out.jobs.push_back(ReadChunkJob{*from, share, piece.index});
+  for (const FilePlace::Stretch& stretch : place.stretches) {
+    if (stream.chunks.contains(stretch.index) || stream.at_jobs.contains(stretch.index)) continue;
+    if (const auto from = source(turn, share, stretch.index)) {
+      stream.at_jobs.insert(stretch.index);
+      turn.out.jobs.push_back(ReadChunkJob{*from, share, stretch.index});
       continue;
     }
     if (fetching(share) == nullptr) begin_stream(turn, share, stream);
     if (stream_of(share) == nullptr) continue;  // the fetch will bring it
-    transfer_.set_lengths(turn.now.mono, share, piece.index, std::span(&piece.chunk_length, 1),
+    transfer_.set_lengths(turn.now.mono, share, stretch.index, std::span(&stretch.chunk_length, 1),
                           turn.transfer);
   }
 }
@@ -213,8 +213,9 @@ bool Copies::is_read(const ShareId& share) const {
 bool Copies::is_needed(const Stream& stream, ChunkIndex index) const {
   return std::ranges::any_of(readings_, [&](const Reading& reading) {
     if (!reading.place || &streams_.at(reading.share) != &stream) return false;
-    return std::ranges::any_of(reading.place->pieces,
-                               [&](const FilePlace::Piece& piece) { return piece.index == index; });
+    return std::ranges::any_of(reading.place->stretches, [&](const FilePlace::Stretch& stretch) {
+      return stretch.index == index;
+    });
   });
 }
 

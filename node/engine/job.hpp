@@ -366,9 +366,9 @@ struct ChunkVerified {
   std::string path;         // of one of them; if it is not good, of the one to blame if known
   std::optional<Error> error;
 };
-/// Where a range of a file lies: pieces in order, then those behind the range.
+/// Where a range of a file lies: stretches in order, then those behind the range.
 struct FilePlace {
-  struct Piece {
+  struct Stretch {
     ChunkIndex index = 0;
     std::uint32_t chunk_length = 0;
     std::uint32_t from = 0;  // in the chunk
@@ -376,7 +376,7 @@ struct FilePlace {
     bool is_ahead = false;
   };
   std::uint64_t size = 0;  // of the file
-  std::vector<Piece> pieces;
+  std::vector<Stretch> stretches;
 };
 struct BytesFound {
   RequestId request{};
@@ -466,11 +466,10 @@ struct CopyMoved {
   std::vector<Buffer> file_stats;
 };
 
-using JobResult =
-    std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                 DestinationCompared, PageSelected, FetchFinished, FetchRenamed, FetchDiscarded,
-                 GarbageCollected, CopySynced, BytesFound, ChunkRead, ChunkVerified, ChunkMended,
-                 ChunkCopied, TreeScanned, ChunksFound, CopyOpened, PageLooked, ChunkLocated,
-                 CopyMoved>;
+using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                               DestinationCompared, PageSelected, FetchFinished, FetchRenamed,
+                               FetchDiscarded, GarbageCollected, CopySynced, BytesFound, ChunkRead,
+                               ChunkVerified, ChunkMended, ChunkCopied, TreeScanned, ChunksFound,
+                               CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

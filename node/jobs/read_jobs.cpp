@@ -20,7 +20,7 @@ Error not_there(const std::string& path) {
                      "give its path from the top of the share");
 }
 
-// Collects the pieces of a range of one file, page by page.
+// Collects the stretches of a range of one file, page by page.
 class RangeFinder {
  public:
   RangeFinder(std::uint64_t offset, std::uint64_t length, std::uint64_t ahead)
@@ -46,7 +46,7 @@ class RangeFinder {
     const bool is_ahead = from >= end_;
     const auto offset = static_cast<std::uint32_t>(from - extent.file_offset) + extent.chunk_offset;
     const auto length = static_cast<std::uint32_t>(is_ahead ? to - from : stop - from);
-    out.pieces.push_back({index, chunk_length, offset, length, is_ahead});
+    out.stretches.push_back({index, chunk_length, offset, length, is_ahead});
   }
 
   std::uint64_t begin_, end_, end_ahead_;

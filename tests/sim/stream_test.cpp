@@ -30,9 +30,9 @@ Result<std::string> read_once(Case& c, std::size_t node, const node::ReadFile& c
   const auto answer = c.ask(node, command);
   if (!answer) return answer.error();
   std::string out;
-  for (const node::FilePiece& piece : std::get<node::FileRead>(*answer).pieces) {
-    Buffer bytes(piece.length);
-    piece.chunk->copy_out(piece.offset, bytes);
+  for (const node::FileStretch& stretch : std::get<node::FileRead>(*answer).stretches) {
+    Buffer bytes(stretch.length);
+    stretch.chunk->copy_out(stretch.offset, bytes);
     out.append(bytes.begin(), bytes.end());
   }
   return out;

@@ -103,7 +103,7 @@ TEST(ApiJson, AFetchSaysWhereItsBytesCameFrom) {
   EXPECT_EQ(json.at("sources").at(1).at("bytes"), 50);
 }
 
-TEST(ApiJson, PiecesOfAFileGoBeforeTheLine) {
+TEST(ApiJson, StretchesOfAFileGoBeforeTheLine) {
   SlabPool pool;
   Buffer content(2 * kRecordBytes + 10);
   for (std::size_t i = 0; i < content.size(); ++i) content[i] = static_cast<std::uint8_t>(i % 251);

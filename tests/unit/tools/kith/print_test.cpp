@@ -14,13 +14,24 @@ TEST(Print, AResultStandsAloneOnStdout) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   print_fetched(out, Json::parse(R"({"path":"/data/film","elapsed_ms":2000,"bytes_received":4000000,
-      "totals":{"bytes":4000000,"files":1},"sources":[{"device":"ab","name":"nas","bytes":4000000}],
+      "totals":{"bytes":4000000,"files":1},"files_taken":1,"sources":[{"device":"ab","name":"nas","bytes":4000000}],
       "links_outside":0,"already_there":false})"));
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "/data/film\n");
   const std::string notes = testing::internal::GetCapturedStderr();
   EXPECT_NE(notes.find("3.81 MiB in 1 file"), std::string::npos) << notes;
   EXPECT_NE(notes.find("2.00 MB/s"), std::string::npos) << notes;
   EXPECT_NE(notes.find("from nas"), std::string::npos) << notes;
+}
+
+TEST(Print, APartSaysHowMuchOfTheShareItIs) {
+  Output out(plain());
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  print_fetched(out, Json::parse(R"({"path":"/data/album","elapsed_ms":2000,
+      "totals":{"bytes":4000000,"files":10},"files_taken":3,"bytes_taken":2048,"sources":[]})"));
+  (void)testing::internal::GetCapturedStdout();
+  const std::string notes = testing::internal::GetCapturedStderr();
+  EXPECT_NE(notes.find("fetched 2.00 KiB in 3 of 10 files"), std::string::npos) << notes;
 }
 
 TEST(Print, QuietLeavesTheResult) {
