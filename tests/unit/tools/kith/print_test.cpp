@@ -14,7 +14,8 @@ TEST(Print, AResultStandsAloneOnStdout) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   print_fetched(out, Json::parse(R"({"path":"/data/film","elapsed_ms":2000,"bytes_received":4000000,
-      "totals":{"bytes":4000000,"files":1},"files_taken":1,"sources":[{"device":"ab","name":"nas","bytes":4000000}],
+      "totals":{"bytes":4000000,"files":1},"files_taken":1,
+      "sources":[{"device":"ab","name":"nas","bytes":4000000}],
       "links_outside":0,"already_there":false})"));
   EXPECT_EQ(testing::internal::GetCapturedStdout(), "/data/film\n");
   const std::string notes = testing::internal::GetCapturedStderr();
