@@ -1,6 +1,7 @@
 #include "storage/chunk_repair.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace kith::storage {
 namespace {
@@ -45,6 +46,26 @@ std::vector<iovec> part_of(SlabChain& chunk, std::uint32_t offset, std::uint32_t
   return out;
 }
 
+// What a program stores through a mapping leaves a time behind only if the page was clean. The
+// kernel writes pages back, which makes them clean, half a minute after they were first stored to.
+constexpr std::int64_t kWritebackMillis = 60'000;
+
+bool is_written_back(std::int64_t changed_ns, UnixMillis recorded_at) {
+  return changed_ns / 1'000'000 + kWritebackMillis <= count(recorded_at);
+}
+
+// Not where nothing is written back, or where another machine may write.
+bool tells_changes(CopyFiles& files) {
+  static constexpr std::array<std::uint64_t, 10> kSilent = {
+      0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */,
+      0x65735546 /* FUSE */,  0x6969 /* NFS */,
+      0x517b /* SMB */,       0xff534d42 /* CIFS */,
+      0xfe534d42 /* SMB2 */,  0x01021997 /* 9P */,
+      0x4d44 /* FAT */,       0x2011bab0 /* exFAT */};
+  const auto system = files.io().file_system(files.top());
+  return system && std::ranges::find(kSilent, system->type & 0xffffffff) == kSilent.end();
+}
+
 class Repair {
  public:
   Repair(CopyFiles& files, SlabChain& chunk) : files_(files), io_(files.io()), chunk_(chunk) {}
@@ -64,8 +85,19 @@ class Repair {
     if (!file) return file.error();
     KITH_TRY(const FileInfo now, io_.stat(*file));
     if (FileStat::of(now) != FileStat::of(state)) return changed(stretch);
-    // Making it writable gave it another ctime: an edit just before that shows in its bytes only.
-    if (read(dir, place.name, stretch) != wrong) return changed(stretch);
+    // Whoever may write to a file may not always set its time.
+    KITH_CHECK(io_.set_mtime(*file, now.mtime_ns));
+    KITH_TRY(const FileInfo mine, io_.stat(*file));
+    after = FileStat::of(mine);
+    // That, and making it writable, gave it another ctime: an edit before it shows in its bytes
+    // only.
+    const bool is_same = read(dir, place.name, stretch) == wrong;
+    // A failing disk may have taken its time over that.
+    KITH_TRY(const FileInfo last, io_.stat(*file));
+    if (!is_same || FileStat::of(last) != FileStat::of(mine)) {
+      after.reset();
+      return changed(stretch);
+    }
     auto written = write_into(*file, stretch, now.mtime_ns);
     KITH_TRY(const FileInfo left, io_.stat(*file));
     // An edit that came behind the write shows in these.
@@ -110,13 +142,13 @@ class Repair {
 
 }  // namespace
 
-bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool known_good) {
-  return std::ranges::all_of(stretches, [&](const Stretch& stretch) {
-    const auto info = look_at(files, stretch);
-    if (!info || !is_as_recorded(stretch, *info)) return false;
-    return known_good || is_settled(info->ctime_ns, stretch.recorded_at) ||
-           is_settled(info->mtime_ns, stretch.recorded_at);
-  });
+bool is_rot(CopyFiles& files, std::span<const Stretch> stretches) {
+  return tells_changes(files) && std::ranges::all_of(stretches, [&](const Stretch& stretch) {
+           const auto info = look_at(files, stretch);
+           if (!info || !is_as_recorded(stretch, *info)) return false;
+           return is_written_back(info->ctime_ns, stretch.recorded_at) ||
+                  is_written_back(info->mtime_ns, stretch.recorded_at);
+         });
 }
 
 ChunkRepair repair_chunk(CopyFiles& files, std::span<const Stretch> stretches, SlabChain& chunk) {

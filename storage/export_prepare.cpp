@@ -105,17 +105,25 @@ class ExportPreparation {
     return info.error();
   }
 
-  Result<bool> is_at(std::string_view name, StagedRoot recorded) {
+  // 0, 0: nothing is there.
+  Result<StagedRoot> identity_of(std::string_view name) {
     KITH_TRY(const bool exists, is_there(name));
-    if (!exists) return false;
+    if (!exists) return StagedRoot{};
     KITH_TRY(const FileInfo info, io_.stat_at(parent_, name));
-    return StagedRoot{info.dev, info.inode} == recorded;
+    return StagedRoot{info.dev, info.inode};
+  }
+
+  Result<bool> is_at(std::string_view name, StagedRoot recorded) {
+    KITH_TRY(const auto there, identity_of(name));
+    return there == recorded;
   }
 
   // What became of the staging of an earlier run; nothing: it is lost.
   Result<std::optional<PreparedExport>> take_up(StagedRoot recorded) {
-    KITH_TRY(const bool staged, is_at(staging_, recorded));
-    if (staged) {
+    // Disks get other numbers when they are attached anew. The name of a staging holds the share's
+    // id, so its inode says enough.
+    KITH_TRY(const auto there, identity_of(staging_));
+    if (there.inode == recorded.inode) {
       KITH_TRY(auto exporter, open_staging());
       KITH_CHECK(exporter->check_room(0));
       PreparedExport out = result(PreparedExport::State::kResumed);
@@ -123,6 +131,11 @@ class ExportPreparation {
       return std::optional(std::move(out));
     }
     KITH_TRY(const bool renamed, is_at(target_.name, recorded));
+    KITH_TRY(const FileInfo parent, io_.stat(parent_));
+    if (!renamed && parent.dev != recorded.dev) {
+      return local_error(Errc::kConflict, "what was fetched so far is on a disk that is not here",
+                         path_, "mount it; or give it up with 'kith cancel'");
+    }
     if (!renamed) return std::optional<PreparedExport>();
     // An exchange puts what was replaced under the name of the staging.
     if (target_.replace) KITH_CHECK(remove_tree(io_, parent_, staging_));

@@ -279,6 +279,10 @@ Result<void> Exporter::replace_final() {
 
 Result<void> Exporter::discard() {
   files_.forget_open();
+  // Somebody may have put something else in its place.
+  const auto there = io_->stat_at(parent_, staging_name_);
+  if (!there) return there.error().code == Errc::kNotFound ? Result<void>() : there.error();
+  if (StagedRoot{there->dev, there->inode} != staged_) return {};
   KITH_CHECK(remove_tree(*io_, parent_, staging_name_));
   return io_->sync(parent_);
 }

@@ -11,6 +11,10 @@ Error io_error(int errno_value, std::string_view doing, std::string_view subject
   if (errno_value == EOPNOTSUPP || errno_value == ENOSYS || errno_value == EROFS) {
     error.code = Errc::kUnsupported;
   }
+  // Of this process, not of the disk: nothing of what the disk holds is known by it.
+  if (errno_value == EMFILE || errno_value == ENFILE || errno_value == ENOMEM) {
+    error.code = Errc::kLimit;
+  }
   return error;
 }
 

@@ -60,6 +60,8 @@ class Download {
   void pump(TimePoint now, Outbox& out);
   void on_timeout(TimePoint now, Outbox& out);
   [[nodiscard]] std::optional<TimePoint> next_timeout() const;
+  /// A limit holds back a connection that holds something of the share.
+  [[nodiscard]] bool is_limited(const ShareSwarm& share) const;
 
   /// 0: none.
   void limits_changed();

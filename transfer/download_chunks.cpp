@@ -97,6 +97,9 @@ void Download::on_stored(TimePoint now, const ShareId& id, ChunkIndex index, Con
       count(*share, job);
       if (share->fetching() && index < share->picker().total()) share->picker().leave(index);
       return;
+    case StoreOutcome::kLost:
+      if (share != nullptr) store_returned(*share, index);
+      return;
     case StoreOutcome::kBadChunk:
       return bad_chunk(now, id, index, from, job, out);
     case StoreOutcome::kBadRecord:

@@ -223,6 +223,12 @@ void Download::retry_hedges(ShareSwarm& share) {
   for (auto& [conn, holder] : share.holders()) wake(conn, holder);
 }
 
+bool Download::is_limited(const ShareSwarm& share) const {
+  return std::ranges::any_of(share.holders(), [this](const auto& holder) {
+    return !holder.second.bits.none() && limited_.contains(holder.first);
+  });
+}
+
 std::optional<TimePoint> Download::next_timeout() const {
   return earliest(limited_.next(), earliest(deadlines_.next(), hedges_.next()));
 }

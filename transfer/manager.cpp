@@ -136,7 +136,10 @@ bool Manager::has_share(const ShareId& share) const { return impl_->core.shares.
 
 ShareProgress Manager::progress(const ShareId& id) const {
   const ShareSwarm* share = impl_->core.share(id);
-  return share == nullptr ? ShareProgress{} : share->report();
+  if (share == nullptr) return {};
+  ShareProgress out = share->report();
+  out.limited = impl_->download.is_limited(*share);
+  return out;
 }
 
 void Manager::on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,

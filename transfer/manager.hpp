@@ -37,6 +37,7 @@ struct ShareProgress {
   std::uint64_t bytes_received = 0;  // section bytes that arrived, useful or not
   std::uint64_t bytes_hedged = 0;    // asked of a second source while a slow one had not delivered
   std::size_t in_flight = 0;         // chunks asked for and not come
+  bool limited = false;              // a limit holds back what could be asked for
   std::size_t sources = 0;           // connected peers that hold anything of it
   std::vector<SourceBytes> by_device;  // verified content bytes, in device order
 };

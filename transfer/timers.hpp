@@ -32,6 +32,7 @@ class Timers {
     order_.erase({it->second, key});
     at_.erase(it);
   }
+  [[nodiscard]] bool contains(const Key& key) const { return at_.contains(key); }
   /// The first key whose time is not after `now`; its timer is gone then.
   [[nodiscard]] std::optional<Key> pop_due(TimePoint now) {
     if (order_.empty() || order_.begin()->first > now) return std::nullopt;

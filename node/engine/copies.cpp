@@ -181,11 +181,16 @@ void Copies::withdraw(Turn& turn, CopyId id, const ShareId& share, ChunkIndex in
                       const Error& why, const std::string& path) {
   Copy* copy = find(id);
   if (copy == nullptr || copy->share != share || !copy->have.has(index)) return;
+  // It gets its name at this moment: what was not found under the old one is under the new one.
+  if (copy->state == State::kRenaming && why.code == Errc::kNotFound) return;
   // A fetch stands on its root and pages; the next start finds out which of them are there.
   if (!is_held(copy->state) && !copy->shape.is_content(index)) {
     return turn.log(LogLevel::kError, "a manifest page cannot be read back: " + why.what);
   }
   take_away(turn, *copy, index);
+  // The disk may have it wrong: then it can be repaired.
+  const bool may_be_rot = is_held(copy->state) && why.code == Errc::kVerification;
+  if (may_be_rot && copy->shape.is_content(index)) verify_chunk(turn, *copy, index, 0);
   if (!add_problem(*copy, path)) return;
   turn.log(LogLevel::kWarning, "withdrawn: " + path + ": " + why.what);
   turn.event("share-withdrawn", why.what, path);
@@ -214,6 +219,8 @@ bool Copies::is_being_renamed(State state) {
 }
 
 void Copies::remove(Turn& turn, Copy& copy, bool discard) {
+  // It may have told peers of what this copy holds; what is read goes on in another one.
+  if (Copy* stream = stream_of(copy.share)) end_stream(turn, *stream);
   const ShareId share = copy.share;
   const CopyId id = copy.id;
   turn.out.jobs.push_back(DiscardFetchJob{id, share, copy.directory, copy.name,
@@ -276,15 +283,16 @@ void Copies::leave(Turn& turn, const SwarmId& swarm) {
   for (const auto& [id, copy] : copies_) {
     if (copy.swarm == swarm) gone.push_back(id);
   }
+  end_streams(turn, swarm);
   for (const CopyId id : gone) {
-    Copy& copy = *find(id);
-    if (copy.is_stream) {
-      fail_readings(turn, copy.share, local_error(Errc::kCancelled, "the swarm was left"));
-      streams_.erase(copy.share);
-      end_stream(turn, copy);
-      continue;
+    Copy* copy = find(id);
+    if (copy == nullptr) continue;
+    // Its rename may happen, or not: then the staging is removed later.
+    if (is_being_renamed(copy->state)) {
+      note_leftover(turn, DiscardFetchJob{id, copy->share, copy->directory, shown_name(*copy),
+                                          copy->device, copy->inode, true});
     }
-    remove(turn, copy, !will_be_held(copy) && !is_being_renamed(copy.state));
+    remove(turn, *copy, !will_be_held(*copy) && !is_being_renamed(copy->state));
   }
 }
 

@@ -317,6 +317,7 @@ class Copies {
   void fail_readings(Turn& turn, const ShareId& share, const Error& why);
   void watch_stream(Turn& turn, Copy& copy);
   void end_stream(Turn& turn, Copy& copy);
+  void end_streams(Turn& turn, const SwarmId& swarm);
   void tend_streams(Turn& turn);
   [[nodiscard]] static bool is_fetch(State state);
   [[nodiscard]] static bool is_held(State state) {
@@ -378,6 +379,7 @@ class Copies {
   void copy_more(Turn& turn, Copy& copy);
   void reuse_pages(Turn& turn, const Copy& copy, std::vector<std::uint32_t>& lengths);
   void on_page_reused(Turn& turn, Copy& copy, PageOpened result);
+  bool forget_late(Turn& turn, const Copy* copy, const ShareId& share, CopyId stream);
   [[nodiscard]] static bool is_expected(const Copy& copy, const PageOpened& page);
   void take_page(Turn& turn, Copy& copy, PageOpened result);
   void scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree);

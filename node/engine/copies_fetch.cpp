@@ -90,8 +90,8 @@ void Copies::begin(Turn& turn, Copy& copy) {
     for (ChunkIndex i = 0; i < copy.shape.index_of_chunk(0); ++i) copy.have.add(i);
     copy.pages_left = 0;
     copy.lengths.clear();
-    select_pages(turn, copy);
   }
+  select_pages(turn, copy);
   // What a copy was filled from is gone: the pages in the catalog tell what may be asked of peers.
   const bool lengths_known = copy.root && copy.lengths.size() == copy.shape.chunks();
   if (copy.root && local == nullptr && !lengths_known) return reopen(turn, copy);
@@ -111,7 +111,8 @@ bool Copies::is_opening(const Copy& but) const {
 void Copies::wake_waiting(Turn& turn, const ShareId& share) {
   for (auto& [id, copy] : copies_) {
     if (copy.share != share || copy.state != State::kWaiting) continue;
-    if (fetching(share) != nullptr) return;
+    const Copy* other = fetching(share);
+    if (other != nullptr && !other->is_stream) return;
     begin(turn, copy);
   }
   mend_more(turn, share);
@@ -145,12 +146,14 @@ void Copies::show_shape(Turn& turn, const Copy& copy) {
 
 void Copies::on_root(Turn& turn, RootOpened result) {
   Copy* copy = fetching(result.share);
-  const bool wanted = copy != nullptr && copy->state == State::kRoot;
+  const bool lost = forget_late(turn, copy, result.share, result.stream);
+  const bool wanted = copy != nullptr && copy->state == State::kRoot && !lost;
   if (wanted && result.outcome == transfer::StoreOutcome::kBadChunk) {
     copy->bad_paths[0] = "the manifest";
   }
   // Whatever became of the share: the answer gives the reserved memory back.
-  transfer_.on_stored(turn.now.mono, result.share, 0, result.from, result.outcome, result.error,
+  transfer_.on_stored(turn.now.mono, result.share, 0, result.from,
+                      lost ? transfer::StoreOutcome::kLost : result.outcome, result.error,
                       turn.transfer);
   if (!wanted || result.outcome != transfer::StoreOutcome::kStored) return;
   if (copy->is_stream) {
@@ -187,7 +190,10 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
   copy->path = result.path;
   if (result.fresh) forget_leftover(turn, *copy);
   if (result.renamed) return finish(turn, *copy, false);
-  if (!copy->on_network && complete_copy(copy->share) == nullptr) begin_network(turn, *copy);
+  // What it was to be filled from may be gone: begin_content() finds out.
+  const bool lengths_known = copy->lengths.size() == copy->shape.chunks();
+  const bool may = lengths_known && complete_copy(copy->share) == nullptr;
+  if (!copy->on_network && may) begin_network(turn, *copy);
   if (result.exists) {
     copy->state = State::kManifest;
     if (fits_nothing(*copy)) return end_empty(turn, *copy);
@@ -216,6 +222,9 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
 void Copies::begin_content(Turn& turn, Copy& copy) {
   copy.state = State::kContent;
   copy.from_local = complete_copy(copy.share) != nullptr;
+  const bool lengths_known = copy.lengths.size() == copy.shape.chunks();
+  if (!copy.from_local && !lengths_known) return reopen(turn, copy);
+  if (copy.part && copy.part->bytes() > room_for(copy)) return fail(turn, copy, over_quota(copy));
   copy.next_index = copy.shape.index_of_chunk(0);
   copy.sync_at = turn.now.mono + kSyncEvery;
   copy.last_stored = turn.now.mono;
@@ -268,19 +277,30 @@ bool Copies::is_placed(const Copy& copy, std::uint32_t chunk) {
   return true;
 }
 
+// True: it was opened for another copy than the one that asks now. What it made known would go with
+// its stream, or stay for ever if that is gone.
+bool Copies::forget_late(Turn& turn, const Copy* copy, const ShareId& share, CopyId stream) {
+  const CopyId now = copy != nullptr && copy->is_stream ? copy->id : CopyId{};
+  if (stream != CopyId{} && stream != now) {
+    turn.out.jobs.push_back(DiscardFetchJob{stream, share, {}, {}, 0, 0, false});
+  }
+  return stream != now;
+}
+
 void Copies::on_page(Turn& turn, PageOpened result) {
   Copy* copy = fetching(result.share);
   if (result.reused)
     return copy == nullptr ? void() : on_page_reused(turn, *copy, std::move(result));
   // The page may be of an earlier fetch of the share, and this one may not know the root yet.
-  const bool stale = copy != nullptr && !copy->root;
+  const bool stale =
+      forget_late(turn, copy, result.share, result.stream) || (copy != nullptr && !copy->root);
   if (copy != nullptr && !stale && result.outcome == transfer::StoreOutcome::kBadChunk) {
     copy->bad_paths[result.index] = "the manifest";
   }
   transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                      stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
+                      stale ? transfer::StoreOutcome::kLost : result.outcome, result.error,
                       turn.transfer);
-  if (copy == nullptr || result.outcome != transfer::StoreOutcome::kStored) return;
+  if (copy == nullptr || stale || result.outcome != transfer::StoreOutcome::kStored) return;
   take_page(turn, *copy, std::move(result));
 }
 
@@ -320,12 +340,11 @@ void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
     copy->bad_paths[result.index] = result.path;
   }
-  // It was of a fetch that is gone. Another fetch of the share holds nothing by it, and does not
-  // fail with it: for that one the chunk was lost on its way.
-  const bool stale = copy == nullptr && fetching(result.share) != nullptr;
-  const auto outcome = stale    ? transfer::StoreOutcome::kBadRecord
-                       : is_cut ? transfer::StoreOutcome::kKept
-                                : result.outcome;
+  // It was of a fetch, or a stream, that is gone. Nothing is held by it, and nothing fails with it:
+  // for others the chunk was lost on its way.
+  const auto outcome = copy == nullptr ? transfer::StoreOutcome::kLost
+                       : is_cut        ? transfer::StoreOutcome::kKept
+                                       : result.outcome;
   transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, outcome, result.error,
                       turn.transfer);
   // The transfer core knows when all of a share is here, not when all of a part is.
@@ -370,7 +389,7 @@ void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
 }
 
 void Copies::maybe_finish(Turn& turn, Copy& copy) {
-  if (fits_nothing(copy)) return;  // end_empty() follows
+  if (copy.is_stream || fits_nothing(copy)) return;  // of the latter: end_empty() follows
   const bool is_known = copy.pages_left == 0 && (!copy.part || copy.part->is_complete());
   if (copy.state == State::kManifest && is_known) {
     const Copy* held = held_at(copy);

@@ -123,7 +123,7 @@ void Copies::on_mended(Turn& turn, ChunkMended result) {
     // lost on its way.
     const bool stale = !here || fetching(result.share) != nullptr;
     transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                        stale ? transfer::StoreOutcome::kBadRecord : result.outcome, result.error,
+                        stale ? transfer::StoreOutcome::kLost : result.outcome, result.error,
                         turn.transfer);
   }
   // What was asked for is asked for still: only the end, and what the next copy can take from this
@@ -147,6 +147,7 @@ void Copies::mend_ended(Turn& turn, Copy& copy, const ChunkMended& result) {
     case transfer::StoreOutcome::kStored:
     case transfer::StoreOutcome::kKept:
       return mended(turn, copy, result);
+    case transfer::StoreOutcome::kLost:
     case transfer::StoreOutcome::kBadRecord:
       return;
     case transfer::StoreOutcome::kBadChunk:
@@ -189,11 +190,14 @@ void Copies::mend_failed(Turn& turn, Copy& copy, const ChunkMended& result) {
   const Error why = result.error.value_or(local_error(Errc::kIo, "it cannot be written"));
   const bool changed = why.code == Errc::kChanged || why.code == Errc::kNotFound;
   if (changed) return no_rot(turn, copy, result.index, why, result.path);
-  Mend& mend = copy.mends.at(result.index);
-  mend.given_up = true;
-  mend.why_not = why.what;
   turn.log(LogLevel::kWarning, "not repaired: " + to_string(why));
-  settle(turn, copy.id, damage_view(copy, result.index, mend));
+  // What cannot be written now is not asked of peers for the sake of each chunk.
+  for (auto& [index, mend] : copy.mends) {
+    if (mend.at_job || mend.given_up) continue;
+    mend.given_up = true;
+    mend.why_not = why.what;
+    settle(turn, copy.id, damage_view(copy, index, mend));
+  }
 }
 
 // Somebody changed the file since: now it is withdrawn like any other that was changed.
@@ -201,6 +205,11 @@ void Copies::no_rot(Turn& turn, Copy& copy, ChunkIndex index, const Error& why,
                     const std::string& path) {
   auto mend = copy.mends.extract(index);
   if (mend.empty()) return;
+  if (fetching(copy.share) == nullptr) {
+    // The transfer core wants it still: what came for it would be lost, again and again.
+    transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
+    mend_more(turn, copy.share);
+  }
   DamageView view = damage_view(copy, index, mend.mapped());
   view.why = why.what;
   if (!path.empty()) view.path = path;

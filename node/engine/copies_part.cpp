@@ -84,11 +84,13 @@ Error Copies::over_quota(const Copy& copy) const {
 void Copies::on_selected(Turn& turn, const PageSelected& result) {
   Copy* copy = find(result.copy);
   const bool asked = copy != nullptr && copy->share == result.share && copy->part && copy->root;
-  if (!asked || !is_fetch(copy->state) || copy->part->knows(result.page)) return;
-  if (result.error) return fail(turn, *copy, *result.error);
+  if (!asked || copy->part->knows(result.page)) return;
+  if (result.error && is_fetch(copy->state)) return fail(turn, *copy, *result.error);
+  if (result.error) return;
   learn_part(*copy, result.page, result.selection);
-  if (copy->part->bytes() > room_for(*copy)) return fail(turn, *copy, over_quota(*copy));
   if (copy->state != State::kContent && copy->state != State::kManifest) return;
+  const bool is_over = copy->state == State::kContent && copy->part->bytes() > room_for(*copy);
+  if (is_over) return fail(turn, *copy, over_quota(*copy));
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
   if (copy->from_local) return copy_more(turn, *copy);
   if (!copy->reuse_tree.empty()) return scan_tree(turn, *copy, nullptr);
@@ -118,7 +120,10 @@ void Copies::tell_held(Turn& turn, const Copy& copy, ChunkIndex index) {
 }
 
 bool Copies::serves(const Copy& copy, ChunkIndex index) {
-  const bool is_open = is_held(copy.state) || is_fetch(copy.state);
+  // A fetch that is being prepared has no staging open yet.
+  const bool is_staged = is_fetch(copy.state) && copy.state >= State::kContent;
+  const bool is_open =
+      is_held(copy.state) || is_staged || (is_fetch(copy.state) && !copy.shape.is_content(index));
   return is_open && copy.have.has(index) && !cuts(copy, index);
 }
 

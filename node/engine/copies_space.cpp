@@ -90,7 +90,7 @@ void Copies::remove_replaced(Turn& turn, const Copy& by) {
 void Copies::collect_garbage(Turn& turn, RequestId request, bool dry_run) {
   CollectGarbageJob job{request, dry_run, leftovers_, {}};
   for (const auto& [id, copy] : copies_) {
-    if (copy.state == State::kComplete) job.fetched.push_back({id, copy.path});
+    if (copy.state == State::kComplete) job.fetched.push_back({id, copy.path, copy.device});
   }
   turn.out.jobs.push_back(std::move(job));
 }
@@ -109,9 +109,10 @@ void Copies::on_collected(Turn& turn, const GarbageCollected& result) {
 }
 
 void Copies::report_gone(Turn& turn, const GarbageCollected& result, GarbageReport& report) {
-  for (const CopyId id : result.gone) {
-    Copy* copy = find(id);
-    if (copy == nullptr || copy->state != State::kComplete) continue;
+  for (const CollectGarbageJob::Fetched& gone : result.gone) {
+    Copy* copy = find(gone.copy);
+    const bool here = copy != nullptr && copy->state == State::kComplete;
+    if (!here || copy->path != gone.path) continue;  // `kith moved` was faster
     report.items.push_back({"copy", copy->path, 0, {}});
     if (!result.dry_run) remove(turn, *copy, false);
   }

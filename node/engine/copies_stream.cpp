@@ -66,6 +66,21 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
                                            kReadAhead});
     }
   }
+  // A fetch of another part does not bring what it does not take.
+  const Copy* part = fetching(share);
+  const auto is_left = [&](const FilePlace::Stretch& left) {
+    return part != nullptr && part->part && part->part->is_complete() &&
+           (!takes(*part, left.index) || cuts(*part, left.index)) &&
+           !stream.chunks.contains(left.index) && !is_served(share, left.index);
+  };
+  std::erase_if(readings_, [&](const Reading& reading) {
+    const bool mine = reading.share == share && reading.place;
+    if (!mine || std::ranges::none_of(reading.place->stretches, is_left)) return false;
+    turn.fail(reading.request,
+              local_error(Errc::kConflict, "a fetch of another part of the share is under way",
+                          reading.command.path, "try again when it is done"));
+    return true;
+  });
   std::erase_if(readings_, [&](const Reading& reading) {
     return reading.share == share && reading.place && answer(turn, stream, reading);
   });
@@ -170,8 +185,11 @@ void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const
 void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
   const auto at = streams_.find(result.share);
   if (at != streams_.end()) at->second.at_jobs.erase(result.index);
-  if (result.error) {
+  const Errc code = result.error ? result.error->code : Errc::kInternal;
+  if (code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged) {
     withdraw(turn, result.copy, result.share, result.index, *result.error, result.path);
+  } else if (result.error) {
+    fail_readings(turn, result.share, *result.error);
   } else if (at != streams_.end()) {
     keep_chunk(at->second, result.index, std::move(result.data));
   }
@@ -192,6 +210,7 @@ void Copies::on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result) {
 
 // Drops what was not used for the longest time, but for what a reading needs.
 void Copies::keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data) {
+  if (stream.chunks.contains(index)) return;
   stream.bytes += data->size();
   stream.chunks[index] = {std::move(data), ++stream.uses};
   while (stream.bytes > kStreamMemory) {
@@ -243,6 +262,19 @@ void Copies::end_stream(Turn& turn, Copy& copy) {
   // It was not in the catalog; but a copy may have been, and went before.
   if (last) turn.save(DeleteCopy{id, share, true});
   mend_more(turn, share);
+}
+
+// The swarm was left.
+void Copies::end_streams(Turn& turn, const SwarmId& swarm) {
+  std::vector<ShareId> shares;
+  for (const auto& [share, stream] : streams_) {
+    if (stream.swarm == swarm) shares.push_back(share);
+  }
+  for (const ShareId& share : shares) {
+    fail_readings(turn, share, local_error(Errc::kCancelled, "the swarm was left"));
+    streams_.erase(share);
+    if (Copy* copy = stream_of(share)) end_stream(turn, *copy);
+  }
 }
 
 void Copies::tend_streams(Turn& turn) {

@@ -151,6 +151,10 @@ void Copies::judge(Turn& turn, Copy& copy, const ChunkVerified& result) {
   if (result.rotten) return damaged(turn, copy, result);
   if (!result.good) {
     const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    // It could not be looked at: too many open files, no memory. That says nothing of it.
+    if (why.code == Errc::kLimit) {
+      return turn.log(LogLevel::kWarning, "not checked: " + to_string(why));
+    }
     no_rot(turn, copy, result.index, why, result.path);
     return withdraw(turn, copy.id, copy.share, result.index, why, result.path);
   }
@@ -291,7 +295,7 @@ bool Copies::is_stuck(Turn& turn, Copy& copy) const {
   // What is being checked may turn out to be missing: then it is looked for from there on.
   if (copy.jobs > 0) copy.looking_since = turn.now.mono;
   const transfer::ShareProgress progress = transfer_.progress(copy.share);
-  const bool moving = progress.in_flight > 0 || copy.state == State::kRoot;
+  const bool moving = progress.in_flight > 0 || progress.limited || copy.state == State::kRoot;
   if (progress.sources > 0) {
     copy.looking_since = moving ? turn.now.mono : std::max(copy.looking_since, copy.last_stored);
   }

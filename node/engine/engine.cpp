@@ -138,7 +138,7 @@ void Engine::store(Turn& turn, transfer::StoreRequest request) {
   }
   // Nobody fetches it any more, or its connection ended with it half-way in this very turn. The
   // answer gives the memory back, also when the share is gone.
-  transfer_.on_stored(turn.now.mono, share, index, from, transfer::StoreOutcome::kBadRecord, {},
+  transfer_.on_stored(turn.now.mono, share, index, from, transfer::StoreOutcome::kLost, {},
                       turn.transfer);
 }
 

@@ -123,6 +123,7 @@ struct CollectGarbageJob {
   struct Fetched {
     CopyId copy{};
     std::string path;
+    std::uint64_t device = 0;  // on which it was made; 0: not known
   };
   std::vector<Fetched> fetched;
 };
@@ -247,6 +248,7 @@ using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, 
 
 struct RootOpened {
   ShareId share;
+  CopyId stream{};  // as in the job
   ConnId from{};
   transfer::StoreOutcome outcome{};
   std::optional<Error> error;
@@ -257,6 +259,7 @@ struct PageOpened {
   ShareId share;
   ChunkIndex index = 0;
   ConnId from{};
+  CopyId stream{};      // as in the job
   bool reused = false;  // nobody sent it
   transfer::StoreOutcome outcome{};
   std::optional<Error> error;
@@ -346,7 +349,7 @@ struct GarbageCollected {
     std::optional<Error> error;  // it could not be removed, or looked at
   };
   std::vector<Staging> stagings;
-  std::vector<CopyId> gone;  // fetched copies that do not stand at their place any more
+  std::vector<CollectGarbageJob::Fetched> gone;  // that do not stand at their place any more
 };
 struct CopySynced {
   CopyId copy{};

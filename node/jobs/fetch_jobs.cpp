@@ -46,6 +46,7 @@ Result<void> Jobs::open_records(const BulkKey& key, transfer::StoreRequest& stor
 JobResult Jobs::perform(OpenRootJob& job) {
   RootOpened out;
   out.share = job.store.share;
+  out.stream = job.stream;
   out.from = job.store.from;
   const auto open = [&]() -> Result<void> {
     KITH_CHECK(open_records(job.key, job.store));
@@ -97,6 +98,7 @@ Result<void> Jobs::open_page(PageOpened& out, CopyId stream) {
 JobResult Jobs::perform(OpenPageJob& job) {
   PageOpened out;
   out.share = job.store.share;
+  out.stream = job.stream;
   out.index = job.store.index;
   out.from = job.store.from;
   const auto open = [&]() -> Result<void> {

@@ -55,6 +55,7 @@ class Jobs {
   [[nodiscard]] Result<void> remove_staging(const Leftover& staging);
   [[nodiscard]] Result<std::uint64_t> bytes_of(const Leftover& staging);
   [[nodiscard]] bool is_gone(const std::string& path);
+  [[nodiscard]] bool is_mounted(const std::string& path, std::uint64_t device);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job, UnixMillis wall);
@@ -98,6 +99,14 @@ class Jobs {
   [[nodiscard]] static std::string path_in(const Place& place);
   /// How many files have bytes in the chunk.
   [[nodiscard]] static std::uint32_t files_in(const Place& place);
+  /// The same once more, if it did not find a file and the copy got its final name meanwhile.
+  template <class F>
+  [[nodiscard]] auto read_again(CopyId copy, F&& read) {
+    const bool was_fetching = copies_.is_fetching(copy);
+    auto got = read();
+    const bool lost = !got && got.error().code == Errc::kNotFound;
+    return lost && was_fetching && !copies_.is_fetching(copy) ? read() : std::move(got);
+  }
   [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(CopyId copy, const Place& place);
   /// Opens all sections of a received chunk in place.
   [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
@@ -118,8 +127,7 @@ class Jobs {
                                          const Place& place, UnixMillis wall);
   [[nodiscard]] Result<void> verify_chunk(const VerifyChunkJob& job, UnixMillis wall,
                                           ChunkVerified& out);
-  [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index,
-                               const Place& place);
+  [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, const Place& place);
   [[nodiscard]] Result<void> mend(const ShareInfo& share, const Place& place, SlabChain& chunk,
                                   ChunkMended& out);
   [[nodiscard]] Result<void> record_state(const ShareInfo& share, const Place& place,

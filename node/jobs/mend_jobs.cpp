@@ -13,13 +13,13 @@ using transfer::StoreOutcome;
 }  // namespace
 
 // Hashed wrong, or not read at all: is it the disk's fault?
-bool Jobs::is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index, const Place& place) {
+bool Jobs::is_rotten(CopyId copy, const ShareInfo& share, const Place& place) {
   if (copies_.is_fetching(copy)) return false;
   // Between the write of a repair and its recording the file looks as if somebody had changed it.
   const std::lock_guard lock(mending_);
   const auto parts = stretches(copy, place);
   const auto files = copies_.files(copy, share.root.single_file);
-  return parts && files && storage::is_rot(**files, *parts, manifests_.is_sound(copy, index));
+  return parts && files && storage::is_rot(**files, *parts);
 }
 
 // The file's place among the states that are recorded for a page; nothing if the page does not name

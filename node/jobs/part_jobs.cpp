@@ -10,7 +10,8 @@ PageSelection Jobs::selection_of(const DecodedPage& page, const storage::PathGlo
   for (std::size_t i = 0; i < taken.size(); ++i) {
     const Entry& entry = page.page.entries[i];
     taken[i] = part.takes(entry.path, entry.kind == EntryKind::kDirectory);
-    if (!taken[i] || entry.offset != 0) continue;
+    // The top is there in any case: that it fits tells nothing.
+    if (!taken[i] || entry.offset != 0 || entry.path.empty()) continue;
     ++out.entries;
     if (entry.kind == EntryKind::kFile) ++out.files;
   }
@@ -45,6 +46,8 @@ JobResult Jobs::perform(SelectPageJob& job) {
 // A chunk of which only a part is here. What is being fetched has no recorded state.
 Result<std::uint32_t> Jobs::check_part(CopyId copy, const ShareInfo& share, const Place& place,
                                        const storage::PathGlobs& part) {
+  // As in is_rotten().
+  const std::lock_guard lock(mending_);
   KITH_TRY(auto parts, stretches(copy, place));
   std::erase_if(parts, [&](const storage::Stretch& s) { return !part.takes(s.path, false); });
   KITH_TRY(const auto files, copies_.files(copy, share.root.single_file));

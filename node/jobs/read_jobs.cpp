@@ -20,6 +20,19 @@ Error not_there(const std::string& path) {
                      "give its path from the top of the share");
 }
 
+// Of an entry's content, in this page.
+std::uint64_t bytes_in(const DecodedPage& page, std::ptrdiff_t entry) {
+  const auto number = static_cast<std::uint32_t>(entry);
+  const auto [first, last] = page.layout.rows_of(page.page, number);
+  std::uint64_t sum = 0;
+  for (std::uint32_t row = first; row < last; ++row) {
+    for (const Extent& extent : page.layout.extents(page.page, row)) {
+      if (extent.entry == number) sum += extent.length;
+    }
+  }
+  return sum;
+}
+
 // Collects the stretches of a range of one file, page by page.
 class RangeFinder {
  public:
@@ -83,8 +96,16 @@ Result<void> Jobs::find_bytes(FindBytesJob& job, BytesFound& out) {
   if (number > 0) --number;
   RangeFinder finder(job.offset, job.length, job.ahead);
   bool found = false;
+  std::uint64_t position = 0;  // in the file, at the beginning of the page
   for (; number < pages.size(); ++number) {
     if (compare_paths(pages[number].first_path, path) > 0) break;
+    // Pages of nothing but this file that lie before the range need not be here.
+    const bool goes_on = number + 1 < pages.size() && pages[number + 1].first_path == path;
+    const bool is_all = found && pages[number].first_path == path && goes_on;
+    if (is_all && position + pages[number].bytes <= job.offset) {
+      position += pages[number].bytes;
+      continue;
+    }
     KITH_TRY(const PagePtr page, page_if_here(*share, number, out.missing_page));
     if (page == nullptr) return {};
     const auto& entries = page->page.entries;
@@ -92,6 +113,7 @@ Result<void> Jobs::find_bytes(FindBytesJob& job, BytesFound& out) {
     if (entry == entries.end()) continue;
     if (entry->kind != EntryKind::kFile) return wrong_kind(*entry);
     found = true;
+    position = goes_on ? entry->offset + bytes_in(*page, entry - entries.begin()) : entry->size;
     out.place.size = entry->size;
     const std::uint32_t first_chunk = share->shape.first_chunk(number);
     finder.add(*page, static_cast<std::uint32_t>(entry - entries.begin()),
@@ -129,7 +151,7 @@ JobResult Jobs::perform(const ReadChunkJob& job) {
     out.data = std::make_shared<const SlabChain>(std::move(chunk.data));
     return {};
   };
-  if (auto done = read(); !done) {
+  if (auto done = read_again(job.copy, read); !done) {
     out.error = std::move(done).error();
     if (!out.error->subject.empty()) out.path = out.error->subject;
   }

@@ -21,7 +21,7 @@ JobResult Jobs::perform(SealSectionJob& job, UnixMillis wall) {
   out.copy = job.copy;
   out.request = job.request;
   out.section = job.section;
-  auto read = read_section(job, wall, out.size, out.path);
+  auto read = read_again(job.copy, [&] { return read_section(job, wall, out.size, out.path); });
   if (!read) {
     out.error = std::move(read).error();
     if (!out.error->subject.empty()) out.path = out.error->subject;
@@ -132,8 +132,8 @@ Result<void> Jobs::verify_chunk(const VerifyChunkJob& job, UnixMillis wall, Chun
   if (checked) return confirm_chunk(job.copy, place);
   // A disk may say itself that it lost something.
   const Errc code = checked.error().code;
-  out.rotten = (code == Errc::kVerification || code == Errc::kIo) &&
-               is_rotten(job.copy, *share, job.index, place);
+  out.rotten =
+      (code == Errc::kVerification || code == Errc::kIo) && is_rotten(job.copy, *share, place);
   return checked;
 }
 

@@ -69,16 +69,33 @@ JobResult Jobs::perform(const DiscardFetchJob& job) {
     discarded =
         remove_staging({job.copy, job.share, job.directory, job.name, job.device, job.inode});
   }
-  return FetchDiscarded{job.copy, bool(discarded)};
+  const bool had_staging = job.staging && (exporter || job.inode != 0);
+  return FetchDiscarded{job.copy, had_staging && bool(discarded)};
+}
+
+// What is not there may be on a disk that is not: then the nearest directory that is there is of
+// another device. 0: nothing is known of it.
+bool Jobs::is_mounted(const std::string& path, std::uint64_t device) {
+  for (std::string up = path; device != 0; up = storage::split_native(up).parent) {
+    if (const auto dir = io_.open_root(up.empty() ? "/" : up)) {
+      const auto info = io_.stat(*dir);
+      return info && info->dev == device;
+    }
+    if (up.empty() || up == "/") return false;
+  }
+  return true;
 }
 
 // Of an earlier run, if what stands there is still that.
 Result<void> Jobs::remove_staging(const Leftover& staging) {
   const std::string name = storage::staging_name(staging.name, staging.share);
   const auto parent = io_.open_root(staging.directory);
-  if (!parent) return is_not_found(parent.error()) ? Result<void>() : parent.error();
-  const auto info = io_.stat_at(*parent, name);
-  if (!info) return is_not_found(info.error()) ? Result<void>() : info.error();
+  const auto info = parent ? io_.stat_at(*parent, name) : Result<FileInfo>(parent.error());
+  if (!info && !is_not_found(info.error())) return info.error();
+  if (!info && !is_mounted(staging.directory, staging.device)) {
+    return local_error(Errc::kConflict, "its file system is not mounted", staging.directory);
+  }
+  if (!info) return {};
   if (info->dev != staging.device || info->inode != staging.inode) return {};
   KITH_TRY(const storage::Handle lock, lock_staging(io_, *parent, name, *info));
   KITH_TRY(const FileInfo locked, io_.stat(lock));
@@ -121,7 +138,8 @@ JobResult Jobs::perform(const CollectGarbageJob& job) {
     out.stagings.push_back(std::move(staging));
   }
   for (const CollectGarbageJob::Fetched& fetched : job.fetched) {
-    if (is_gone(fetched.path)) out.gone.push_back(fetched.copy);
+    const bool gone = is_gone(fetched.path) && is_mounted(fetched.path, fetched.device);
+    if (gone) out.gone.push_back(fetched);
   }
   return out;
 }

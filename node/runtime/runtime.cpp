@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <future>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
@@ -518,7 +519,20 @@ Runtime::Impl::~Impl() {
   engine.reset();
 }
 
+namespace {
+
+// Shares are read through descriptors that stay open for a while: as many as we may have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Runtime>> Runtime::start(RuntimeOptions options) {
+  raise_descriptor_limit();
   auto impl = std::make_unique<Impl>(std::move(options));
   KITH_CHECK(impl->open());
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));

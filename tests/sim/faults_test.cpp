@@ -205,6 +205,7 @@ TEST(SlowReaders, HoldNobodyUpAndGoOnWhenTheyReadAgain) {
     EXPECT_EQ(c.world.node(0).slabs_in_use(), 0U);
     c.world.node(1).read_slowly(std::nullopt);
     expect_fetched(c, 1, slow, 10min);
+    c.world.run_for(limits::kCancelAnswer + 1s);  // what was taken back has ended, too
     EXPECT_EQ(c.world.node(1).engine().receive_memory(), 0U);
   }
 }

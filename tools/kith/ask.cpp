@@ -102,6 +102,7 @@ Answer ask(Context& context, const Question& question) {
     const bool again = node_ended(*result) && !access->own && question.repeatable &&
                        access->kind == HolderKind::kCommand && repetition < kRepetitions;
     if (!again) return finished(context, question, std::move(*result), std::move(*access));
+    if (question.on_repeat) question.on_repeat();
     context.out.detail("the command that ran the node has ended: going on without it");
   }
 }

@@ -21,8 +21,9 @@ struct Question {
   /// If the node that was asked belonged to another command and ended with it, ask again: only for
   /// commands that may be carried out twice.
   bool repeatable = true;
-  /// Gets the bytes that come with the answer.
+  /// Gets the bytes that come with the answer; on_repeat: from the first one on again.
   OnData on_data = {};
+  std::function<void()> on_repeat = {};
   /// What to do after a signal ended it.
   const char* hint_if_interrupted = "";
 };

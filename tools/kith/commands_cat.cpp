@@ -12,7 +12,7 @@ namespace kith::cli {
 namespace {
 
 // Of one question: small enough to begin at once, large enough for the way there to cost nothing.
-constexpr std::uint64_t kPortion = 1024 * 1024;
+constexpr std::uint64_t kPortion = 4 * 1024 * 1024;
 constexpr std::uint64_t kFirstPortion = 64 * 1024;
 
 struct CatOptions {
@@ -48,8 +48,13 @@ int stream(Context& context, node::Json arguments, Range range) {
     Question question{"read", arguments};
     question.arguments["offset"] = range.offset;
     question.arguments["length"] = std::min(range.length, portion);
-    std::uint64_t got = 0;
+    std::uint64_t got = 0, skip = 0;
+    // The node was another command's and ended: what came of the portion comes again.
+    question.on_repeat = [&] { skip = got; };
     question.on_data = [&](std::string_view bytes) {
+      const std::size_t known = std::min<std::uint64_t>(skip, bytes.size());
+      skip -= known;
+      bytes.remove_prefix(known);
       got += bytes.size();
       writes = writes && context.out.content(bytes);
     };

@@ -44,9 +44,7 @@ class ChunkRepairTest : public testing::Test {
     }
     return out;
   }
-  bool rotten(std::uint32_t chunk, bool known_good = false) {
-    return is_rot(*files_, stretches(chunk), known_good);
-  }
+  bool rotten(std::uint32_t chunk) { return is_rot(*files_, stretches(chunk)); }
   ChunkRepair repair(std::uint32_t chunk) {
     SlabChain good = SlabChain::from(pool_, shared_->chunks[chunk]);
     return repair_chunk(*files_, stretches(chunk), good);
@@ -155,14 +153,17 @@ TEST_F(ChunkRepairTest, AnEditThatComesInBetweenIsNotWrittenOver) {
 TEST_F(ChunkRepairTest, WhetherAnUnseenEditIsPossibleDecides) {
   Tree fresh = kThree;
   for (auto& [path, item] : fresh) item.mtime_ns = kMade;
-  use(fresh, Chunking::tiny(1024), kMade / 1'000'000 - kRacyMillis);
-  io_.rot("/tree/a", 0);
-  EXPECT_FALSE(rotten(0)) << "recorded at the very moment of its last change";
-  EXPECT_TRUE(rotten(0, true)) << "and it was good later";
-  files_.reset();
-  stats_.clear();
+  // A page that was stored to may be stored to again, without a trace, until it is written back.
+  for (const std::int64_t later : {0, 59'000, 60'000}) {
+    io_ = MemoryFileIo();
+    use(fresh, Chunking::tiny(1024), kMade / 1'000'000 - kRacyMillis + later);
+    io_.rot("/tree/a", 0);
+    EXPECT_EQ(rotten(0), later == 60'000) << later;
+    files_.reset();
+    stats_.clear();
+  }
   Tree old = kThree;
-  for (auto& [path, item] : old) item.mtime_ns = kMade - 10'000'000'000;
+  for (auto& [path, item] : old) item.mtime_ns = kMade - 60'000'000'000;
   io_ = MemoryFileIo();
   use(old, Chunking::tiny(1024), kMade / 1'000'000 - kRacyMillis);
   io_.rot("/tree/a", 0);

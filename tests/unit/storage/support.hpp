@@ -17,7 +17,7 @@ namespace kith::storage::test {
 struct TreeItem {
   EntryKind kind = EntryKind::kFile;
   std::uint32_t mode = 0644;
-  std::int64_t mtime_ns = 1'700'000'000'123'456'789;
+  std::int64_t mtime_ns = 1'690'000'000'123'456'789;
   std::string content;  // of a file; the target of a symlink
   bool operator==(const TreeItem&) const = default;
 };
