@@ -406,6 +406,7 @@ class Copies {
   void select_page(Turn& turn, const Copy& copy, std::uint32_t page);
   void select_pages(Turn& turn, const Copy& copy);
   void end_empty(Turn& turn, Copy& copy);
+  void end_part(Turn& turn, Copy& copy, const Error& why);
   [[nodiscard]] Error over_quota(const Copy& copy) const;
   void tell_held(Turn& turn, const Copy& copy, ChunkIndex index);
   [[nodiscard]] Buffer servable(const Copy& copy) const;

@@ -224,7 +224,8 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
   copy.from_local = complete_copy(copy.share) != nullptr;
   const bool lengths_known = copy.lengths.size() == copy.shape.chunks();
   if (!copy.from_local && !lengths_known) return reopen(turn, copy);
-  if (copy.part && copy.part->bytes() > room_for(copy)) return fail(turn, copy, over_quota(copy));
+  const bool is_over = copy.part && copy.part->bytes() > room_for(copy);
+  if (is_over) return end_part(turn, copy, over_quota(copy));
   copy.next_index = copy.shape.index_of_chunk(0);
   copy.sync_at = turn.now.mono + kSyncEvery;
   copy.last_stored = turn.now.mono;

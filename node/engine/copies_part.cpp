@@ -90,7 +90,7 @@ void Copies::on_selected(Turn& turn, const PageSelected& result) {
   learn_part(*copy, result.page, result.selection);
   if (copy->state != State::kContent && copy->state != State::kManifest) return;
   const bool is_over = copy->state == State::kContent && copy->part->bytes() > room_for(*copy);
-  if (is_over) return fail(turn, *copy, over_quota(*copy));
+  if (is_over) return end_part(turn, *copy, over_quota(*copy));
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
   if (copy->from_local) return copy_more(turn, *copy);
   if (!copy->reuse_tree.empty()) return scan_tree(turn, *copy, nullptr);
@@ -102,9 +102,14 @@ void Copies::on_selected(Turn& turn, const PageSelected& result) {
 void Copies::end_empty(Turn& turn, Copy& copy) {
   std::string globs;
   for (const std::string& glob : copy.part->globs()) globs += (globs.empty() ? "" : ", ") + glob;
-  const Error why = local_error(
-      Errc::kNotFound, "nothing in the share fits what was asked for", globs,
-      "a pattern without a slash is compared with names, one with a slash with whole paths");
+  end_part(turn, copy,
+           local_error(Errc::kNotFound, "nothing in the share fits what was asked for", globs,
+                       "a pattern without a slash is compared with names, one with a slash with "
+                       "whole paths"));
+}
+
+// It will not be fetched, and leaves nothing behind.
+void Copies::end_part(Turn& turn, Copy& copy, const Error& why) {
   for (const Listener& listener : std::exchange(copy.listeners, {})) {
     turn.fail(listener.request, why);
   }

@@ -236,6 +236,65 @@ TEST(Part, MovesWithItsFiles) {
   EXPECT_TRUE(verified(c, 1).bad.empty());
 }
 
+TEST(Part, BrokenOffWhileItsListComesItGoesOn) {
+  for (int moment = 0; moment < 60; ++moment) {
+    SCOPED_TRACE(moment);
+    Case c(2);
+    const std::string link = c.share(0, album());
+    const auto command = part_to(link, "/out", {"film", "*.jpg"});
+    c.begin(1, command);
+    c.world.run_for(std::chrono::milliseconds(5 * moment));
+    c.world.node(1).hang_up(c.request);
+    c.world.run_for(1s);
+    fetched(c, 1, command);
+    if (testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(Part, TheTopAloneIsNothing) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"/"})), Errc::kNotFound);
+}
+
+TEST(Part, AQuotaCountsWhatItTakes) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  ASSERT_TRUE(c.ask(1, node::ChangeQuota{250'000}));
+  fetched(c, 1, part_to(link, "/film", {"film"}));
+  EXPECT_TRUE(fetched(c, 1, part_to(link, "/film", {"film"})).already_there);
+  fetched(c, 1, part_to(link, "/texts", {"*.txt"}));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(error_of(c, 1, part_to(link, "/more", {"film"})), Errc::kNoSpace);
+  }
+  EXPECT_EQ(std::get<node::QuotaAnswer>(*c.ask(1, node::ChangeQuota{})).used, 219'000U);
+}
+
+TEST(Part, WhatItIsFilledFromMayGoAwayAtAnyMoment) {
+  for (int moment = 0; moment < 40; ++moment) {
+    for (const bool whole : {false, true}) {
+      SCOPED_TRACE(testing::Message() << moment << (whole ? ", whole" : ", part"));
+      Case c(2);
+      const std::string link = c.share(0, album());
+      fetched(c, 1, Case::fetch_to(link, "/whole"));
+      storage::test::make_dir(c.world.node(1).disk(), "/out");
+      storage::test::write_tree(c.world.node(1).disk(), "/out/it", noise_tree(1'000));
+      auto command = whole ? Case::fetch_to(link, "/out") : part_to(link, "/out", {"film"});
+      command.replace = true;
+      const auto answer = c.begin(1, command);
+      c.world.run_for(std::chrono::milliseconds(moment));
+      ASSERT_TRUE(c.ask(1, node::Unshare{link}));
+      ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 60s));
+      ASSERT_TRUE(**answer || (*answer)->error().code == Errc::kConflict)
+          << to_string((*answer)->error());
+      if (!**answer) fetched(c, 1, command);
+      const Tree want = whole ? c.tree_at(0, "/shared") : named(album(), "film");
+      EXPECT_EQ(c.tree_at(1, "/out/it"), want);
+      if (testing::Test::HasFailure()) return;
+    }
+  }
+}
+
 TEST(Part, ATreeOfThisMachineServesIt) {
   Case c(2);
   const std::string link = c.share(0, album());

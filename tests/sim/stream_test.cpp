@@ -78,6 +78,69 @@ TEST(Stream, APartOfItCostsThatPart) {
   EXPECT_LT(peers.at(0).bytes_received, 12'000'000U);
 }
 
+TEST(Stream, PagesBeforeTheRangeAreNotFetched) {
+  Case c(2);
+  const Tree tree = {{"", directory()}, {"film", file(noise(3, 4'000'000))}, {"z", file("z")}};
+  const std::string link = c.share(0, tree, "/shared", Chunking::tiny(1024));
+  for (const std::uint64_t offset : {3'900'000U, 3'000'000U, 1'000U, 0U}) {
+    EXPECT_EQ(read_once(c, 1, reading(link, "film", offset, 5'000)).value(),
+              tree.at("film").content.substr(offset, 5'000))
+        << offset;
+    if (offset != 3'900'000U) continue;
+    c.world.run_for(5s);
+    const auto peers = std::get<node::PeersAnswer>(*c.ask(1, node::ListPeers{})).peers;
+    EXPECT_LT(peers.at(0).bytes_received, 260'000U) << "its pages alone have 300 kB";
+  }
+}
+
+TEST(Stream, AShareWithoutContentCanBeRead) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Case c(2, seed);
+    const std::string link = c.share(0, {{"", directory()}, {"none", file("")}});
+    EXPECT_EQ(read_all(c, 1, link, "none").value(), "");
+  }
+}
+
+TEST(Stream, WhatAFetchOfAnotherPartLeavesIsRefusedMeanwhile) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  node::Fetch part = Case::fetch_to(link, "/out");
+  part.part = {"film"};
+  ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
+  const auto fetch = c.begin(1, part);
+  c.world.run_for(3s);
+  ASSERT_FALSE(fetch->has_value());
+  const auto got = read_once(c, 1, reading(link, "docs/120", 0));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kConflict);
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 300s));
+  EXPECT_EQ(read_all(c, 1, link, "docs/120").value(), library().at("docs/120").content);
+}
+
+TEST(Stream, GoesOnWhenTheCopyBesideItIsUnshared) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
+  c.world.run_for(5s);
+  auto& disk = c.world.node(1).disk();
+  const auto opened =
+      disk.open_file(*disk.open_root("/out/it"), "film", storage::OpenMode::kReadWrite);
+  char other = 'x';
+  const iovec part{&other, 1};
+  ASSERT_TRUE(disk.write(*opened, 1'000, std::span(&part, 1)));
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  ASSERT_TRUE(c.ask(1, node::Unshare{link}));
+  EXPECT_EQ(read_once(c, 1, reading(link, "film", 380'000)).value(),
+            library().at("film").content.substr(380'000));
+}
+
+TEST(Stream, ASlowLimitIsNoLackOfSources) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(1, node::SetLimit{500}));
+  EXPECT_EQ(std::get<node::FileRead>(*c.ask(1, reading(link, "film", 0), 600s)).size, 400'000U);
+}
+
 TEST(Stream, ASingleFileNeedsNoPath) {
   Case c(2);
   const Tree single = {{"", file(noise(9, 100'000))}};
