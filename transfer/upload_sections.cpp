@@ -170,6 +170,8 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
   if (!sound) return refuse_wants(*session, request.handle, request.index, out);
   const std::uint32_t unused = request.length - length;
   core_.limits.refund(Direction::kUp, *session, unused);
+  // Those who wait for the limit wait for what was spent, and less was.
+  if (unused > 0) look_again();
   (want->first_copy ? fresh_ : repeats_).refund(request.to, unused);
   want->size = size;
   want->offset += length;
@@ -199,6 +201,7 @@ void Upload::on_seal_failed(const SealRequest& request, Outbox& out) {
   if (session == nullptr) return;
   session->serve.sealing -= request.length;
   core_.limits.refund(Direction::kUp, *session, request.length);
+  look_again();
   wake(*session);
   const QueuedWant* want = find(*session, request.handle, request.index);
   if (want == nullptr || !want->sealing || want->offset != request.offset) return;

@@ -137,7 +137,7 @@ std::string cancel_in_vain(Case& c) {
   const std::string link = c.share(0, noise_tree(kSize));
   EXPECT_TRUE(c.ask(0, node::SetLimit{50'000}));
   c.begin(1, Case::fetch_to(link, "/fetched"));
-  c.world.run_for(4s);
+  c.world.run_for(1s);
   c.world.node(1).disk().set_read_only(true);
   EXPECT_TRUE(c.ask(1, node::CancelFetch{selector(link)}));
   c.world.run_for(1s);

@@ -113,7 +113,7 @@ TEST(Stream, WhatAFetchOfAnotherPartLeavesIsRefusedMeanwhile) {
   const auto got = read_once(c, 1, reading(link, "docs/120", 0));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kConflict);
-  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 300s));
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 30s));
   EXPECT_EQ(read_all(c, 1, link, "docs/120").value(), library().at("docs/120").content);
 }
 
