@@ -98,7 +98,7 @@ class Copies {
   void on_renamed(Turn& turn, FetchRenamed result);
   void on_synced(Turn& turn, const CopySynced& result);
   void on_verified(Turn& turn, const ChunkVerified& result);
-  void on_mended(Turn& turn, ChunkMended result);
+  void on_mended(Turn& turn, const ChunkMended& result);
   void on_copied(Turn& turn, const ChunkCopied& result);
   void on_found(Turn& turn, const ChunksFound& result);
   void on_scanned(Turn& turn, TreeScanned result);
@@ -352,7 +352,7 @@ class Copies {
   [[nodiscard]] static bool is_mending(const Copy& copy);
   [[nodiscard]] static std::string damage_text(const Copy& copy);
   [[nodiscard]] static DamageView damage_view(const Copy& copy, ChunkIndex index, const Mend& mend);
-  void settle(Turn& turn, CopyId id, DamageView view);
+  void settle(Turn& turn, CopyId id, const DamageView& view);
   static void note_damage(Verify& verify, const Copy& copy, ChunkIndex index);
   void end_verify(Turn& turn, Verify& verify);
   // copies_scrub.cpp

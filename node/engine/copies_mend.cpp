@@ -109,12 +109,12 @@ Copies::Copy* Copies::mending(const ShareId& share, ChunkIndex index) {
   return nullptr;
 }
 
-void Copies::on_mended(Turn& turn, ChunkMended result) {
+void Copies::on_mended(Turn& turn, const ChunkMended& result) {
   Copy* copy = find(result.copy);
   const bool here = copy != nullptr && copy->share == result.share && is_held(copy->state);
   if (here) {
-    for (auto& [page, stats] : result.stats) {
-      turn.save(PutPageStats{copy->id, page, std::move(stats)});
+    for (const auto& [page, stats] : result.stats) {
+      turn.save(PutPageStats{copy->id, page, stats});
     }
     mend_ended(turn, *copy, result);
   }
@@ -175,7 +175,7 @@ void Copies::mended(Turn& turn, Copy& copy, const ChunkMended& result) {
   view.files = 1;
   view.device = result.device;
   view.local = result.local.has_value();
-  settle(turn, copy.id, std::move(view));
+  settle(turn, copy.id, view);
 }
 
 // Another copy of this device turned out to have it wrong: why is found out there.
@@ -217,7 +217,7 @@ void Copies::no_rot(Turn& turn, Copy& copy, ChunkIndex index, const Error& why,
     turn.log(LogLevel::kWarning, "withdrawn: " + view.path + ": " + why.what);
     turn.event("share-withdrawn", why.what, view.path);
   }
-  settle(turn, copy.id, std::move(view));
+  settle(turn, copy.id, view);
 }
 
 // It was found to be good: whoever put the file back did what was wanted.
@@ -226,7 +226,7 @@ void Copies::no_damage(Turn& turn, Copy& copy, ChunkIndex index) {
   if (mend.empty()) return;
   DamageView view = damage_view(copy, index, mend.mapped());
   view.repaired = true;
-  settle(turn, copy.id, std::move(view));
+  settle(turn, copy.id, view);
 }
 
 // Whoever held it has withdrawn it, or sent it wrong.
@@ -264,7 +264,7 @@ DamageView Copies::damage_view(const Copy& copy, ChunkIndex index, const Mend& m
 // --- what `verify` waits for ---
 
 // Damage that a `verify` found has come to its end, one way or the other.
-void Copies::settle(Turn& turn, CopyId id, DamageView view) {
+void Copies::settle(Turn& turn, CopyId id, const DamageView& view) {
   const Copy* copy = find(id);
   const ChunkIndex index = copy->shape.index_of_chunk(view.chunk);
   for (Verify& verify : verifies_) {

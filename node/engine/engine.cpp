@@ -190,7 +190,7 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(GarbageCollected&& r) { engine.copies_.on_collected(turn, r); }
     void operator()(CopySynced&& r) { engine.copies_.on_synced(turn, r); }
     void operator()(ChunkVerified&& r) { engine.copies_.on_verified(turn, r); }
-    void operator()(ChunkMended&& r) { engine.copies_.on_mended(turn, std::move(r)); }
+    void operator()(ChunkMended&& r) { engine.copies_.on_mended(turn, r); }
     void operator()(ChunkCopied&& r) { engine.copies_.on_copied(turn, r); }
     void operator()(TreeScanned&& r) { engine.copies_.on_scanned(turn, std::move(r)); }
     void operator()(ChunksFound&& r) { engine.copies_.on_found(turn, r); }
