@@ -655,22 +655,13 @@ Result<void> Catalog::check() {
 }
 
 Result<void> check_home_filesystem(FileIo& io, const std::string& home) {
-  struct Bad {
-    std::uint64_t magic;
-    const char* name;
-  };
-  static constexpr std::array kBad = {
-      Bad{0x6969, "NFS"},    Bad{0x517b, "SMB"}, Bad{0xff534d42, "CIFS"},  Bad{0xfe534d42, "SMB"},
-      Bad{0x01021997, "9P"}, Bad{0x4d44, "FAT"}, Bad{0x2011bab0, "exFAT"},
-  };
   KITH_TRY(const Dir dir, io.open_root(home));
   KITH_TRY(const FileSystemInfo info, io.file_system(dir));
-  const auto bad = std::ranges::find(kBad, info.type & 0xffffffff, &Bad::magic);
-  if (bad == kBad.end()) return {};
-  return local_error(
-      Errc::kUnsupported,
-      std::string("the home is on ") + bad->name + ", where kith's data are not safe", home,
-      "choose a directory on a local disk with --home");
+  const char* const foreign = foreign_file_system(info.type);
+  if (foreign == nullptr) return {};
+  return local_error(Errc::kUnsupported,
+                     std::string("the home is on ") + foreign + ", where kith's data are not safe",
+                     home, "choose a directory on a local disk with --home");
 }
 
 }  // namespace kith::storage

@@ -56,14 +56,11 @@ bool is_written_back(std::int64_t changed_ns, UnixMillis recorded_at) {
 
 // Not where nothing is written back, or where another machine may write.
 bool tells_changes(CopyFiles& files) {
-  static constexpr std::array<std::uint64_t, 10> kSilent = {
-      0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */,
-      0x65735546 /* FUSE */,  0x6969 /* NFS */,
-      0x517b /* SMB */,       0xff534d42 /* CIFS */,
-      0xfe534d42 /* SMB2 */,  0x01021997 /* 9P */,
-      0x4d44 /* FAT */,       0x2011bab0 /* exFAT */};
+  static constexpr std::array<std::uint64_t, 3> kSilent = {
+      0x01021994 /* tmpfs */, 0x858458f6 /* ramfs */, 0x65735546 /* FUSE */};
   const auto system = files.io().file_system(files.top());
-  return system && std::ranges::find(kSilent, system->type & 0xffffffff) == kSilent.end();
+  return system && foreign_file_system(system->type) == nullptr &&
+         std::ranges::find(kSilent, system->type & 0xffffffff) == kSilent.end();
 }
 
 class Repair {

@@ -48,6 +48,25 @@ std::string swap_case(std::string_view name) {
 
 }  // namespace
 
+Result<std::optional<Handle>> lock_staging(FileIo& io, const Dir& parent, std::string_view name) {
+  KITH_TRY(const FileInfo info, io.stat_at(parent, name));
+  const bool is_dir = info.kind == NodeKind::kDirectory;
+  if (!is_dir && info.kind != NodeKind::kFile) {
+    return local_error(Errc::kRefused, "something is in the way of the staging", std::string(name),
+                       "remove it");
+  }
+  const std::uint32_t mode = is_dir ? 0700 : 0600;
+  if ((info.mode & mode) != mode) KITH_CHECK(io.set_mode_at(parent, name, mode));
+  Handle handle;
+  if (is_dir) {
+    KITH_TRY(handle, io.open_dir(parent, name));
+  } else {
+    KITH_TRY(handle, io.open_file(parent, name, OpenMode::kReadWrite));
+  }
+  KITH_TRY(const bool locked, io.try_lock(handle));
+  return locked ? std::optional(std::move(handle)) : std::nullopt;
+}
+
 class ExportPreparation {
  public:
   ExportPreparation(FileIo& io, const Root& root, const ShareId& share, ExportTarget target)
@@ -151,28 +170,9 @@ class ExportPreparation {
     return remove_tree(io_, parent_, staging_);
   }
 
-  // An interrupted finish may have given the staging its final mode already.
-  Result<Handle> open_any() {
-    KITH_TRY(const FileInfo info, io_.stat_at(parent_, staging_));
-    const bool is_dir = info.kind == NodeKind::kDirectory;
-    if (!is_dir && info.kind != NodeKind::kFile) {
-      return local_error(Errc::kRefused, "something is in the way of the staging",
-                         join_native(target_.directory, staging_), "remove it");
-    }
-    const std::uint32_t mode = is_dir ? 0700 : 0600;
-    if ((info.mode & mode) != mode) KITH_CHECK(io_.set_mode_at(parent_, staging_, mode));
-    if (is_dir) {
-      KITH_TRY(Dir dir, io_.open_dir(parent_, staging_));
-      return Handle(std::move(dir));
-    }
-    KITH_TRY(File file, io_.open_file(parent_, staging_, OpenMode::kReadWrite));
-    return Handle(std::move(file));
-  }
-
   Result<Handle> lock_staging() {
-    KITH_TRY(Handle handle, open_any());
-    KITH_TRY(const bool locked, io_.try_lock(handle));
-    if (locked) return handle;
+    KITH_TRY(auto locked, storage::lock_staging(io_, parent_, staging_));
+    if (locked) return std::move(*locked);
     return local_error(Errc::kConflict, "another kith is fetching to the same place", path_,
                        "wait for it, or choose another directory with -o");
   }

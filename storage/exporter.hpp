@@ -157,6 +157,12 @@ class Exporter {
   bool folds_case_ = false;
 };
 
+/// Opens and locks what stands under the name of a staging, made accessible if an interrupted
+/// finish() gave it its final mode. Nothing: somebody else has it locked. kRefused: it is neither a
+/// directory nor a file.
+[[nodiscard]] Result<std::optional<Handle>> lock_staging(FileIo& io, const Dir& parent,
+                                                         std::string_view name);
+
 struct PreparedExport {
   enum class State : std::uint8_t {
     kFresh,      // a new staging: nothing is held

@@ -51,6 +51,10 @@ struct FileSystemInfo {
   std::uint64_t name_max = 255;
 };
 
+/// "NFS", "FAT", …: where neither locks nor permissions nor times hold as on a disk of this
+/// machine. Nothing: it is none of these that we know. `type`: FileSystemInfo::type.
+[[nodiscard]] const char* foreign_file_system(std::uint64_t type);
+
 class FileIo;
 
 /// An open descriptor; closes itself. The FileIo must outlive it.

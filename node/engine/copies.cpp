@@ -60,19 +60,21 @@ bool Copies::will_be_held(const Copy& copy) {
   return saved == CopyState::kComplete || saved == CopyState::kShared;
 }
 
-Copies::Copy* Copies::fetching(const ShareId& share) {
+const std::vector<Copies::Copy*>& Copies::copies_of(const ShareId& share) const {
+  static const std::vector<Copy*> kNone;
   const auto of_share = by_share_.find(share);
-  if (of_share == by_share_.end()) return nullptr;
-  for (Copy* copy : of_share->second) {
+  return of_share == by_share_.end() ? kNone : of_share->second;
+}
+
+Copies::Copy* Copies::fetching(const ShareId& share) {
+  for (Copy* copy : copies_of(share)) {
     if (is_fetch(copy->state)) return copy;
   }
   return nullptr;
 }
 
 const Copies::Copy* Copies::complete_copy(const ShareId& share) const {
-  const auto of_share = by_share_.find(share);
-  if (of_share == by_share_.end()) return nullptr;
-  for (const Copy* copy : of_share->second) {
+  for (const Copy* copy : copies_of(share)) {
     if (is_held(copy->state) && copy->root && !copy->part && is_whole(*copy)) return copy;
   }
   return nullptr;
@@ -337,9 +339,7 @@ void Copies::on_moved(Turn& turn, const CopyMoved& result) {
 // --- for jobs ---
 
 std::optional<CopyId> Copies::source(const Turn& turn, const ShareId& share, ChunkIndex index) {
-  const auto of_share = by_share_.find(share);
-  if (of_share == by_share_.end()) return std::nullopt;
-  for (Copy* copy : of_share->second) {
+  for (Copy* copy : copies_of(share)) {
     if (!serves(*copy, index)) continue;
     will_read(turn, *copy);
     moved_at_ = turn.now.mono;

@@ -44,6 +44,12 @@ inline constexpr std::size_t kNamed = 100;
 /// The id of a new copy: positive, since SQLite's row ids are signed.
 [[nodiscard]] CopyId random_copy_id(Rng& rng);
 
+/// Reading a chunk failed with this: the copy does not have it any more. Otherwise it is not known.
+[[nodiscard]] inline bool tells_of_loss(const Error& error) {
+  return error.code == Errc::kVerification || error.code == Errc::kNotFound ||
+         error.code == Errc::kChanged;
+}
+
 class Copies {
  public:
   Copies(transfer::Manager& transfer, Rng& rng) : transfer_(transfer), rng_(rng) {}
@@ -300,6 +306,8 @@ class Copies {
   void unlist(const Copy& copy);
   Copy* find(CopyId id);
   const Copy* find(CopyId id) const;
+  /// Empty if there is none.
+  [[nodiscard]] const std::vector<Copy*>& copies_of(const ShareId& share) const;
   Copy* fetching(const ShareId& share);
   const Copy* complete_copy(const ShareId& share) const;
   Copy* stream_of(const ShareId& share);

@@ -20,7 +20,7 @@ std::string files_text(const std::string& path, std::uint32_t files) {
 
 // Another copy of the share that holds the chunk.
 Copies::Copy* Copies::other_with(const Copy& but, ChunkIndex index) {
-  for (Copy* copy : by_share_.at(but.share)) {
+  for (Copy* copy : copies_of(but.share)) {
     if (copy->id != but.id && is_held(copy->state) && serves(*copy, index)) return copy;
   }
   return nullptr;
@@ -67,10 +67,10 @@ bool Copies::mend_one(Turn& turn, Copy& copy, ChunkIndex index) {
 // The same for all that is damaged in copies of the share.
 void Copies::mend_more(Turn& turn, const ShareId& share) {
   // A fetch of it asks peers already, and not for these; what it gets is taken from it at its end.
-  const auto of_share = by_share_.find(share);
-  if (of_share == by_share_.end() || fetching(share) != nullptr) return;
+  const std::vector<Copy*>& copies = copies_of(share);
+  if (copies.empty() || fetching(share) != nullptr) return;
   bool asks = false;
-  for (Copy* copy : of_share->second) {
+  for (Copy* copy : copies) {
     if (!is_held(copy->state)) continue;
     for (const auto& [index, mend] : copy->mends) asks = mend_one(turn, *copy, index) || asks;
   }
@@ -99,9 +99,7 @@ bool Copies::ask_for(Turn& turn, const Copy& copy, ChunkIndex index) {
 
 // The copy that lacks the chunk, and no job of which is out.
 Copies::Copy* Copies::mending(const ShareId& share, ChunkIndex index) {
-  const auto of_share = by_share_.find(share);
-  if (of_share == by_share_.end()) return nullptr;
-  for (Copy* copy : of_share->second) {
+  for (Copy* copy : copies_of(share)) {
     const auto mend = copy->mends.find(index);
     const bool open = mend != copy->mends.end() && !mend->second.at_job && !mend->second.given_up;
     if (is_held(copy->state) && open) return copy;
@@ -128,10 +126,8 @@ void Copies::on_mended(Turn& turn, const ChunkMended& result) {
   }
   // What was asked for is asked for still: only the end, and what the next copy can take from this
   // one, change anything. There may be many.
-  const auto of_share = by_share_.find(result.share);
   const bool goes_on =
-      of_share != by_share_.end() &&
-      std::ranges::any_of(of_share->second, [](Copy* c) { return is_mending(*c); });
+      std::ranges::any_of(copies_of(result.share), [](const Copy* c) { return is_mending(*c); });
   const bool done = result.outcome == transfer::StoreOutcome::kStored;
   if (!done || !goes_on || mending(result.share, result.index) != nullptr) {
     mend_more(turn, result.share);

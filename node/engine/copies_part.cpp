@@ -126,16 +126,13 @@ void Copies::tell_held(Turn& turn, const Copy& copy, ChunkIndex index) {
 
 bool Copies::serves(const Copy& copy, ChunkIndex index) {
   // A fetch that is being prepared has no staging open yet.
-  const bool is_staged = is_fetch(copy.state) && copy.state >= State::kContent;
-  const bool is_open =
-      is_held(copy.state) || is_staged || (is_fetch(copy.state) && !copy.shape.is_content(index));
+  const bool is_staged = copy.state >= State::kContent || !copy.shape.is_content(index);
+  const bool is_open = is_held(copy.state) || (is_fetch(copy.state) && is_staged);
   return is_open && copy.have.has(index) && !cuts(copy, index);
 }
 
 bool Copies::is_served(const ShareId& share, ChunkIndex index) const {
-  const auto of_share = by_share_.find(share);
-  return of_share != by_share_.end() &&
-         std::ranges::any_of(of_share->second,
+  return std::ranges::any_of(copies_of(share),
                              [&](const Copy* copy) { return serves(*copy, index); });
 }
 

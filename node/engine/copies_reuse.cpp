@@ -78,9 +78,7 @@ void Copies::on_found(Turn& turn, const ChunksFound& result) {
 }
 
 Copies::Copy* Copies::holder_of(const FoundChunk& chunk) {
-  const auto of_share = by_share_.find(chunk.from);
-  if (of_share == by_share_.end()) return nullptr;
-  for (Copy* copy : of_share->second) {
+  for (Copy* copy : copies_of(chunk.from)) {
     const bool readable = is_held(copy->state) || copy->state == State::kContent;
     if (!readable || chunk.from_chunk >= copy->shape.chunks()) continue;
     if (serves(*copy, copy->shape.index_of_chunk(chunk.from_chunk))) return copy;

@@ -48,10 +48,7 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
   if (at == streams_.end()) return;
   Stream& stream = at->second;
   const auto is_known = [](const Copy* copy) { return copy->root != nullptr; };
-  const auto of_share = by_share_.find(share);
-  const bool has_root =
-      of_share != by_share_.end() && std::ranges::any_of(of_share->second, is_known);
-  if (!has_root) return begin_stream(turn, share, stream);
+  if (std::ranges::none_of(copies_of(share), is_known)) return begin_stream(turn, share, stream);
   for (Reading& reading : readings_) {
     if (reading.share != share) continue;
     if (reading.missing_page) {
@@ -118,12 +115,9 @@ void Copies::on_bytes_found(Turn& turn, BytesFound result) {
 // A share of which nothing is here, or of which something is missing.
 void Copies::begin_stream(Turn& turn, const ShareId& share, const Stream& stream) {
   if (fetching(share) != nullptr) return;
-  const auto of_share = by_share_.find(share);
   std::shared_ptr<const Root> root;
-  if (of_share != by_share_.end()) {
-    for (const Copy* other : of_share->second) {
-      if (is_held(other->state) && other->root) root = other->root;
-    }
+  for (const Copy* other : copies_of(share)) {
+    if (is_held(other->state) && other->root) root = other->root;
   }
   Copy& copy = insert(random_copy_id(rng_), share);
   copy.is_stream = true;
@@ -185,8 +179,7 @@ void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const
 void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
   const auto at = streams_.find(result.share);
   if (at != streams_.end()) at->second.at_jobs.erase(result.index);
-  const Errc code = result.error ? result.error->code : Errc::kInternal;
-  if (code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged) {
+  if (result.error && tells_of_loss(*result.error)) {
     withdraw(turn, result.copy, result.share, result.index, *result.error, result.path);
   } else if (result.error) {
     fail_readings(turn, result.share, *result.error);
@@ -256,7 +249,7 @@ void Copies::end_stream(Turn& turn, Copy& copy) {
   const ShareId share = copy.share;
   const CopyId id = copy.id;
   leave_network(turn, copy);
-  const bool last = by_share_.at(share).size() == 1;
+  const bool last = copies_of(share).size() == 1;
   erase(id);
   turn.out.jobs.push_back(DiscardFetchJob{id, share, {}, {}, 0, 0, false});
   // It was not in the catalog; but a copy may have been, and went before.

@@ -155,10 +155,7 @@ void Engine::on_event(Turn& turn, const transfer::DeviceBanned& event) {
 
 void Engine::on_result(Turn& turn, SectionSealed result) {
   if (result.error) {
-    const Errc code = result.error->code;
-    const bool gone =
-        code == Errc::kVerification || code == Errc::kNotFound || code == Errc::kChanged;
-    if (gone) {
+    if (tells_of_loss(*result.error)) {
       copies_.withdraw(turn, result.copy, result.request.share, result.request.index, *result.error,
                        result.path);
     } else {

@@ -43,6 +43,17 @@ Result<void> Jobs::open_records(const BulkKey& key, transfer::StoreRequest& stor
   return {};
 }
 
+// Afterwards store.sealed is the plaintext of the chunk that `row` describes.
+Result<void> Jobs::open_chunk(const BulkKey& key, const ChunkRow& row,
+                              transfer::StoreRequest& store) {
+  KITH_CHECK(open_records(key, store));
+  if (chunk_id(store.sealed) != row.id) {
+    return peer_error(Errc::kVerification, "a chunk does not have its hash");
+  }
+  chunk_cipher(row.key, 0, store.sealed);
+  return {};
+}
+
 JobResult Jobs::perform(OpenRootJob& job) {
   RootOpened out;
   out.share = job.store.share;
@@ -144,11 +155,7 @@ Result<void> Jobs::write_chunk(CopyId copy, const Place& place, const SlabChain&
 // A stream may have only the first of several pages that describe the chunk.
 Result<void> Jobs::hand_over(const ShareInfo& share, StoreChunkJob& job, ChunkWritten& out) {
   KITH_TRY(const ChunkRow row, manifests_.row(share, out.index - share.shape.index_of_chunk(0)));
-  KITH_CHECK(open_records(job.key, job.store));
-  if (chunk_id(job.store.sealed) != row.id) {
-    return peer_error(Errc::kVerification, "a chunk does not have its hash");
-  }
-  chunk_cipher(row.key, 0, job.store.sealed);
+  KITH_CHECK(open_chunk(job.key, row, job.store));
   out.data = std::make_shared<const SlabChain>(std::move(job.store.sealed));
   return {};
 }
@@ -164,12 +171,10 @@ JobResult Jobs::perform(StoreChunkJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(out.share));
     if (job.hand_over) return hand_over(*share, job, out);
     KITH_TRY(const Place place, place_of(*share, out.index));
-    KITH_CHECK(open_records(job.key, job.store));
-    if (chunk_id(job.store.sealed) != place.row.id) {
-      out.path = path_in(place);
-      return peer_error(Errc::kVerification, "a chunk does not have its hash");
+    if (auto opened = open_chunk(job.key, place.row, job.store); !opened) {
+      if (opened.error().blame == Blame::kPeer) out.path = path_in(place);
+      return opened;
     }
-    chunk_cipher(place.row.key, 0, job.store.sealed);
     return write_chunk(job.copy, place, job.store.sealed);
   };
   if (auto done = store(); !done) {

@@ -45,17 +45,19 @@ std::uint32_t Jobs::files_in(const Place& place) {
   return static_cast<std::uint32_t>(files);
 }
 
-Result<std::vector<storage::Stretch>> Jobs::stretches(CopyId copy, const Place& place) {
+Result<std::vector<storage::Stretch>> Jobs::stretches(CopyId copy, const Place& place,
+                                                      const storage::PathGlobs& part) {
   std::vector<storage::Stretch> out;
   const bool fetching = copies_.is_fetching(copy);
-  for (const Place::Part& part : place.parts) {
+  for (const Place::Part& described : place.parts) {
     std::shared_ptr<const storage::PageStats> stats;
     if (!fetching) {
-      KITH_TRY(stats, manifests_.file_stats(copy, part.number));
+      KITH_TRY(stats, manifests_.file_stats(copy, described.number));
     }
-    const DecodedPage& page = *part.page;
-    storage::append_stretches(page.page, page.layout, part.row, stats.get(), out);
+    const DecodedPage& page = *described.page;
+    storage::append_stretches(page.page, page.layout, described.row, stats.get(), out);
   }
+  std::erase_if(out, [&](const storage::Stretch& s) { return !part.takes(s.path, false); });
   return out;
 }
 

@@ -65,8 +65,10 @@ class Jobs {
   [[nodiscard]] JobResult perform(const CopyChunkJob& job);
   [[nodiscard]] JobResult perform(const FindChunksJob& job);
   [[nodiscard]] JobResult perform(ScanTreeJob& job);
-  [[nodiscard]] Result<storage::ReadChunk> read_source(const CopyChunkJob& job,
-                                                       const ChunkRow& wanted);
+  [[nodiscard]] Result<storage::ReadChunk> read_whole(storage::CopyFiles& files,
+                                                      std::span<const storage::Stretch> parts,
+                                                      const ChunkRow& row);
+  [[nodiscard]] Result<SlabChain> read_source(const CopyChunkJob& job, const ChunkRow& wanted);
   [[nodiscard]] JobResult perform(OpenCopyJob& job);
   [[nodiscard]] JobResult perform(MoveCopyJob& job, UnixMillis wall);
   // read_jobs.cpp
@@ -107,9 +109,13 @@ class Jobs {
     const bool lost = !got && got.error().code == Errc::kNotFound;
     return lost && was_fetching && !copies_.is_fetching(copy) ? read() : std::move(got);
   }
-  [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(CopyId copy, const Place& place);
+  /// The parts of a chunk in the files of a copy; of those that the part does not take, none.
+  [[nodiscard]] Result<std::vector<storage::Stretch>> stretches(
+      CopyId copy, const Place& place, const storage::PathGlobs& part = {});
   /// Opens all sections of a received chunk in place.
   [[nodiscard]] static Result<void> open_records(const BulkKey& key, transfer::StoreRequest& store);
+  [[nodiscard]] static Result<void> open_chunk(const BulkKey& key, const ChunkRow& row,
+                                               transfer::StoreRequest& store);
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
   /// Something that may be the share stands there; nothing is read.
   [[nodiscard]] Result<void> look_at(CopyId copy, const ShareInfo& share);

@@ -90,11 +90,7 @@ JobResult Jobs::perform(MendChunkJob& job) {
   const auto store = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(out.share));
     KITH_TRY(const Place place, place_of(*share, out.index));
-    KITH_CHECK(open_records(job.key, job.store));
-    if (chunk_id(job.store.sealed) != place.row.id) {
-      return peer_error(Errc::kVerification, "a chunk does not have its hash");
-    }
-    chunk_cipher(place.row.key, 0, job.store.sealed);
+    KITH_CHECK(open_chunk(job.key, place.row, job.store));
     return mend(*share, place, job.store.sealed, out);
   };
   auto done = store();
@@ -114,12 +110,8 @@ JobResult Jobs::perform(const MendFromCopyJob& job) {
     KITH_TRY(const Place place, place_of(*share, job.index));
     auto read =
         read_source({job.from, job.share, job.index, job.copy, job.share, job.index}, place.row);
-    if (read) chunk_cipher(place.row.key, 0, read->data);
-    if (!read || chunk_id(read->data) != place.row.id) {
-      return peer_error(Errc::kVerification, "the other copy has it wrong, too");
-    }
-    chunk_cipher(place.row.key, 0, read->data);
-    return mend(*share, place, read->data, out);
+    if (!read) return peer_error(Errc::kVerification, "the other copy has it wrong, too");
+    return mend(*share, place, *read, out);
   };
   auto done = copy();
   out.outcome = done ? StoreOutcome::kStored : outcome_of(done.error());

@@ -48,8 +48,7 @@ Result<std::uint32_t> Jobs::check_part(CopyId copy, const ShareInfo& share, cons
                                        const storage::PathGlobs& part) {
   // As in is_rotten().
   const std::lock_guard lock(mending_);
-  KITH_TRY(auto parts, stretches(copy, place));
-  std::erase_if(parts, [&](const storage::Stretch& s) { return !part.takes(s.path, false); });
+  KITH_TRY(const auto parts, stretches(copy, place, part));
   KITH_TRY(const auto files, copies_.files(copy, share.root.single_file));
   if (auto changed = storage::first_changed(*files, parts)) {
     return local_error(Errc::kChanged, "it is not as it was written, or that is not known",

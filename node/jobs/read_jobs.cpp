@@ -140,13 +140,7 @@ JobResult Jobs::perform(const ReadChunkJob& job) {
     out.path = path_in(place);
     KITH_TRY(const auto parts, stretches(job.copy, place));
     KITH_TRY(const auto files, copies_.files(job.copy, share->root.single_file));
-    KITH_TRY(storage::ReadChunk chunk,
-             storage::read_chunk(*files, slabs_, parts, 0, place.row.length));
-    chunk_cipher(place.row.key, 0, chunk.data);
-    if (chunk_id(chunk.data) != place.row.id) {
-      return local_error(Errc::kVerification, "its bytes are not the share's",
-                         storage::changed_file(*files, parts));
-    }
+    KITH_TRY(storage::ReadChunk chunk, read_whole(*files, parts, place.row));
     chunk_cipher(place.row.key, 0, chunk.data);
     out.data = std::make_shared<const SlabChain>(std::move(chunk.data));
     return {};

@@ -78,17 +78,22 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
   return std::move(read.data);
 }
 
+// The ciphertext of a chunk as the files have it, with its hash compared.
+Result<storage::ReadChunk> Jobs::read_whole(storage::CopyFiles& files,
+                                            std::span<const storage::Stretch> parts,
+                                            const ChunkRow& row) {
+  KITH_TRY(storage::ReadChunk read, storage::read_chunk(files, slabs_, parts, 0, row.length));
+  chunk_cipher(row.key, 0, read.data);
+  if (chunk_id(read.data) == row.id) return read;
+  return local_error(Errc::kVerification, "its bytes are not the share's",
+                     storage::changed_file(files, parts));
+}
+
 Result<void> Jobs::check_chunk(const VerifyChunkJob& job, const ShareInfo& share,
                                const Place& place, UnixMillis wall) {
   KITH_TRY(const auto parts, stretches(job.copy, place));
   KITH_TRY(const auto files, copies_.files(job.copy, share.root.single_file));
-  KITH_TRY(storage::ReadChunk read,
-           storage::read_chunk(*files, slabs_, parts, 0, place.row.length));
-  chunk_cipher(place.row.key, 0, read.data);
-  if (chunk_id(read.data) != place.row.id) {
-    return local_error(Errc::kVerification, "its bytes are not the share's",
-                       storage::changed_file(*files, parts));
-  }
+  KITH_TRY(const storage::ReadChunk read, read_whole(*files, parts, place.row));
   if (read.goes_on) {
     return local_error(Errc::kChanged, "it is longer than it was",
                        storage::changed_file(*files, parts));
@@ -213,14 +218,16 @@ JobResult Jobs::perform(const CloseFilesJob& job) {
   return FetchDiscarded{job.copy, false};
 }
 
-// The plaintext of a chunk as its copy has it now. Whether it is `wanted` is for the caller to see.
-Result<storage::ReadChunk> Jobs::read_source(const CopyChunkJob& job, const ChunkRow& wanted) {
+// The plaintext of the chunk that is `wanted`, from the copy that seems to have it.
+Result<SlabChain> Jobs::read_source(const CopyChunkJob& job, const ChunkRow& wanted) {
   KITH_TRY(const SharePtr share, manifests_.share(job.from_share));
   KITH_TRY(const Place place, place_of(*share, job.from_index));
   if (place.row.id != wanted.id) return local_error(Errc::kNotFound, "it is another chunk");
   KITH_TRY(const auto parts, stretches(job.from, place));
   KITH_TRY(const auto files, copies_.files(job.from, share->root.single_file));
-  return storage::read_chunk(*files, slabs_, parts, 0, wanted.length);
+  KITH_TRY(storage::ReadChunk read, read_whole(*files, parts, wanted));
+  chunk_cipher(wanted.key, 0, read.data);
+  return std::move(read.data);
 }
 
 JobResult Jobs::perform(const CopyChunkJob& job) {
@@ -232,12 +239,9 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     KITH_TRY(const Place place, place_of(*share, job.index));
     // What is wrong with the source is no error: the engine asks elsewhere.
-    auto read = read_source(job, place.row);
+    const auto read = read_source(job, place.row);
     if (!read) return {};
-    chunk_cipher(place.row.key, 0, read->data);
-    if (chunk_id(read->data) != place.row.id) return {};
-    chunk_cipher(place.row.key, 0, read->data);
-    KITH_CHECK(write_chunk(job.to, place, read->data));
+    KITH_CHECK(write_chunk(job.to, place, *read));
     out.good = true;
     out.bytes = place.row.length;
     return {};
@@ -306,11 +310,8 @@ std::string Jobs::changed_in(CopyId copy, const ShareInfo& share, ChunkIndex ind
   if (!share.shape.is_content(index)) return "the manifest";
   const auto place = place_of(share, index);
   if (!place) return "the manifest";
-  auto parts = stretches(copy, *place);
-  if (parts) {
-    std::erase_if(*parts, [&](const storage::Stretch& s) { return !part.takes(s.path, false); });
-    if (parts->empty()) return {};
-  }
+  const auto parts = stretches(copy, *place, part);
+  if (parts && parts->empty()) return {};
   const auto files = copies_.files(copy, share.root.single_file);
   return parts && files ? storage::changed_file(**files, *parts) : path_in(*place);
 }

@@ -34,23 +34,6 @@ Result<std::uint64_t> tree_bytes(FileIo& io, const Dir& parent, const std::strin
   return sum;
 }
 
-/// Held as long as it is being removed: a fetch that begins there meanwhile is told to wait.
-Result<storage::Handle> lock_staging(FileIo& io, const Dir& parent, const std::string& name,
-                                     const FileInfo& info) {
-  const bool is_dir = info.kind == NodeKind::kDirectory;
-  const std::uint32_t mode = is_dir ? 0700 : 0600;
-  if ((info.mode & mode) != mode) KITH_CHECK(io.set_mode_at(parent, name, mode));
-  storage::Handle handle;
-  if (is_dir) {
-    KITH_TRY(handle, io.open_dir(parent, name));
-  } else {
-    KITH_TRY(handle, io.open_file(parent, name, storage::OpenMode::kReadWrite));
-  }
-  KITH_TRY(const bool locked, io.try_lock(handle));
-  if (locked) return handle;
-  return local_error(Errc::kConflict, "a fetch is using it");
-}
-
 bool is_not_found(const Error& error) { return error.code == Errc::kNotFound; }
 
 }  // namespace
@@ -97,8 +80,10 @@ Result<void> Jobs::remove_staging(const Leftover& staging) {
   }
   if (!info) return {};
   if (info->dev != staging.device || info->inode != staging.inode) return {};
-  KITH_TRY(const storage::Handle lock, lock_staging(io_, *parent, name, *info));
-  KITH_TRY(const FileInfo locked, io_.stat(lock));
+  // Held as long as it is being removed: a fetch that begins there meanwhile is told to wait.
+  KITH_TRY(const auto lock, storage::lock_staging(io_, *parent, name));
+  if (!lock) return local_error(Errc::kConflict, "a fetch is using it");
+  KITH_TRY(const FileInfo locked, io_.stat(*lock));
   if (locked.inode != staging.inode) return {};
   KITH_CHECK(storage::remove_tree(io_, *parent, name));
   return io_.sync(*parent);

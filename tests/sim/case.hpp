@@ -72,6 +72,24 @@ class Case {
     return out;
   }
 
+  /// The result of a fetch, which must succeed.
+  node::FetchResult fetched(std::size_t node, const node::Fetch& command) {
+    const auto answer = ask(node, command);
+    EXPECT_TRUE(answer) << to_string(answer.error());
+    return answer ? std::get<node::FetchResult>(*answer) : node::FetchResult();
+  }
+
+  /// Somebody writes one byte of a file, now.
+  void edit(std::size_t node, const std::string& top, const std::string& name,
+            std::uint64_t offset) {
+    storage::MemoryFileIo& disk = world.node(node).disk();
+    disk.set_time_ns(count(world.now().wall) * 1'000'000);
+    const auto opened = disk.open_file(*disk.open_root(top), name, storage::OpenMode::kReadWrite);
+    char other = 'x';
+    const iovec part{&other, 1};
+    ASSERT_TRUE(disk.write(*opened, offset, std::span(&part, 1)));
+  }
+
   Tree tree_at(std::size_t node, const std::string& path) {
     return storage::test::read_tree(world.node(node).disk(), path);
   }

@@ -60,12 +60,6 @@ node::Fetch part_to(const std::string& link, const std::string& directory,
   return out;
 }
 
-node::FetchResult fetched(Case& c, std::size_t node, const node::Fetch& command) {
-  const auto answer = c.ask(node, command);
-  EXPECT_TRUE(answer) << to_string(answer.error());
-  return answer ? std::get<node::FetchResult>(*answer) : node::FetchResult();
-}
-
 Errc error_of(Case& c, std::size_t node, const node::Fetch& command) {
   const auto answer = c.ask(node, command);
   return answer ? Errc::kInternal : answer.error().code;
@@ -82,15 +76,15 @@ TEST(Part, OnlyWhatFitsIsFetched) {
     SCOPED_TRACE(static_cast<int>(chunking.mode));
     Case c(2);
     const std::string link = c.share(0, album(), "/album", chunking);
-    const auto film = fetched(c, 1, part_to(link, "/film", {"film"}));
+    const auto film = c.fetched(1, part_to(link, "/film", {"film"}));
     EXPECT_EQ(c.tree_at(1, "/film/it"), named(album(), "film"));
     EXPECT_EQ(film.files_taken, 1U);
     EXPECT_EQ(film.bytes_taken, 200'000U);
-    const auto deep = fetched(c, 1, part_to(link, "/deep", {"/docs/deep"}));
+    const auto deep = c.fetched(1, part_to(link, "/deep", {"/docs/deep"}));
     EXPECT_EQ(c.tree_at(1, "/deep/it"), named(album(), "docs/deep"));
     EXPECT_EQ(deep.files_taken, 150U);
     EXPECT_LT(deep.bytes_received, 100'000U);
-    fetched(c, 1, part_to(link, "/jpg", {"*.jpg", "none", "link", "empty/"}));
+    c.fetched(1, part_to(link, "/jpg", {"*.jpg", "none", "link", "empty/"}));
     EXPECT_EQ(c.tree_at(1, "/jpg/it"), part_of(album(), [](const std::string& p) {
                 return p.ends_with(".jpg") || p == "docs/none" || p == "docs/link" || p == "empty";
               }));
@@ -105,9 +99,9 @@ TEST(Part, WhatFitsNothingIsAnErrorAndLeavesNothing) {
   EXPECT_TRUE(storage::test::names_in(c.world.node(1).disk(), "/out").empty());
   EXPECT_TRUE(c.shares(1).empty());
   // With something at the destination, and with the pages at hand.
-  fetched(c, 1, part_to(link, "/out", {"film"}));
+  c.fetched(1, part_to(link, "/out", {"film"}));
   EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"*.png"})), Errc::kNotFound);
-  fetched(c, 1, Case::fetch_to(link, "/whole"));
+  c.fetched(1, Case::fetch_to(link, "/whole"));
   EXPECT_EQ(error_of(c, 1, part_to(link, "/other", {"*.png"})), Errc::kNotFound);
   EXPECT_EQ(c.shares(1).size(), 2U);
 }
@@ -116,8 +110,8 @@ TEST(Part, TheSameCommandAgainFindsItThere) {
   Case c(2);
   const std::string link = c.share(0, album());
   const auto command = part_to(link, "/out", {"*.jpg"});
-  fetched(c, 1, command);
-  const auto again = fetched(c, 1, command);
+  c.fetched(1, command);
+  const auto again = c.fetched(1, command);
   EXPECT_TRUE(again.already_there);
   EXPECT_EQ(c.shares(1).size(), 1U);
   EXPECT_EQ(c.shares(1)[0].part, std::vector<std::string>{"*.jpg"});
@@ -127,20 +121,20 @@ TEST(Part, TheSameCommandAgainFindsItThere) {
 TEST(Part, AnotherPartOfItTakesItsPlaceOnlyIfToldTo) {
   Case c(2);
   const std::string link = c.share(0, album());
-  fetched(c, 1, part_to(link, "/out", {"film"}));
+  c.fetched(1, part_to(link, "/out", {"film"}));
   EXPECT_EQ(error_of(c, 1, part_to(link, "/out", {"film", "*.jpg"})), Errc::kExists);
   EXPECT_EQ(error_of(c, 1, Case::fetch_to(link, "/out")), Errc::kExists);
   EXPECT_EQ(c.tree_at(1, "/out/it"), named(album(), "film"));
   auto more = part_to(link, "/out", {"film", "*.jpg"});
   more.replace = true;
-  const auto both = fetched(c, 1, more);
+  const auto both = c.fetched(1, more);
   EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
               return p == "film" || p.ends_with(".jpg");
             }));
   EXPECT_EQ(both.bytes_copied, 200'000U);
   auto whole = Case::fetch_to(link, "/out");
   whole.replace = true;
-  EXPECT_GE(fetched(c, 1, whole).bytes_copied, 200'000U);
+  EXPECT_GE(c.fetched(1, whole).bytes_copied, 200'000U);
   EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
   ASSERT_EQ(c.shares(1).size(), 1U);
   EXPECT_TRUE(c.shares(1)[0].part.empty());
@@ -158,8 +152,8 @@ TEST(Part, WhileItIsFetchedAnotherPartIsRefused) {
 TEST(Part, AWholeCopyFillsIt) {
   Case c(2);
   const std::string link = c.share(0, album());
-  fetched(c, 1, Case::fetch_to(link, "/whole"));
-  const auto part = fetched(c, 1, part_to(link, "/part", {"*.txt"}));
+  c.fetched(1, Case::fetch_to(link, "/whole"));
+  const auto part = c.fetched(1, part_to(link, "/part", {"*.txt"}));
   EXPECT_EQ(part.bytes_received, 0U);
   EXPECT_EQ(c.tree_at(1, "/part/it"), ending(album(), ".txt"));
 }
@@ -167,23 +161,23 @@ TEST(Part, AWholeCopyFillsIt) {
 TEST(Part, WhatIsWholeInItIsServedAndNothingElse) {
   Case c(3);
   const std::string link = c.share(0, album());
-  fetched(c, 1, part_to(link, "/film", {"film"}));
-  fetched(c, 1, part_to(link, "/jpg", {"*.jpg"}));
+  c.fetched(1, part_to(link, "/film", {"film"}));
+  c.fetched(1, part_to(link, "/jpg", {"*.jpg"}));
   c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
-  const auto film = fetched(c, 2, part_to(link, "/out", {"film"}));
+  const auto film = c.fetched(2, part_to(link, "/out", {"film"}));
   EXPECT_EQ(c.tree_at(2, "/out/it"), named(album(), "film"));
   EXPECT_GT(film.bytes_received, 200'000U);
   // Of the packs it has some files only.
   EXPECT_EQ(error_of(c, 2, part_to(link, "/more", {"*.jpg"})), Errc::kNotFound);
   c.world.node(0).start();
-  fetched(c, 2, part_to(link, "/more", {"*.jpg"}));
+  c.fetched(2, part_to(link, "/more", {"*.jpg"}));
   EXPECT_EQ(c.tree_at(2, "/more/it"), ending(album(), ".jpg"));
 }
 
 TEST(Part, IsTakenUpAfterARestart) {
   Case c(3);
   const std::string link = c.share(0, album());
-  fetched(c, 1, part_to(link, "/film", {"film", "*.jpg"}));
+  c.fetched(1, part_to(link, "/film", {"film", "*.jpg"}));
   c.world.node(1).crash(MemoryFileIo::Crash::kSystem);
   c.world.node(1).start();
   c.world.run_for(1s);  // the crash may have taken the mark that it is complete
@@ -193,17 +187,8 @@ TEST(Part, IsTakenUpAfterARestart) {
   EXPECT_TRUE(verified(c, 1).bad.empty());
   EXPECT_EQ(c.shares(1)[0].state, "complete");
   c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
-  fetched(c, 2, part_to(link, "/out", {"film"}));
+  c.fetched(2, part_to(link, "/out", {"film"}));
   EXPECT_EQ(c.tree_at(2, "/out/it"), named(album(), "film"));
-}
-
-void overwrite(Case& c, const std::string& top, const std::string& name) {
-  auto& disk = c.world.node(1).disk();
-  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
-  const auto opened = disk.open_file(*disk.open_root(top), name, storage::OpenMode::kReadWrite);
-  char other = 'x';
-  const iovec part{&other, 1};
-  ASSERT_TRUE(disk.write(*opened, 50, std::span(&part, 1)));
 }
 
 TEST(Part, ADamagedFileOfItIsNamedByVerify) {
@@ -211,10 +196,10 @@ TEST(Part, ADamagedFileOfItIsNamedByVerify) {
     SCOPED_TRACE(path);
     Case c(2);
     const std::string link = c.share(0, album());
-    fetched(c, 1, part_to(link, "/out", {"film", "102.txt"}));
+    c.fetched(1, part_to(link, "/out", {"film", "102.txt"}));
     c.world.run_for(5s);
     const auto place = storage::split(path);
-    overwrite(c, storage::join_native("/out/it", place.parent), std::string(place.name));
+    c.edit(1, storage::join_native("/out/it", place.parent), std::string(place.name), 50);
     EXPECT_EQ(verified(c, 1).bad, std::vector<std::string>{path});
     EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
     EXPECT_NE(c.shares(1)[0].problem.find(path), std::string::npos);
@@ -226,7 +211,7 @@ TEST(Part, ADamagedFileOfItIsNamedByVerify) {
 TEST(Part, MovesWithItsFiles) {
   Case c(2);
   const std::string link = c.share(0, album());
-  fetched(c, 1, part_to(link, "/out", {"film", "*.jpg"}));
+  c.fetched(1, part_to(link, "/out", {"film", "*.jpg"}));
   auto& disk = c.world.node(1).disk();
   const auto out = disk.open_root("/out");
   ASSERT_TRUE(disk.rename(*out, "it", *out, "there", storage::RenameMode::kNoReplace));
@@ -246,7 +231,7 @@ TEST(Part, BrokenOffWhileItsListComesItGoesOn) {
     c.world.run_for(std::chrono::milliseconds(5 * moment));
     c.world.node(1).hang_up(c.request);
     c.world.run_for(1s);
-    fetched(c, 1, command);
+    c.fetched(1, command);
     if (testing::Test::HasFailure()) return;
   }
 }
@@ -261,9 +246,9 @@ TEST(Part, AQuotaCountsWhatItTakes) {
   Case c(2);
   const std::string link = c.share(0, album());
   ASSERT_TRUE(c.ask(1, node::ChangeQuota{250'000}));
-  fetched(c, 1, part_to(link, "/film", {"film"}));
-  EXPECT_TRUE(fetched(c, 1, part_to(link, "/film", {"film"})).already_there);
-  fetched(c, 1, part_to(link, "/texts", {"*.txt"}));
+  c.fetched(1, part_to(link, "/film", {"film"}));
+  EXPECT_TRUE(c.fetched(1, part_to(link, "/film", {"film"})).already_there);
+  c.fetched(1, part_to(link, "/texts", {"*.txt"}));
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(error_of(c, 1, part_to(link, "/more", {"film"})), Errc::kNoSpace);
   }
@@ -276,7 +261,7 @@ TEST(Part, WhatItIsFilledFromMayGoAwayAtAnyMoment) {
       SCOPED_TRACE(testing::Message() << moment << (whole ? ", whole" : ", part"));
       Case c(2);
       const std::string link = c.share(0, album());
-      fetched(c, 1, Case::fetch_to(link, "/whole"));
+      c.fetched(1, Case::fetch_to(link, "/whole"));
       storage::test::make_dir(c.world.node(1).disk(), "/out");
       storage::test::write_tree(c.world.node(1).disk(), "/out/it", noise_tree(1'000));
       auto command = whole ? Case::fetch_to(link, "/out") : part_to(link, "/out", {"film"});
@@ -287,7 +272,7 @@ TEST(Part, WhatItIsFilledFromMayGoAwayAtAnyMoment) {
       ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 60s));
       ASSERT_TRUE(**answer || (*answer)->error().code == Errc::kConflict)
           << to_string((*answer)->error());
-      if (!**answer) fetched(c, 1, command);
+      if (!**answer) c.fetched(1, command);
       const Tree want = whole ? c.tree_at(0, "/shared") : named(album(), "film");
       EXPECT_EQ(c.tree_at(1, "/out/it"), want);
       if (testing::Test::HasFailure()) return;
@@ -301,7 +286,7 @@ TEST(Part, ATreeOfThisMachineServesIt) {
   storage::test::write_tree(c.world.node(1).disk(), "/old", album());
   auto command = part_to(link, "/out", {"film", "*.jpg"});
   command.reuse = "/old";
-  const auto part = fetched(c, 1, command);
+  const auto part = c.fetched(1, command);
   EXPECT_GE(part.bytes_copied, 200'000U);
   EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
               return p == "film" || p.ends_with(".jpg");
@@ -320,7 +305,7 @@ TEST(Part, ACrashAtAnyMomentLosesNothing) {
       c.world.run_for(5s);
       if (!c.world.node(1).is_up()) c.world.node(1).start();
       c.world.run_for(1s);
-      fetched(c, 1, command);
+      c.fetched(1, command);
       EXPECT_EQ(c.tree_at(1, "/out/it"), part_of(album(), [](const std::string& p) {
                   return p == "film" || p == "empty" ||
                          (p.starts_with("docs/deep/") && p.ends_with(".jpg"));
@@ -357,7 +342,7 @@ TEST(Part, RandomPartsOfRandomTrees) {
     }
     std::vector<std::string> globs;
     for (const std::string& path : meant) globs.push_back(literal(path));
-    fetched(c, 1, part_to(link, "/out", globs));
+    c.fetched(1, part_to(link, "/out", globs));
     EXPECT_EQ(c.tree_at(1, "/out/it"),
               part_of(tree, [&](const std::string& p) { return meant.contains(p); }));
     EXPECT_TRUE(verified(c, 1).bad.empty());

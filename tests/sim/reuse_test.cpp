@@ -23,19 +23,13 @@ Tree version(int number, std::uint64_t docs = 300, std::size_t large = 200'000) 
 // So small that a crash at each of its calls takes no time.
 Tree small_version(int number) { return version(number, 10, 8'000); }
 
-node::FetchResult fetched(Case& c, std::size_t node, const node::Fetch& command) {
-  const auto answer = c.ask(node, command);
-  EXPECT_TRUE(answer) << to_string(answer.error());
-  return answer ? std::get<node::FetchResult>(*answer) : node::FetchResult();
-}
-
 TEST(Reuse, ANewVersionCostsWhatChangedInIt) {
   Case c(2);
   const std::string first = c.share(0, version(1), "/v1");
   const std::string second = c.share(0, version(2), "/v2");
-  const auto whole = fetched(c, 1, Case::fetch_to(first, "/one"));
+  const auto whole = c.fetched(1, Case::fetch_to(first, "/one"));
   EXPECT_EQ(whole.bytes_copied, 0U);
-  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  const auto delta = c.fetched(1, Case::fetch_to(second, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_GT(delta.bytes_copied, 200'000U);
   EXPECT_LT(delta.bytes_received, 30'000U) << "of " << whole.bytes_received;
@@ -45,7 +39,7 @@ TEST(Reuse, WhatIsSharedHereIsNotFetched) {
   Case c(2);
   const std::string link = c.share(0, version(2), "/theirs");
   c.share(1, version(1), "/mine");
-  const auto delta = fetched(c, 1, Case::fetch_to(link, "/two"));
+  const auto delta = c.fetched(1, Case::fetch_to(link, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/theirs"));
   EXPECT_GT(delta.bytes_copied, 200'000U);
 }
@@ -54,14 +48,9 @@ TEST(Reuse, AFileThatChangedHereIsFetched) {
   Case c(2);
   const std::string first = c.share(0, version(1), "/v1");
   const std::string second = c.share(0, version(2), "/v2");
-  fetched(c, 1, Case::fetch_to(first, "/one"));
-  auto& disk = c.world.node(1).disk();
-  const auto file =
-      disk.open_file(*disk.open_root("/one/it"), "large", storage::OpenMode::kReadWrite);
-  char other = 'x';
-  const iovec part{&other, 1};
-  ASSERT_TRUE(disk.write(*file, 100'000, std::span(&part, 1)));
-  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  c.fetched(1, Case::fetch_to(first, "/one"));
+  c.edit(1, "/one/it", "large", 100'000);
+  const auto delta = c.fetched(1, Case::fetch_to(second, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_GT(delta.bytes_copied, 100'000U);
 }
@@ -70,10 +59,10 @@ TEST(Reuse, AnEarlierVersionThatIsGoneIsFetched) {
   Case c(2);
   const std::string first = c.share(0, version(1), "/v1");
   const std::string second = c.share(0, version(2), "/v2");
-  fetched(c, 1, Case::fetch_to(first, "/one"));
+  c.fetched(1, Case::fetch_to(first, "/one"));
   auto& disk = c.world.node(1).disk();
   ASSERT_TRUE(storage::remove_tree(disk, *disk.open_root("/one"), "it"));
-  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  const auto delta = c.fetched(1, Case::fetch_to(second, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_EQ(delta.bytes_copied, 0U);
 }
@@ -82,9 +71,9 @@ TEST(Reuse, AnUnsharedVersionIsNoSource) {
   Case c(2);
   const std::string first = c.share(0, version(1), "/v1");
   const std::string second = c.share(0, version(2), "/v2");
-  fetched(c, 1, Case::fetch_to(first, "/one"));
+  c.fetched(1, Case::fetch_to(first, "/one"));
   ASSERT_TRUE(c.ask(1, node::Unshare{first}));
-  const auto delta = fetched(c, 1, Case::fetch_to(second, "/two"));
+  const auto delta = c.fetched(1, Case::fetch_to(second, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_EQ(delta.bytes_copied, 0U);
 }
@@ -93,7 +82,7 @@ TEST(Reuse, WithoutASourceTheRestWaitsAndWhatIsHereIsTaken) {
   Case c(2);
   const std::string first = c.share(0, version(1), "/v1");
   const std::string second = c.share(0, version(2), "/v2");
-  fetched(c, 1, Case::fetch_to(first, "/one"));
+  c.fetched(1, Case::fetch_to(first, "/one"));
   node::Fetch command = Case::fetch_to(second, "/two");
   const auto answer = c.begin(1, command);
   // The root must come; then the source goes for good.
@@ -104,7 +93,7 @@ TEST(Reuse, WithoutASourceTheRestWaitsAndWhatIsHereIsTaken) {
     EXPECT_EQ((*answer)->error().code, Errc::kNotFound);
   }
   c.world.node(0).start();
-  const auto rest = fetched(c, 1, command);
+  const auto rest = c.fetched(1, command);
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_LT(rest.bytes_received, 30'000U);
 }
@@ -124,7 +113,7 @@ TEST(ReuseTree, WhatIsTheSameIsTakenFromIt) {
   Case c(2);
   const std::string link = c.share(0, version(2), "/v2");
   put_tree(c, 1, "/old", version(1));
-  const auto delta = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+  const auto delta = c.fetched(1, reusing(Case::fetch_to(link, "/two"), "/old"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
   EXPECT_EQ(c.tree_at(1, "/old"), storage::test::without_link_times(version(1)));
   EXPECT_GT(delta.bytes_copied, 200'000U);
@@ -139,7 +128,7 @@ TEST(ReuseTree, TheSameTreeCostsTheManifest) {
     Case c(2);
     const std::string link = c.share(0, version(1), "/v1", chunking);
     put_tree(c, 1, "/old", version(1));
-    const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+    const auto all = c.fetched(1, reusing(Case::fetch_to(link, "/two"), "/old"));
     EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
     EXPECT_GT(all.bytes_copied, 200'000U);
     EXPECT_LT(all.bytes_received, 40'000U);
@@ -151,7 +140,7 @@ TEST(ReuseTree, AFileOfAnotherNameServesASingleFile) {
   const Tree single = {{"", storage::test::file(storage::test::noise(9, 100'000))}};
   const std::string link = c.share(0, single, "/film");
   put_tree(c, 1, "/copy", single);
-  const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/copy"));
+  const auto all = c.fetched(1, reusing(Case::fetch_to(link, "/two"), "/copy"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/film"));
   EXPECT_EQ(all.bytes_copied, 100'000U);
 }
@@ -162,7 +151,7 @@ TEST(ReuseTree, OneThatIsNotThereIsAnError) {
   const auto answer = c.ask(1, reusing(Case::fetch_to(link, "/two"), "/none"));
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, Errc::kNotFound);
-  fetched(c, 1, Case::fetch_to(link, "/two"));
+  c.fetched(1, Case::fetch_to(link, "/two"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
 }
 
@@ -170,7 +159,7 @@ TEST(ReuseTree, NothingInCommonIsFetched) {
   Case c(2);
   const std::string link = c.share(0, version(1), "/v1");
   put_tree(c, 1, "/old", noise_tree(100'000, 77));
-  const auto all = fetched(c, 1, reusing(Case::fetch_to(link, "/two"), "/old"));
+  const auto all = c.fetched(1, reusing(Case::fetch_to(link, "/two"), "/old"));
   EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v1"));
   EXPECT_EQ(all.bytes_copied, 0U);
 }
@@ -188,7 +177,7 @@ TEST(ReuseTree, AFetchThatIsBrokenOffGoesOnWithoutIt) {
     if (crashed) c.world.node(1).start();
     c.world.node(1).disk().forget_script();
     c.world.run_for(1s);
-    fetched(c, 1, Case::fetch_to(link, "/two"));
+    c.fetched(1, Case::fetch_to(link, "/two"));
     EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
     if (testing::Test::HasFailure() || !crashed) return;
   }
@@ -203,7 +192,7 @@ TEST(Reuse, ACrashAtAnyMomentLosesNothing) {
       Case c(2, call);
       const std::string first = c.share(0, small_version(1), "/v1");
       const std::string second = c.share(0, small_version(2), "/v2");
-      fetched(c, 1, Case::fetch_to(first, "/one"));
+      c.fetched(1, Case::fetch_to(first, "/one"));
       c.world.node(1).crash_at(call, kind);
       c.begin(1, Case::fetch_to(second, "/two"));
       c.world.run_for(5s);
@@ -213,7 +202,7 @@ TEST(Reuse, ACrashAtAnyMomentLosesNothing) {
       }
       c.world.node(1).disk().forget_script();
       c.world.run_for(1s);
-      fetched(c, 1, Case::fetch_to(second, "/two"));
+      c.fetched(1, Case::fetch_to(second, "/two"));
       EXPECT_EQ(c.tree_at(1, "/two/it"), c.tree_at(0, "/v2"));
       EXPECT_EQ(c.tree_at(1, "/one/it"), c.tree_at(0, "/v1"));
       if (testing::Test::HasFailure()) return;

@@ -122,12 +122,7 @@ TEST(Stream, GoesOnWhenTheCopyBesideItIsUnshared) {
   const std::string link = c.share(0, library());
   ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
   c.world.run_for(5s);
-  auto& disk = c.world.node(1).disk();
-  const auto opened =
-      disk.open_file(*disk.open_root("/out/it"), "film", storage::OpenMode::kReadWrite);
-  char other = 'x';
-  const iovec part{&other, 1};
-  ASSERT_TRUE(disk.write(*opened, 1'000, std::span(&part, 1)));
+  c.edit(1, "/out/it", "film", 1'000);
   EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
   ASSERT_TRUE(c.ask(1, node::Unshare{link}));
   EXPECT_EQ(read_once(c, 1, reading(link, "film", 380'000)).value(),
@@ -179,12 +174,7 @@ TEST(Stream, WhatACopyHereHasLostComesFromPeers) {
   const std::string link = c.share(0, library());
   ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
   c.world.run_for(5s);
-  auto& disk = c.world.node(1).disk();
-  const auto opened =
-      disk.open_file(*disk.open_root("/out/it"), "film", storage::OpenMode::kReadWrite);
-  char other = 'x';
-  const iovec part{&other, 1};
-  ASSERT_TRUE(disk.write(*opened, 150'000, std::span(&part, 1)));
+  c.edit(1, "/out/it", "film", 150'000);
   EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
   EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
   // What is left of the copy is served again when nobody reads any more.
