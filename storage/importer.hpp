@@ -6,7 +6,7 @@
 // step() reads on and hands out chunks in stream order; their rows may come back in any order. At
 // most limits::kImportChunksInFlight chunks are out: step() must not be called while may_step() is
 // false. Memory: the chunk being read, the entries of the chunks that are out, and the finished
-// pages.
+// pages until somebody takes them.
 //
 // With an EarlierTree, what is as it was when that was recorded is not read: a large file by
 // itself, small ones if their pack holds the same files as before, all unchanged. Else the whole
@@ -78,14 +78,21 @@ struct ReusedRun {
   std::uint32_t count = 0;
 };
 
-struct ImportResult {
+/// Pages and chunks that an import finished, behind those that were taken before.
+struct ImportMade {
+  std::uint32_t first_page = 0;
+  std::uint32_t first_chunk = 0;  // of the content
+  std::vector<ImportedPage> pages;
+  std::vector<ChunkId> chunks;   // of the content, in stream order; not just those of these pages
+  std::vector<PlainHash> plain;  // of the same; of those of a reused run: zeros
+};
+
+/// With what was not taken before (ImportScan::take_made()).
+struct ImportResult : ImportMade {
   ShareId share;
   ChunkKey key;
   Root root;
   Buffer root_ciphertext;
-  std::vector<ImportedPage> pages;
-  std::vector<ChunkId> chunks;      // of the content, in stream order
-  std::vector<PlainHash> plain;     // of the same; of those of a reused run: zeros
   std::vector<ReusedRun> reused;    // chunks that were not read, ascending
   std::vector<ImportNote> skipped;  // the first kNotesMax
   std::uint64_t skipped_count = 0;
@@ -120,6 +127,10 @@ class ImportScan {
     return !scanned() && (!builder_ || next_ordinal_ - next_row_ < limits::kImportChunksInFlight);
   }
   [[nodiscard]] Result<void> add_result(std::uint64_t ordinal, const HashedChunk& chunk);
+  /// Bytes that take_made() would take.
+  [[nodiscard]] std::size_t made_bytes() const { return made_bytes_; }
+  /// Hands over what was made since the last time, so that it need not be kept in memory.
+  [[nodiscard]] ImportMade take_made();
   /// After scanned(), and with every result added. kUnsupported: skipped() names what cannot be
   /// shared.
   [[nodiscard]] Result<ImportResult> finish();
@@ -227,6 +238,7 @@ class ImportScan {
   std::uint64_t next_ordinal_ = 0;
   std::uint64_t next_row_ = 0;
   ImportResult result_;
+  std::size_t made_bytes_ = 0;  // in result_
   std::uint64_t skipped_count_ = 0;
   std::uint64_t bytes_done_ = 0;
   std::uint64_t entries_seen_ = 0;

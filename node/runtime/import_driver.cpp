@@ -16,6 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kProgressGap = 250ms;
+// So many bytes of manifest and hashes stay in memory; what is beyond waits in the home.
+constexpr std::size_t kMadeInMemory = 8 * 1024 * 1024;
 
 /// The home holds the keys of the device. It is not shared by itself, nor in part, nor with what
 /// lies around it.
@@ -183,8 +185,9 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   KITH_TRY(const Done answer, ask(ResolveShareTarget{share.swarm}));
   const SwarmTarget& target = std::get<SwarmTarget>(answer);
   const auto before = earlier(target.swarm, share.path);
-  KITH_TRY(const storage::ImportResult result, import(request, share, target, before));
-  KITH_TRY(const CopyId copy, save(request, share.path, target, result, before));
+  KITH_TRY(const Imported imported, import(request, share, target, before));
+  const storage::ImportResult& result = imported.result;
+  KITH_TRY(const CopyId copy, save(request, share.path, target, imported, before));
   links_.manifests.forget(result.share);
   links_.manifests.forget_file_stats(copy);
   KITH_TRY(const Done added,
@@ -200,9 +203,9 @@ Result<ShareDone> ImportDriver::share(RequestId request, const ShareRequest& sha
   return done;
 }
 
-Result<storage::ImportResult> ImportDriver::import(RequestId request, const ShareRequest& share,
-                                                   const SwarmTarget& target,
-                                                   const std::optional<Earlier>& earlier) {
+Result<ImportDriver::Imported> ImportDriver::import(RequestId request, const ShareRequest& share,
+                                                    const SwarmTarget& target,
+                                                    const std::optional<Earlier>& earlier) {
   storage::ImportOptions options;
   options.name = share.name;
   options.exclude = share.exclude;
@@ -225,6 +228,7 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
     return storage::content_bytes(links_.io, share.path, storage::PathGlobs(share.exclude),
                                   stopped);
   });
+  storage::ImportSpool spool(links_.io, links_.home);
   std::uint64_t out = 0;
   const auto collect = [&](bool wait) -> Result<void> {
     // All that came is counted, also behind an error: whoever waits for the rest counts on it.
@@ -234,6 +238,7 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
       auto added = scan.add_result(item.ordinal, item.chunk);
       if (!added && first) first = std::move(added);
     }
+    if (first && scan.made_bytes() > kMadeInMemory) first = spool.put(scan.take_made());
     return first;
   };
   std::optional<Error> error;
@@ -263,7 +268,8 @@ Result<storage::ImportResult> ImportDriver::import(RequestId request, const Shar
     links_.update(request, BadEntry{escape(note.path), note.reason});
   }
   if (error) return *error;
-  return scan.finish();
+  KITH_TRY(storage::ImportResult result, scan.finish());
+  return Imported{std::move(spool), std::move(result)};
 }
 
 std::optional<storage::KnownChunk> ImportDriver::known(const SwarmId& swarm,

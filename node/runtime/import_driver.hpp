@@ -18,6 +18,7 @@
 #include "node/runtime/pool.hpp"
 #include "node/runtime/worker.hpp"
 #include "proto/slab.hpp"
+#include "storage/import_spool.hpp"
 #include "storage/importer.hpp"
 
 namespace kith::node {
@@ -60,20 +61,28 @@ class ImportDriver {
     UnixMillis recorded_at{};
     storage::EarlierTree tree;
   };
-  [[nodiscard]] Result<storage::ImportResult> import(RequestId request, const ShareRequest& share,
-                                                     const SwarmTarget& target,
-                                                     const std::optional<Earlier>& earlier);
+  /// What is large of it comes first, in the spool; what was made last, or all of something small,
+  /// is in the result.
+  struct Imported {
+    storage::ImportSpool spool;
+    storage::ImportResult result;
+  };
+  [[nodiscard]] Result<Imported> import(RequestId request, const ShareRequest& share,
+                                        const SwarmTarget& target,
+                                        const std::optional<Earlier>& earlier);
   // import_save.cpp
   [[nodiscard]] Result<CopyId> save(RequestId request, const std::string& path,
-                                    const SwarmTarget& target, const storage::ImportResult& result,
+                                    const SwarmTarget& target, const Imported& imported,
                                     const std::optional<Earlier>& earlier);
   [[nodiscard]] Result<void> save_groups(RequestId request, const storage::ShareRecord& share,
-                                         const storage::CopyRecord& copy,
-                                         const storage::ImportResult& result,
+                                         const storage::CopyRecord& copy, const Imported& imported,
                                          const std::optional<Earlier>& earlier);
   using Put = std::function<Result<void>(const std::function<Result<void>(storage::Catalog&)>&)>;
+  [[nodiscard]] static Result<void> save_pages(const Put& put, const ShareId& share, CopyId copy,
+                                               const storage::ImportMade& made);
   [[nodiscard]] static Result<void> save_hashes(const Put& put, const ShareId& share,
-                                                const storage::ImportResult& result,
+                                                const storage::ImportMade& made,
+                                                std::span<const storage::ReusedRun> reused,
                                                 const std::optional<Earlier>& earlier);
   /// Executes `write` on the catalog thread as one group, and waits.
   [[nodiscard]] Result<void> in_catalog(

@@ -36,9 +36,10 @@ Result<void> ImportDriver::in_catalog(bool full,
 }
 
 Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
-                                  const SwarmTarget& target, const storage::ImportResult& result,
+                                  const SwarmTarget& target, const Imported& imported,
                                   const std::optional<Earlier>& earlier) {
   SystemRng rng;
+  const storage::ImportResult& result = imported.result;
   CopyId copy = random_copy_id(rng);
   const auto found = in_catalog(false, [&](storage::Catalog& catalog) -> Result<void> {
     KITH_TRY(const auto copies, catalog.copies());
@@ -59,7 +60,7 @@ Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
   const storage::ShareRecord share{result.share, target.swarm, result.root.name, result.key,
                                    result.root_ciphertext};
   for (int tries = 1;; ++tries) {
-    auto saved = save_groups(request, share, record, result, earlier);
+    auto saved = save_groups(request, share, record, imported, earlier);
     if (saved) return copy;
     if (saved.error().code != Errc::kNotFound || tries == kSaveTries) {
       return std::move(saved).error();
@@ -68,34 +69,47 @@ Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
 }
 
 Result<void> ImportDriver::save_groups(RequestId request, const storage::ShareRecord& share,
-                                       const storage::CopyRecord& copy,
-                                       const storage::ImportResult& result,
+                                       const storage::CopyRecord& copy, const Imported& imported,
                                        const std::optional<Earlier>& earlier) {
-  const auto put = [&](const std::function<Result<void>(storage::Catalog&)>& write) {
+  const Put put = [&](const std::function<Result<void>(storage::Catalog&)>& write) {
     return is_cancelled(request) ? Result<void>(cancelled()) : in_catalog(false, write);
   };
+  const bool is_new = !earlier || earlier->share != share.id;
+  const auto save_part = [&](const storage::ImportMade& made) -> Result<void> {
+    KITH_CHECK(save_pages(put, share.id, copy.id, made));
+    if (!is_new) return {};  // it has its hashes
+    return save_hashes(put, share.id, made, imported.result.reused, earlier);
+  };
   KITH_CHECK(put([&](storage::Catalog& catalog) { return catalog.put_share(share); }));
-  for (std::size_t at = 0; at < result.pages.size(); at += kPagesPerGroup) {
+  for (std::size_t i = 0; i < imported.spool.size(); ++i) {
+    KITH_TRY(const storage::ImportMade made, imported.spool.part(i));
+    KITH_CHECK(save_part(made));
+  }
+  KITH_CHECK(save_part(imported.result));
+  if (is_cancelled(request)) return cancelled();
+  return in_catalog(true, [&](storage::Catalog& catalog) { return catalog.put_copy(copy); });
+}
+
+Result<void> ImportDriver::save_pages(const Put& put, const ShareId& share, CopyId copy,
+                                      const storage::ImportMade& made) {
+  for (std::size_t at = 0; at < made.pages.size(); at += kPagesPerGroup) {
+    const std::size_t end = std::min(at + kPagesPerGroup, made.pages.size());
     const auto saved = put([&](storage::Catalog& catalog) -> Result<void> {
-      const std::size_t end = std::min(at + kPagesPerGroup, result.pages.size());
       for (std::size_t i = at; i < end; ++i) {
-        const auto number = static_cast<std::uint32_t>(i);
-        KITH_CHECK(catalog.put_page(share.id, number, result.pages[i].ciphertext));
-        KITH_CHECK(catalog.put_file_stats(copy.id, number, result.pages[i].file_stats));
+        const auto number = made.first_page + static_cast<std::uint32_t>(i);
+        KITH_CHECK(catalog.put_page(share, number, made.pages[i].ciphertext));
+        KITH_CHECK(catalog.put_file_stats(copy, number, made.pages[i].file_stats));
       }
       return {};
     });
     if (!saved) return saved;
   }
-  if (!earlier || earlier->share != share.id) {
-    KITH_CHECK(save_hashes(put, share.id, result, earlier));
-  }
-  if (is_cancelled(request)) return cancelled();
-  return in_catalog(true, [&](storage::Catalog& catalog) { return catalog.put_copy(copy); });
+  return {};
 }
 
 Result<void> ImportDriver::save_hashes(const Put& put, const ShareId& share,
-                                       const storage::ImportResult& result,
+                                       const storage::ImportMade& made,
+                                       std::span<const storage::ReusedRun> reused,
                                        const std::optional<Earlier>& earlier) {
   // f(catalog, first, count) for each group of the chunks [begin, end).
   const auto in_groups = [&](std::uint32_t begin, std::uint32_t end, auto&& f) -> Result<void> {
@@ -105,25 +119,29 @@ Result<void> ImportDriver::save_hashes(const Put& put, const ShareId& share,
     }
     return {};
   };
-  const std::span<const ChunkId> ids(result.chunks);
-  const std::span<const PlainHash> plain(result.plain);
-  const auto total = static_cast<std::uint32_t>(ids.size());
+  const std::span<const ChunkId> ids(made.chunks);
+  const std::span<const PlainHash> plain(made.plain);
+  const std::uint32_t first = made.first_chunk;
+  const auto end = static_cast<std::uint32_t>(first + ids.size());
   const auto index_plain = [&](storage::Catalog& catalog, std::uint32_t at, std::uint32_t count) {
-    return catalog.index_plain(share, at, plain.subspan(at, count));
+    return catalog.index_plain(share, at, plain.subspan(at - first, count));
   };
-  KITH_CHECK(in_groups(0, total, [&](storage::Catalog& catalog, auto at, auto count) {
-    return catalog.index_chunks(share, at, ids.subspan(at, count));
+  KITH_CHECK(in_groups(first, end, [&](storage::Catalog& catalog, auto at, auto count) {
+    return catalog.index_chunks(share, at, ids.subspan(at - first, count));
   }));
   // Of what was not read, the hashes are those that the earlier share has.
-  std::uint32_t next = 0;
-  for (const storage::ReusedRun& run : result.reused) {
-    KITH_CHECK(in_groups(next, run.to, index_plain));
-    next = run.to + run.count;
-    KITH_CHECK(in_groups(run.to, next, [&](storage::Catalog& catalog, auto at, auto count) {
+  std::uint32_t next = first;
+  for (const storage::ReusedRun& run : reused) {
+    const std::uint32_t from = std::max(run.to, first);
+    const std::uint32_t to = std::min(run.to + run.count, end);
+    if (from >= to) continue;  // in another part
+    KITH_CHECK(in_groups(next, from, index_plain));
+    KITH_CHECK(in_groups(from, to, [&](storage::Catalog& catalog, auto at, auto count) {
       return catalog.copy_plain(earlier->share, run.from + (at - run.to), share, at, count);
     }));
+    next = to;
   }
-  return in_groups(next, total, index_plain);
+  return in_groups(next, end, index_plain);
 }
 
 }  // namespace kith::node

@@ -6,6 +6,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <condition_variable>
 #include <future>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <thread>
@@ -529,10 +530,15 @@ void raise_descriptor_limit() {
   (void)::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// Pages and recorded file states come and go by the hundred. glibc would raise its threshold with
+// the first of them, and keep what the later ones took: 100 MB more for a share of a million files.
+void return_large_allocations() { (void)::mallopt(M_MMAP_THRESHOLD, 128 * 1024); }
+
 }  // namespace
 
 Result<std::unique_ptr<Runtime>> Runtime::start(RuntimeOptions options) {
   raise_descriptor_limit();
+  return_large_allocations();
   auto impl = std::make_unique<Impl>(std::move(options));
   KITH_CHECK(impl->open());
   return std::unique_ptr<Runtime>(new Runtime(std::move(impl)));

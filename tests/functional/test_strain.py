@@ -1,4 +1,4 @@
-"""A node whose descriptors run out, and one whose API clients do not read."""
+"""A node whose descriptors run out, one whose API clients do not read, and a very long manifest."""
 import json
 import os
 import random
@@ -93,6 +93,37 @@ class Api(KithTest):
         head = f"{method} /v1/{name} HTTP/1.1\r\nHost: kith\r\nContent-Length: {len(body)}\r\n\r\n"
         sock.sendall(head.encode() + body)
         return sock
+
+
+class LongManifest(KithTest):
+    """So long that what an import made of it does not stay in memory: its paths are."""
+
+    FILES = 10_000
+    DEEP = "/".join(letter * 200 for letter in "abcd")
+
+    def test_it_is_shared_fetched_and_shared_again(self):
+        a, b = self.swarm("a", "b")
+        tree = self.top / "tree"
+        (tree / self.DEEP).mkdir(parents=True)
+        for number in range(self.FILES):
+            (tree / self.DEEP / f"{number:05}").touch()
+        first = a.ask("share", tree)
+        b.ask("fetch", "-", "-o", self.top / "out", stdin=first["link"])
+        self.assertEqual(self.names(self.top / "out"), self.names(self.top))
+
+        (tree / self.DEEP / "11000").write_bytes(b"but this")
+        second = a.ask("share", tree)
+        self.assertNotEqual(second["link"], first["link"])
+        self.assertEqual(a.ask("share", tree)["link"], second["link"])
+        b.ask("fetch", "-", "-o", self.top / "new", stdin=second["link"])
+        self.assertEqual(self.names(self.top / "new"), self.names(self.top))
+        self.assertEqual((self.top / "new/tree" / self.DEEP / "11000").read_bytes(), b"but this")
+        self.assertEqual(os.listdir(a.home).count("import.spool"), 0)
+
+    def names(self, top):
+        names = set(os.listdir(top / "tree" / self.DEEP))
+        self.assertEqual(len(names), self.FILES)
+        return names
 
 
 if __name__ == "__main__":
