@@ -1,15 +1,11 @@
 """Care of data: bytes that rot on the disk are found, repaired from peers, and told of."""
 import os
 import random
-import sqlite3
-import struct
 import unittest
 
 from kith_test import KithTest
 from pictures import picture
-
-HEADER = 1 + 8  # of a page of recorded states
-STATE = struct.Struct(">QQQqq")  # device, inode, size, mtime, ctime
+from rot import flip, rot
 
 
 class Care(KithTest):
@@ -31,41 +27,10 @@ class Care(KithTest):
         self.good = picture(self.copy)
         self.assertEqual(self.good, picture(self.tree))
 
-    def catalog(self):
-        return sqlite3.connect(self.b.home / "catalog.sqlite")
-
-    def flip(self, name, offset):
-        """Flips a bit. Its mtime is as before; a ctime cannot be set, so that of the file changes."""
-        path = self.copy / name
-        before = path.stat()
-        path.chmod(0o644)
-        with open(path, "r+b") as file:
-            file.seek(offset)
-            byte = file.read(1)[0]
-            file.seek(offset)
-            file.write(bytes([byte ^ 1]))
-        path.chmod(before.st_mode)
-        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-
     def rot(self, *places):
-        """Flips bits as a bad disk does, unseen: what is recorded of these files is what they are
-        afterwards. The node must not run meanwhile."""
+        """Of the copy, at each (name, offset). Ends the node."""
         self.b.stop_node()
-        for name, offset in places:
-            self.flip(name, offset)
-        with self.catalog() as catalog:
-            states = {stat.st_ino: stat for stat in (self.copy.joinpath(name).stat() for name, _ in places)}
-            for copy, page, blob in catalog.execute("SELECT copy, page, stats FROM filestat").fetchall():
-                blob = bytearray(blob)
-                for at in range(HEADER, len(blob), STATE.size):
-                    stat = states.get(STATE.unpack_from(blob, at)[1])
-                    if stat is not None:
-                        STATE.pack_into(blob, at, stat.st_dev, stat.st_ino, stat.st_size,
-                                        stat.st_mtime_ns, stat.st_ctime_ns)
-                catalog.execute("UPDATE filestat SET stats = ? WHERE copy = ? AND page = ?",
-                                (bytes(blob), copy, page))
-            catalog.execute("UPDATE scrub SET ended = 0")
-        catalog.close()
+        rot(self.b.home, *((self.copy / name, offset) for name, offset in places))
         self.assertNotEqual(picture(self.copy), self.good)
 
     def show(self):
@@ -94,7 +59,7 @@ class Care(KithTest):
         self.assertEqual(picture(self.copy), self.good)
 
     def test_an_edit_is_not_written_over(self):
-        self.flip("large", 15_000_000)
+        flip(self.copy / "large", 15_000_000)
         edited = picture(self.copy)
         result = self.b.run("--json", "verify")
         self.assertEqual(result.exit, 6, str(result))

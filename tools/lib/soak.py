@@ -6,7 +6,9 @@ import argparse
 import filecmp
 import os
 import random
+import shutil
 import sys
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -14,12 +16,14 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests/functional"))
 from kith_test import KithTest  # noqa: E402
 from pictures import picture  # noqa: E402
+from rot import rot  # noqa: E402
 
 MIB = 1 << 20
 # What one kill may cost (docs/performance.md): have-bits that were not committed, chunks on their way.
 LOST_PER_KILL = 64 * MIB
 MANY_FILES = 100_000
 MANY_SECONDS = 10
+OLD_S = 1_600_000_000  # what was just written is hashed again before it is sent, and not repaired
 options = argparse.Namespace()
 
 
@@ -53,10 +57,11 @@ class Soak(KithTest):
         b.ask("join", "-", stdin=a.ask("swarm", "invite")["invite"])
         return a, b
 
-    def big_file(self, a):
+    def big_file(self, a, folder=None):
         size = options.size * MIB
-        file = self.top / "big"
+        file = (folder or self.top) / "big"
         write_random(file, size)
+        os.utime(file, (OLD_S, OLD_S))
         return file, size, a.ask("share", file)["link"]
 
     def moments(self, size):
@@ -149,6 +154,38 @@ class Soak(KithTest):
                  f"{mebibytes(peak_memory(a.node.pid))} and {mebibytes(peak_memory(b.node.pid))}")
         self.assertLessEqual(seconds, MANY_SECONDS)
         self.assertEqual(picture(self.top / "out/many"), picture(tree))
+
+
+    def run_rot(self):
+        """Not on tmpfs: there kith takes every change for somebody's."""
+        disk = self.on_disk()
+        a, b = self.swarm("a", "b")
+        file, size, link = self.big_file(a, disk)
+        b.ask("config", "scrub", "false")
+        b.ask("fetch", "-", "-o", disk / "out", stdin=link)
+        b.stop_node()
+        offset = random.Random(options.seed).randrange(size)
+        rot(b.home, (disk / "out/big", offset))
+        b.configure(scrub=True, scrub_rate=0)
+        b.start_node()
+        began = time.monotonic()
+        show = lambda: b.ask("show", link)["share"]  # noqa: E731
+        self.wait_until(lambda: show()["repaired"], "it is repaired", 600)
+        repaired = time.monotonic() - began
+        self.wait_until(lambda: show()["scrubbed"], "the pass ended", 600)
+        passed = time.monotonic() - began
+        self.assertTrue(filecmp.cmp(file, disk / "out/big", shallow=False))
+        shown = show()
+        self.assertEqual((shown["repaired"], shown["damaged"], shown["state"]), (1, 0, "complete"))
+        self.assertIn("damaged on the disk", b.node.errors())
+        self.say(f"1 bit of {mebibytes(size)} flipped at byte {offset}: repaired from a peer after "
+                 f"{repaired:.1f} s, identical; the pass took {passed:.1f} s; peak memory "
+                 f"{mebibytes(peak_memory(b.node.pid))}")
+
+    def on_disk(self):
+        top = Path(tempfile.mkdtemp(prefix="kith-soak.", dir=os.environ["KITH_SOAK_DISK"]))
+        self.addCleanup(shutil.rmtree, top)
+        return top
 
 
 def reached(line, at):
