@@ -92,6 +92,8 @@ Result<std::optional<ScannedChunk>> ImportScan::step() {
   KITH_ASSERT(may_step());
   for (int turn = 0; turn < kStepTurns && may_step(); ++turn) {
     KITH_TRY(Chunk chunk, advance());
+    // Entries without content end pages, too.
+    if (builder_) drain_pages();
     if (chunk) return std::optional(ScannedChunk{next_ordinal_++, std::move(*chunk)});
   }
   return std::optional<ScannedChunk>();

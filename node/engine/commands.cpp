@@ -8,7 +8,7 @@ namespace kith::node {
 namespace {
 
 // How long who asks what there is waits until the files were looked at.
-constexpr std::chrono::milliseconds kLookTime{100};
+constexpr std::chrono::milliseconds kLookTime{60};
 
 }  // namespace
 

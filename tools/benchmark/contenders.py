@@ -185,6 +185,40 @@ class StartLarge(Kith):
         return sample
 
 
+class Commands(StartLarge):
+    """The slowest of the commands that a user gives while the node shares a large tree again, which is one
+    of two shares: the other has very many chunks."""
+
+    ASKED = (("status",), ("list",), ("swarm", "list"), ("limit",), ("quota",), ("config",))
+
+    def __init__(self, work, chunks, tree):
+        super().__init__(work, chunks)
+        self.tree = tree
+
+    def prepare(self):
+        super().prepare()
+        self.nodes[0].start()
+        self.work.settle()
+        self.nodes[0].ask("share", self.tree)
+
+    def run(self, check):
+        node = self.nodes[0]
+        answer, sample = kith.watched([node], self.ask_meanwhile)
+        sample.update(answer)
+        return sample
+
+    def ask_meanwhile(self):
+        """As Node.command; its seconds are those of the slowest."""
+        node, took, number = self.nodes[0], [], 0
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            shared = threads.submit(node.command, "share", self.tree)
+            while not shared.done() or number < len(self.ASKED):
+                took.append(node.command(*self.ASKED[number % len(self.ASKED)])[1])
+                number += 1
+                time.sleep(0.01)  # a user, not a load
+        return {"commands": number, "bytes_read": shared.result()[0]["bytes_read"]}, max(took), 0.0
+
+
 class SeveralSources(Kith):
     """Sources that each share the same file at a limited rate; for every run a new node fetches."""
 

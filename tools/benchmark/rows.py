@@ -13,6 +13,7 @@ SMALL_BYTES = SMALL_COUNT * SMALL_SIZE
 SMALL_ROOM = 3 * SMALL_BYTES  # two trees, and the catalogs
 SOURCES, SOURCE_LIMIT = 4, 40_000_000
 START_CHUNKS = 1_000_000
+LARGE_CHUNKS, LARGE_FILES = 10_000_000, 1_000_000
 GOOD_SOURCES, GOOD_LIMIT = 5, 10_000_000
 FETCHERS, UPLOAD = 7, 8_000_000
 # Kumar and Ross, 2006: with equal uploads the source's own is what bounds the last one.
@@ -93,6 +94,10 @@ def first_byte(work):
     return Field(contenders.FirstByte(work, work.file("file", 64 * MIB)), [])
 
 
+def many_commands(work):
+    return Field(contenders.Commands(work, LARGE_CHUNKS, work.tree("tree", LARGE_FILES, 0)), [])
+
+
 def four_sources(work):
     source = work.file("file", GIB)
     return Field(contenders.SeveralSources(work, source, SOURCES, str(SOURCE_LIMIT)), [])
@@ -129,6 +134,8 @@ ROWS = [
         first_byte, "seconds", [Median("seconds", 0.05)]),
     Row("start-1m", "Starting a node that shares 1,000,000 chunks", START_CHUNKS * MIB, GIB,
         lambda work: Field(contenders.StartLarge(work, START_CHUNKS), []), "seconds", [Median("seconds", 1)]),
+    Row("commands", "Commands to a node with 10,000,000 chunks that shares 1,000,000 files again: the slowest",
+        LARGE_CHUNKS * MIB, 8 * GIB, many_commands, "seconds", [Median("seconds", 0.1)]),
     Row("four-sources", "Fetching 1 GiB from 4 sources of 40 MB/s each", GIB, 3 * GIB,
         four_sources, "rate", [Rate(0.95 * SOURCES * SOURCE_LIMIT)]),
     Row("bad-sources", "Fetching 512 MiB from 8 sources of 10 MB/s, of which 3 are no good", GIB // 2,

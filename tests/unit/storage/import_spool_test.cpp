@@ -138,5 +138,22 @@ TEST_F(Spool, WhatIsTakenFromAnImportIsWhatItWouldHaveKept) {
   expect_equal(all, *whole);
 }
 
+// Their pages are finished without any chunk.
+TEST_F(Spool, FilesWithoutContentDoNotStayInTheScan) {
+  Tree tree = {{"", directory()}};
+  for (int i = 0; i < 3'000; ++i) tree["empty " + std::to_string(i)] = file("");
+  write_tree(io_, "/tree", tree);
+  SlabPool pool;
+  auto scan = ImportScan::open(io_, pool, "/tree", import_options(Chunking::tiny(16)));
+  ASSERT_OK(scan);
+  std::size_t taken = 0;
+  while (!scan->scanned()) {
+    ASSERT_OK(scan->step());
+    taken += scan->take_made().pages.size();
+  }
+  EXPECT_GT(taken, 3U);
+  EXPECT_EQ(scan->finish()->root.pages.size() - taken, 1U) << "the last one";
+}
+
 }  // namespace
 }  // namespace kith::storage::test
