@@ -91,6 +91,7 @@ Result<void> walk_manifest(const Root& root, const PageSource& pages, const Path
   for (std::uint32_t number = 0; number < root.pages.size(); ++number) {
     KITH_TRY(const Page page, pages(number));
     KITH_CHECK(checker.add(page));
+    visitor.begin_page(page);
     KITH_CHECK(walk.page(page));
     KITH_CHECK(visitor.end_page(number, page));
   }

@@ -18,6 +18,8 @@ using PageSource = std::function<Result<Page>(std::uint32_t)>;
 class ManifestVisitor {
  public:
   virtual ~ManifestVisitor() = default;
+  /// Before the entries of a page.
+  virtual void begin_page(const Page&) {}
   /// The path of the top of a tree is "". Of a part: also a directory that only holds something of
   /// it, when the first such thing is met.
   [[nodiscard]] virtual Result<void> enter_directory(const Entry& directory) = 0;

@@ -455,6 +455,62 @@ TEST(ExporterOnDisk, ManySmallFilesAndModesUnderAnyMask) {
   EXPECT_EQ(read_tree(io, dir.path() + "/out/tree"), tree);
 }
 
+// So many that several threads look at them, each at its part: what is wrong in any part is found.
+TEST(ExporterOnDisk, ManyFilesAreLookedAtInTheirOrder) {
+  PosixFileIo io;
+  const TempDir dir;
+  SlabPool pool;
+  Tree tree = {{"", directory()}};
+  for (int i = 0; i < 2'000; ++i) {
+    const std::string folder = "d" + std::to_string(i % 3);
+    tree[folder] = directory(0500);
+    tree[folder + "/f" + std::to_string(i)] = file(i % 5 == 0 ? "" : noise(1, 50));
+  }
+  write_tree(io, dir.path() + "/tree", tree);
+  const auto shared = share(io, pool, dir.path() + "/tree", import_options(Chunking{}));
+  ASSERT_EQ(shared->import.root.pages.size(), 1U);
+  const ExportTarget to{.directory = dir.path() + "/out", .name = {}};
+  auto prepared = prepare_export(io, shared->import.root, shared->import.share, to, {});
+  ASSERT_OK(prepared);
+  for (std::uint32_t chunk = 0; chunk < shared->chunks.size(); ++chunk) {
+    ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, chunk));
+  }
+  const std::string staging =
+      join_native(dir.path() + "/out", staging_name("tree", shared->import.share));
+  const auto in = [&](const char* folder) { return io.open_root(staging + "/" + folder).value(); };
+  ASSERT_OK(io.remove_file(in("d0"), "f3"));
+  ASSERT_OK(io.set_mtime_at(in("d1"), "f1999", 1));
+  ASSERT_OK(io.set_mode_at(in("d2"), "f1001", 0600));
+  std::vector<FileStat> stats;
+  const auto sink = [&stats](std::uint32_t, const Buffer& page) -> Result<void> {
+    stats = PageStats::decode(page)->files;
+    return {};
+  };
+  auto finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink);
+  ASSERT_OK(finished);
+  EXPECT_FALSE(finished->altered.empty());
+  EXPECT_EQ(finished->altered_path, staging + "/d0/f3");
+  EXPECT_EQ(stats.size(), 2'000U);
+  for (std::uint32_t chunk = 0; chunk < shared->chunks.size(); ++chunk) {
+    ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, chunk));
+  }
+  finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink);
+  ASSERT_OK(finished);
+  EXPECT_TRUE(finished->altered.empty());
+  const Page page = shared->page(0);
+  std::size_t number = 0;
+  for (const Entry& entry : page.entries) {
+    if (entry.kind != EntryKind::kFile) continue;
+    const std::string path = staging + "/" + entry.path;
+    const SplitPath place = split_native(path);
+    const auto info = io.stat_at(*io.open_root(std::string(place.parent)), place.name);
+    ASSERT_OK(info);
+    EXPECT_EQ(stats.at(number++), FileStat::of(*info)) << entry.path;
+  }
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(io, dir.path() + "/out/tree"), tree);
+}
+
 TEST(ExporterOnDisk, AFileThatWasReadBackIsWrittenOn) {
   PosixFileIo io;
   const TempDir dir;
