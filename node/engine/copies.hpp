@@ -436,6 +436,7 @@ class Copies {
   void abandon(Turn& turn, Copy& copy);
   void fail(Turn& turn, Copy& copy, const Error& error);
   void finish(Turn& turn, Copy& copy, bool already_there);
+  [[nodiscard]] bool is_in(const ShareId& share, const SwarmId& swarm) const;
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
   void serve(Turn& turn, const Copy& copy);
