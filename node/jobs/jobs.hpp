@@ -19,13 +19,14 @@ namespace kith::node {
 class Jobs {
  public:
   /// `home`: where the catalog keeps manifests; empty if it has no place on `io`. `min_free`: see
-  /// storage/space.hpp.
+  /// storage/space.hpp. `owner`: tells the stagings of this home from those of others.
   Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies,
-       std::string home = {}, std::optional<std::uint64_t> min_free = {})
+       std::string home = {}, std::optional<std::uint64_t> min_free = {}, std::string owner = {})
       : io_(io),
         slabs_(slabs),
         home_(std::move(home)),
         min_free_(min_free),
+        owner_(std::move(owner)),
         manifests_(std::move(manifests)),
         copies_(io, std::move(copies)) {}
 
@@ -167,6 +168,7 @@ class Jobs {
   SlabPool& slabs_;
   std::string home_;
   std::optional<std::uint64_t> min_free_;
+  std::string owner_;
   Manifests manifests_;
   CopyTable copies_;
   std::mutex mending_;  // held while a repair makes what is recorded of a file untrue

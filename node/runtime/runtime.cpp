@@ -35,6 +35,7 @@ using namespace std::chrono_literals;
 constexpr auto kFarewell = 500ms;
 constexpr const char* kPortSetting = "port";
 constexpr std::uint64_t kLowSpace = 256 * limits::kMiB;
+constexpr std::size_t kOwnerDigits = 8;  // of the device's id, in the names of stagings
 
 Now now() {
   const auto mono = std::chrono::steady_clock::now().time_since_epoch();
@@ -314,7 +315,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
 
 void Runtime::Impl::make_threads(storage::Catalog writing) {
   jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home,
-                                options.min_free);
+                                options.min_free, engine->device().hex().substr(0, kOwnerDigits));
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(
