@@ -12,6 +12,7 @@
 #include "proto/slab.hpp"
 #include "proto/time.hpp"
 #include "storage/chunk_reader.hpp"
+#include "storage/chunk_repair.hpp"
 #include "storage/file_io.hpp"
 
 namespace kith::node {
@@ -140,6 +141,9 @@ class Jobs {
   [[nodiscard]] Result<void> record_state(const ShareInfo& share, const Place& place,
                                           const std::string& path, const storage::FileStat& stat,
                                           ChunkMended& out);
+  void record_stats(std::uint32_t number, const storage::PageStats& stats, ChunkMended& out);
+  [[nodiscard]] Result<void> record_links(const ShareInfo& share,
+                                          const storage::TouchedFile& touched, ChunkMended& out);
   [[nodiscard]] Result<bool> record_in_page(const ShareInfo& share, std::uint32_t number,
                                             const std::string& path, const storage::FileStat& stat,
                                             ChunkMended& out);

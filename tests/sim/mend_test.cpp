@@ -123,6 +123,37 @@ TEST(Mend, AfterARepairFurtherRotInTheFileIsRepairedAlsoAfterARestart) {
   }
 }
 
+// One file, of many chunks and pages, that has two names in the share.
+TEST(Mend, HardLinksAreRepairedUnderAllTheirNames) {
+  Case c(2);
+  Tree tree = old_tree(200'000);
+  tree["z"] = tree["a"];
+  MemoryFileIo& disk = c.world.node(0).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  storage::test::write_tree(disk, "/shared", tree);
+  const auto top = disk.open_root("/shared");
+  ASSERT_TRUE(disk.remove_file(*top, "z"));
+  ASSERT_TRUE(disk.make_link(*top, "z", "a"));
+  ASSERT_TRUE(disk.set_mtime(*top, tree[""].mtime_ns));
+  const auto link = c.world.node(0).share("/shared", kTiny);
+  ASSERT_TRUE(link);
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(*link, "/fetched")));
+  c.world.run_for(10s);
+  for (const std::string name : {"a", "z"}) {
+    for (const std::uint64_t at : {5U, 100'000U, 199'000U}) disk.rot("/shared/" + name, at);
+    const node::VerifyReport report = verify(c, 0);
+    EXPECT_THAT(report.bad, IsEmpty()) << name;
+    EXPECT_GE(report.repaired, 3U);
+    EXPECT_EQ(c.tree_at(0, "/shared"), tree);
+    EXPECT_EQ(c.shares(0).front().problem, "");
+    EXPECT_EQ(c.shares(0).front().damaged, 0U);
+    c.world.run_for(1s);
+    c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+    c.world.node(0).start();
+    c.world.run_for(10s);
+  }
+}
+
 TEST(Mend, AnEditIsReportedAndNotWrittenOver) {
   Fetched c;
   c.edit(1, "/fetched/it", "b", 'X');
