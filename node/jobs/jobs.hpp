@@ -121,6 +121,8 @@ class Jobs {
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
   /// Something that may be the share stands there; nothing is read.
   [[nodiscard]] Result<void> look_at(CopyId copy, const ShareInfo& share);
+  void name_withdrawn(const OpenCopyJob& job, const ShareInfo& share,
+                      const storage::PathGlobs& part, CopyOpened& out);
   /// Which file is to blame for a withdrawn chunk; empty: the part takes nothing of it.
   [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index,
                                        const storage::PathGlobs& part);
