@@ -128,11 +128,11 @@ class Exporter {
   [[nodiscard]] Result<void> write_whole(const Dir& dir, std::string_view name, const Entry& entry,
                                          std::span<const iovec> content);
   [[nodiscard]] Result<void> write_part(const Dir& dir, std::string_view name, const Entry& entry,
-                                        std::uint64_t offset, std::span<const iovec> content);
+                                        const Extent& extent, std::span<const iovec> content);
   [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
                                                         const Entry& entry);
   [[nodiscard]] Result<void> give_size(const File& file, const Entry& entry);
-  [[nodiscard]] Result<void> take_room(std::uint64_t bytes);
+  [[nodiscard]] Result<void> take_room(const Entry& entry, std::uint64_t bytes);
   [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);

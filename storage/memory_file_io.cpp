@@ -309,6 +309,7 @@ FileInfo MemoryFileIo::info(Inode inode) const {
   out.mode = node.meta.mode;
   out.links = node.links;
   out.size = node.kind == NodeKind::kFile ? node.data->size() : 0;
+  out.allocated = out.size;
   out.dev = kDevice;
   out.inode = inode;
   out.mtime_ns = node.meta.mtime_ns;
