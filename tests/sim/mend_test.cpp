@@ -257,7 +257,7 @@ struct InTwoSwarms : Fetched {
   SwarmId other;
 };
 
-TEST(Mend, TheSameDamageInTwoSwarmsIsRepairedInBoth) {
+TEST(Mend, TheSameDamageUnderTwoRostersIsRepairedInBoth) {
   InTwoSwarms c;
   c.rot(1, "/fetched/it/a", 20'000);
   c.rot(1, "/second/it/a", 20'000);
@@ -269,7 +269,7 @@ TEST(Mend, TheSameDamageInTwoSwarmsIsRepairedInBoth) {
 }
 
 // Whichever of its swarms the share is served in.
-TEST(Mend, WhatIsChangedInOneSwarmAndDamagedInTheOtherIsRepaired) {
+TEST(Mend, WhatIsChangedUnderOneRosterAndDamagedUnderAnotherIsRepaired) {
   for (const bool first_is_changed : {true, false}) {
     SCOPED_TRACE(first_is_changed);
     InTwoSwarms c;
@@ -284,7 +284,7 @@ TEST(Mend, WhatIsChangedInOneSwarmAndDamagedInTheOtherIsRepaired) {
   }
 }
 
-TEST(Mend, AShareOfASwarmThatWasLeftIsServedInTheOther) {
+TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
   InTwoSwarms c;
   node::MakeInvite command;
   command.swarm = "second";
