@@ -167,8 +167,11 @@ TEST_P(FileIoTest, RemovesAndLists) {
 
 TEST_P(FileIoTest, AllocateAndTruncate) {
   const File file = create(top_, "f", "ab");
-  ASSERT_OK(io().allocate(file, 5000));
+  const auto reserved = io().allocate(file, 5000);
+  ASSERT_OK(reserved);
   EXPECT_EQ(io().stat(file)->size, 5000U);
+  if (*reserved) EXPECT_GE(io().stat(file)->allocated, 5000U);
+  EXPECT_EQ(*io().allocate(file, 5000), *reserved) << "it tells so again";
   EXPECT_EQ(read(file, 0, 3), std::string("ab\0", 3));
   ASSERT_OK(io().allocate(file, 10));
   EXPECT_EQ(io().stat(file)->size, 5000U);
