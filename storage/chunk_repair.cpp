@@ -6,6 +6,8 @@
 namespace kith::storage {
 namespace {
 
+constexpr std::uint32_t kSetId = 06000;
+
 Error changed(const Stretch& stretch) {
   return local_error(Errc::kChanged, "the file is not as it was when it was shared or fetched",
                      stretch.path);
@@ -63,6 +65,11 @@ bool tells_changes(CopyFiles& files) {
          std::ranges::find(kSilent, system->type & 0xffffffff) == kSilent.end();
 }
 
+bool has_links(CopyFiles& files, const Stretch& stretch) {
+  const auto info = look_at(files, stretch);
+  return info && info->links > 1;
+}
+
 class Repair {
  public:
   Repair(CopyFiles& files, SlabChain& chunk) : files_(files), io_(files.io()), chunk_(chunk) {}
@@ -95,7 +102,7 @@ class Repair {
       after.reset();
       return changed(stretch);
     }
-    auto written = write_into(*file, stretch, now.mtime_ns);
+    auto written = write_into(*file, stretch, now);
     KITH_TRY(const FileInfo left, io_.stat(*file));
     // An edit that came behind the write shows in these.
     if (left.mtime_ns != now.mtime_ns || left.size != now.size) return changed_meanwhile();
@@ -104,12 +111,21 @@ class Repair {
   }
 
  private:
-  Result<void> write_into(const File& file, const Stretch& stretch, std::int64_t mtime_ns) {
+  Result<void> write_into(const File& file, const Stretch& stretch, const FileInfo& before) {
     const auto parts = part_of(chunk_, stretch.chunk_offset, stretch.length);
     auto written = io_.write(file, stretch.file_offset, parts);
-    KITH_CHECK(io_.set_mtime(file, mtime_ns));
+    KITH_CHECK(give_set_id(file, before.mode & kSetId));
+    KITH_CHECK(io_.set_mtime(file, before.mtime_ns));
     KITH_CHECK(io_.sync(file));
     return written;
+  }
+
+  // A write takes these bits away.
+  Result<void> give_set_id(const File& file, std::uint32_t bits) {
+    if (bits == 0) return {};
+    KITH_TRY(const FileInfo info, io_.stat(file));
+    if ((info.mode & bits) == bits) return {};
+    return io_.set_mode(file, info.mode | bits);
   }
 
   // What the file has there; nothing where the disk cannot give it any more.
@@ -161,11 +177,19 @@ ChunkRepair repair_chunk(CopyFiles& files, std::span<const Stretch> stretches, S
     if (!is_as_recorded(stretch, *info)) return fail(changed(stretch), stretch);
   }
   Repair repair(files, chunk);
-  for (std::size_t i = 0; i < stretches.size(); ++i) {
+  std::vector<Stretch> parts(stretches.begin(), stretches.end());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
     std::optional<FileStat> after;
-    auto written = repair.write(stretches[i], after);
-    if (after) out.touched.push_back({i, *after, written.has_value()});
-    if (!written) return fail(std::move(written).error(), stretches[i]);
+    const FileStat before = *parts[i].recorded;
+    auto written = repair.write(parts[i], after);
+    if (after) {
+      out.touched.push_back({i, before, *after, has_links(files, parts[i]), written.has_value()});
+    }
+    if (!written) return fail(std::move(written).error(), parts[i]);
+    // Another name of the same file.
+    for (Stretch& other : parts) {
+      if (after && other.recorded == before) other.recorded = after;
+    }
   }
   return out;
 }

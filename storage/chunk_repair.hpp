@@ -22,7 +22,9 @@ namespace kith::storage {
 
 struct TouchedFile {
   std::size_t stretch = 0;  // index into the stretches
+  FileStat before;          // of the file, as it was recorded
   FileStat stat;            // of the file now: to be recorded
+  bool has_links = false;   // hard links: other files of the copy may be the same one
   bool repaired = false;    // false: it could not be written, but its state is another now
 };
 struct ChunkRepair {

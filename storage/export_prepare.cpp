@@ -72,7 +72,7 @@ class ExportPreparation {
   ExportPreparation(FileIo& io, const Root& root, const ShareId& share, ExportTarget target)
       : io_(io), root_(root), target_(std::move(target)) {
     if (target_.name.empty()) target_.name = root.name;
-    staging_ = staging_name(target_.name, share);
+    staging_ = staging_name(target_.name, share, target_.owner);
     path_ = join_native(target_.directory, target_.name);
   }
 
@@ -162,7 +162,8 @@ class ExportPreparation {
     return std::optional(result(PreparedExport::State::kPublished));
   }
 
-  // A staging that the catalog does not know: of a run that was killed before it was recorded.
+  // A staging of this owner that the catalog does not know: of a run that was killed before it was
+  // recorded.
   Result<void> remove_leftover() {
     KITH_TRY(const bool exists, is_there(staging_));
     if (!exists) return {};

@@ -58,8 +58,9 @@ Result<void> Exporter::check_room(std::uint64_t more) const {
 }
 
 // Before the bytes are written, and for all that is written until the next time: what is to stay
-// free is not touched.
-Result<void> Exporter::take_room(std::uint64_t bytes) {
+// free is not touched. What is reserved for its file is not asked for again.
+Result<void> Exporter::take_room(const Entry& entry, std::uint64_t bytes) {
+  if (reserves_ && entry.size >= kAllocateFrom) return {};
   const std::uint64_t before = written_.fetch_add(bytes);
   if (before / kCheckEvery == (before + bytes) / kCheckEvery) return {};
   std::uint64_t past = before;
@@ -93,9 +94,8 @@ Result<void> Exporter::write_chunk(const Page& page, const PageLayout& layout, s
     }
     slices(chunk, extent.chunk_offset, extent.length, content);
     const bool whole = is_whole(extent, entry);
-    if (!reserves_ || entry.size < kAllocateFrom) KITH_CHECK(take_room(extent.length));
     auto written = whole ? write_whole(*dir, place.name, entry, content)
-                         : write_part(*dir, place.name, entry, extent.file_offset, content);
+                         : write_part(*dir, place.name, entry, extent, content);
     if (!written) {
       return named(std::move(written).error(),
                    files_.is_single() ? path_ : join_native(path_, entry.path));
@@ -133,6 +133,7 @@ Result<std::shared_ptr<Dir>> Exporter::parent_of(std::string_view directory) {
 // One file of a pack costs four calls: open, write, set the time, close.
 Result<void> Exporter::write_whole(const Dir& dir, std::string_view name, const Entry& entry,
                                    std::span<const iovec> content) {
+  KITH_CHECK(take_room(entry, entry.size));
   auto file = io_->open_file(dir, name, OpenMode::kCreate, entry.mode);
   if (!file && file.error().code == Errc::kExists) {
     // It was written before: by a run that ended before the chunk was marked.
@@ -147,11 +148,13 @@ Result<void> Exporter::write_whole(const Dir& dir, std::string_view name, const 
 }
 
 Result<void> Exporter::write_part(const Dir& dir, std::string_view name, const Entry& entry,
-                                  std::uint64_t offset, std::span<const iovec> content) {
+                                  const Extent& extent, std::span<const iovec> content) {
+  // First, since it tells whether an earlier run reserved what is to be written now.
   KITH_TRY(const auto file, open_part(dir, name, entry));
+  KITH_CHECK(take_room(entry, extent.length));
   // The kernel lets one writer at a time into a file, and has the others spin for it.
   const std::lock_guard lock(writing_[std::hash<std::string_view>()(entry.path) % kWriteLocks]);
-  return io_->write(*file, offset, content);
+  return io_->write(*file, extent.file_offset, content);
 }
 
 Result<std::shared_ptr<File>> Exporter::open_part(const Dir& dir, std::string_view name,
@@ -170,7 +173,13 @@ Result<void> Exporter::give_size(const File& file, const Entry& entry) {
   const std::lock_guard lock(reserving_);
   KITH_TRY(const FileInfo info, io_->stat(file));
   if (info.size > entry.size) KITH_CHECK(io_->truncate(file, entry.size));
-  if (info.size >= entry.size || entry.size < kAllocateFrom) return {};
+  if (entry.size < kAllocateFrom) return {};
+  if (info.size >= entry.size) {
+    // It was reserved before, perhaps by an earlier run; then this takes nothing and tells so.
+    if (info.allocated < entry.size) return {};
+    KITH_TRY(reserves_, io_->allocate(file, entry.size));
+    return {};
+  }
   if (entry.size > root_.totals.bytes - std::min(reserved_, root_.totals.bytes)) {
     return local_error(Errc::kVerification,
                        "the share is malformed: its files are larger than its total");

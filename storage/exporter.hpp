@@ -3,10 +3,11 @@
 //
 //   prepare_export → { write_chunk | sync }* → finish → sync → (catalog: complete) → publish
 //
-// The staging is `DIRECTORY/.NAME.kith-<id8>`: a directory (0700), or for the share of a single
-// file that file. It is locked as long as an Exporter has it, so that a dead one can be told from
-// one that another kith is filling. Files are made with O_EXCL, 0600, or with their final mode when
-// they come whole; directories 0700 until finish().
+// The staging is `DIRECTORY/.NAME.kith-<id8>-OWNER`: a directory (0700), or for the share of a
+// single file that file. Every home has an owner's name of its own, so none takes the staging of
+// another for one that it left itself. It is locked as long as an Exporter has it, so that a dead
+// one can be told from one that another kith is filling. Files are made with O_EXCL, 0600, or with
+// their final mode when they come whole; directories 0700 until finish().
 //
 // Crashes: at any moment, whatever is under the final name is the whole share, or what was there
 // before. prepare_export finds out from the recorded inode of the staging whether it is still
@@ -47,6 +48,8 @@ struct ExportTarget {
   std::uint64_t room = UINT64_MAX;
   /// Bytes of the file system that stay free; nothing: as reserve_of() says.
   std::optional<std::uint64_t> min_free{};
+  /// Whose the staging is: a part of its name. What has another owner is not touched.
+  std::string owner{};
 };
 
 /// Identity of the staging, for the catalog. 0, 0: none.
@@ -125,11 +128,11 @@ class Exporter {
   [[nodiscard]] Result<void> write_whole(const Dir& dir, std::string_view name, const Entry& entry,
                                          std::span<const iovec> content);
   [[nodiscard]] Result<void> write_part(const Dir& dir, std::string_view name, const Entry& entry,
-                                        std::uint64_t offset, std::span<const iovec> content);
+                                        const Extent& extent, std::span<const iovec> content);
   [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
                                                         const Entry& entry);
   [[nodiscard]] Result<void> give_size(const File& file, const Entry& entry);
-  [[nodiscard]] Result<void> take_room(std::uint64_t bytes);
+  [[nodiscard]] Result<void> take_room(const Entry& entry, std::uint64_t bytes);
   [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);

@@ -33,6 +33,7 @@ struct FileInfo {
   std::uint32_t mode = 0;  // permission bits, 07777
   std::uint32_t links = 0;
   std::uint64_t size = 0;
+  std::uint64_t allocated = 0;  // bytes of the file system that it takes
   std::uint64_t dev = 0;
   std::uint64_t inode = 0;
   std::int64_t mtime_ns = 0;

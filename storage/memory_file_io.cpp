@@ -10,6 +10,7 @@ namespace kith::storage {
 namespace {
 
 constexpr std::uint64_t kDevice = 1;
+constexpr std::uint32_t kSetId = 06000;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -268,6 +269,7 @@ Result<void> MemoryFileIo::write(const File& file, std::uint64_t offset,
     if (part.iov_len > 0) std::memcpy(to, part.iov_base, part.iov_len);
     to += part.iov_len;
   }
+  node->meta.mode &= ~kSetId;  // as the kernel does for whoever is not root
   touch(*node, true);
   return {};
 }
@@ -307,6 +309,7 @@ FileInfo MemoryFileIo::info(Inode inode) const {
   out.mode = node.meta.mode;
   out.links = node.links;
   out.size = node.kind == NodeKind::kFile ? node.data->size() : 0;
+  out.allocated = out.size;
   out.dev = kDevice;
   out.inode = inode;
   out.mtime_ns = node.meta.mtime_ns;
@@ -402,6 +405,17 @@ Result<void> MemoryFileIo::make_symlink(const Dir& at, std::string_view name,
   if (!options_.symlinks) return io_error(EOPNOTSUPP, "making a symbolic link", name);
   KITH_TRY(const Inode made, create(at, name, NodeKind::kSymlink, 0777, "making a symbolic link"));
   nodes_.at(made).target = target;
+  return {};
+}
+
+Result<void> MemoryFileIo::make_link(const Dir& at, std::string_view name, std::string_view to) {
+  KITH_TRY(const Inode inode, lookup(at, to, "linking"));
+  Node& file = nodes_.at(inode);
+  ++file.links;
+  touch(file, false);
+  Node& dir = *node_of(at);
+  apply(dir, {{std::string(name), inode}});
+  touch(dir, true);
   return {};
 }
 

@@ -64,6 +64,8 @@ class MemoryFileIo final : public FileIo {
   void rot(const std::string& path, std::uint64_t offset);
   /// As after a read-only remount: whatever would change something fails, syncing too.
   void set_read_only(bool read_only) { read_only_ = read_only; }
+  /// Another name, in the same directory, for a file.
+  [[nodiscard]] Result<void> make_link(const Dir& at, std::string_view name, std::string_view to);
   /// Something that is neither file, directory nor symlink.
   [[nodiscard]] Result<void> make_other(const Dir& at, std::string_view name);
 

@@ -33,8 +33,9 @@ std::string join_native(std::string_view directory, std::string_view name) {
   return out;
 }
 
-std::string staging_name(std::string_view name, const ShareId& share) {
-  const std::string suffix = ".kith-" + share.hex().substr(0, kIdDigits);
+std::string staging_name(std::string_view name, const ShareId& share, std::string_view owner) {
+  std::string suffix = ".kith-" + share.hex().substr(0, kIdDigits);
+  if (!owner.empty()) suffix.append("-").append(owner);
   const std::size_t room = limits::kComponentMax - 1 - suffix.size();
   std::size_t length = name.size();
   if (length > room) {

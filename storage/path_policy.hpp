@@ -25,9 +25,10 @@ struct SplitPath {
 /// directory/name, without doubling a slash.
 [[nodiscard]] std::string join_native(std::string_view directory, std::string_view name);
 
-/// ".NAME.kith-<first 8 hex digits of the id>". A name that would become too long for a component
-/// is shortened, between characters.
-[[nodiscard]] std::string staging_name(std::string_view name, const ShareId& share);
+/// ".NAME.kith-<first 8 hex digits of the id>-OWNER"; without an owner the name ends before it. A
+/// name that would become too long for a component is shortened, between characters.
+[[nodiscard]] std::string staging_name(std::string_view name, const ShareId& share,
+                                       std::string_view owner = {});
 
 /// What a final name must fulfil at a destination whose file system holds names of `name_max`
 /// bytes: a share's rules (check_name), and the length. Blame local: the user can choose another.

@@ -69,6 +69,7 @@ FileInfo info_of(const struct stat& s) {
   info.mode = s.st_mode & 07777;
   info.links = static_cast<std::uint32_t>(s.st_nlink);
   info.size = static_cast<std::uint64_t>(s.st_size);
+  info.allocated = static_cast<std::uint64_t>(s.st_blocks) * 512;
   info.dev = s.st_dev;
   info.inode = s.st_ino;
   info.mtime_ns = nanos(s.st_mtim);

@@ -134,6 +134,11 @@ void Manager::remove_share(TimePoint now, const ShareId& id, Outbox& out) {
 
 bool Manager::has_share(const ShareId& share) const { return impl_->core.shares.contains(share); }
 
+std::optional<SwarmId> Manager::swarm_of(const ShareId& id) const {
+  const ShareSwarm* share = impl_->core.share(id);
+  return share == nullptr ? std::nullopt : std::optional(share->swarm);
+}
+
 ShareProgress Manager::progress(const ShareId& id) const {
   const ShareSwarm* share = impl_->core.share(id);
   if (share == nullptr) return {};

@@ -215,6 +215,11 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
 
 // --- unshare, cancel, leave ---
 
+bool Copies::is_in(const ShareId& share, const SwarmId& swarm) const {
+  return std::ranges::any_of(copies_of(share),
+                             [&](const Copy* copy) { return copy->swarm == swarm; });
+}
+
 // A moment that must not be cut in two: its rename may have happened already.
 bool Copies::is_being_renamed(State state) {
   return state == State::kCommitting || state == State::kRenaming;
@@ -240,11 +245,14 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
     return item.first != id && item.second.share == share;
   });
   const bool on_network = copy.on_network;
+  const SwarmId swarm = copy.swarm;
   erase(id);
   turn.save_full(DeleteCopy{id, share, last});
   const Copy* other = fetching(share);
   const bool goes_on = other != nullptr && other->on_network;
-  if (on_network || (!goes_on && complete_copy(share) == nullptr)) {
+  // Copies in other swarms are no reason to serve it in this one.
+  const bool was_last_here = transfer_.swarm_of(share) == swarm && !is_in(share, swarm);
+  if (on_network || was_last_here || (!goes_on && complete_copy(share) == nullptr)) {
     transfer_.remove_share(turn.now.mono, share, turn.transfer);
     for (const auto& [held_id, held] : copies_) {
       if (held.share == share && is_held(held.state)) serve(turn, held);

@@ -38,8 +38,6 @@ inline constexpr std::chrono::milliseconds kProgressEvery{250};
 /// Files of a held copy that were opened to be read are closed after so long, also while they are
 /// being read: a deleted one would keep its space for ever.
 inline constexpr std::chrono::seconds kCloseAfter{30};
-/// Files of one copy that are named as changed or missing.
-inline constexpr std::size_t kNamed = 100;
 
 /// The id of a new copy: positive, since SQLite's row ids are signed.
 [[nodiscard]] CopyId random_copy_id(Rng& rng);
@@ -436,6 +434,7 @@ class Copies {
   void abandon(Turn& turn, Copy& copy);
   void fail(Turn& turn, Copy& copy, const Error& error);
   void finish(Turn& turn, Copy& copy, bool already_there);
+  [[nodiscard]] bool is_in(const ShareId& share, const SwarmId& swarm) const;
   void remove(Turn& turn, Copy& copy, bool discard);
   void mark_have(Turn& turn, Copy& copy, ChunkIndex index);
   void serve(Turn& turn, const Copy& copy);

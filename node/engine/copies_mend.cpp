@@ -92,7 +92,10 @@ bool Copies::ask_for(Turn& turn, const Copy& copy, ChunkIndex index) {
     if (!copy.have.has(i)) return false;
   }
   const std::uint32_t length = copy.mends.at(index).length;
-  transfer_.add_share(turn.now.mono, copy.share, copy.swarm, true, turn.transfer);
+  // A copy in another swarm may be the one that is served: then what is damaged in both is asked
+  // for there, once.
+  const SwarmId swarm = transfer_.swarm_of(copy.share).value_or(copy.swarm);
+  transfer_.add_share(turn.now.mono, copy.share, swarm, true, turn.transfer);
   transfer_.set_lengths(turn.now.mono, copy.share, index, std::span(&length, 1), turn.transfer);
   return true;
 }

@@ -4,6 +4,7 @@
 
 #include "node/engine/copies.hpp"
 #include "proto/assert.hpp"
+#include "proto/limits.hpp"
 
 namespace kith::node {
 
@@ -30,14 +31,16 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
                                       globs_of(copy)});
 }
 
-// The first of them: as many as there are files that may be named. How long the share is is not
-// known yet, so the bits that fill up the last byte count, too.
+// The first of them: as many as there are files that may be named; of a part all, for what it takes
+// is not known yet. How long the share is is not either, so the bits that fill up the last byte
+// count, too.
 std::vector<ChunkIndex> Copies::withdrawn_in(const SavedCopy& saved) {
   std::vector<ChunkIndex> out;
+  const std::size_t most = saved.copy.part.empty() ? kNamed : limits::kIndicesMax;
   for (const SavedCopy::Row& saved_row : saved.rows) {
     const PutHave& row = saved_row.row;
     if (row.durable) continue;
-    for (std::size_t i = 0; i < 8 * row.bits.size() && out.size() < kNamed; ++i) {
+    for (std::size_t i = 0; i < 8 * row.bits.size() && out.size() < most; ++i) {
       const bool has = (row.bits[i / 8] & (0x80U >> (i % 8))) != 0;
       if (!has) out.push_back(row.first + static_cast<ChunkIndex>(i));
     }

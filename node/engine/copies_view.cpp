@@ -187,7 +187,9 @@ std::vector<ShareId> Copies::looked_for(const SwarmId& swarm) const {
   std::vector<ShareId> out;
   for (const auto& [id, copy] : copies_) {
     const bool fetches = is_fetch(copy.state) && copy.on_network;
-    if (copy.swarm == swarm && (fetches || is_mending(copy))) out.push_back(copy.share);
+    // What is damaged is asked for where the share is served.
+    const bool mends = is_mending(copy) && transfer_.swarm_of(copy.share) == swarm;
+    if ((fetches && copy.swarm == swarm) || mends) out.push_back(copy.share);
   }
   return out;
 }

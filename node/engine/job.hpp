@@ -23,6 +23,9 @@
 
 namespace kith::node {
 
+/// Files of one copy that are named as changed or missing.
+inline constexpr std::size_t kNamed = 100;
+
 /// Open a received root: records, id, cipher, decoding. Registers the share with the jobs' side.
 struct OpenRootJob {
   transfer::StoreRequest store;
@@ -212,7 +215,8 @@ struct OpenCopyJob {
   CopyId copy{};
   ShareId share;
   bool fetching = false;
-  /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one.
+  /// Of a held copy: indices that were withdrawn, to be named; some may lie behind the last one, or
+  /// be none that the part takes.
   std::vector<ChunkIndex> withdrawn;
   std::vector<std::string> part;
 };
@@ -449,7 +453,7 @@ struct CopyOpened {
   };
   std::vector<PageLengths> pages;
   bool missing = false;              // the share does not stand at the copy's path
-  std::vector<std::string> changed;  // files of the withdrawn chunks
+  std::vector<std::string> changed;  // files of the withdrawn chunks, of the first of them
 };
 struct PageLooked {
   CopyId copy{};

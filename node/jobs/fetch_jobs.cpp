@@ -226,7 +226,8 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
                                  storage::PathGlobs(std::move(job.part)),
                                  !job.compared,
                                  job.room,
-                                 min_free_};
+                                 min_free_,
+                                 owner_};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),
                                      {job.device, job.inode}));

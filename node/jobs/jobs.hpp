@@ -12,6 +12,7 @@
 #include "proto/slab.hpp"
 #include "proto/time.hpp"
 #include "storage/chunk_reader.hpp"
+#include "storage/chunk_repair.hpp"
 #include "storage/file_io.hpp"
 
 namespace kith::node {
@@ -19,13 +20,14 @@ namespace kith::node {
 class Jobs {
  public:
   /// `home`: where the catalog keeps manifests; empty if it has no place on `io`. `min_free`: see
-  /// storage/space.hpp.
+  /// storage/space.hpp. `owner`: tells the stagings of this home from those of others.
   Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies,
-       std::string home = {}, std::optional<std::uint64_t> min_free = {})
+       std::string home = {}, std::optional<std::uint64_t> min_free = {}, std::string owner = {})
       : io_(io),
         slabs_(slabs),
         home_(std::move(home)),
         min_free_(min_free),
+        owner_(std::move(owner)),
         manifests_(std::move(manifests)),
         copies_(io, std::move(copies)) {}
 
@@ -119,6 +121,8 @@ class Jobs {
   [[nodiscard]] Result<void> write_chunk(CopyId copy, const Place& place, const SlabChain& chunk);
   /// Something that may be the share stands there; nothing is read.
   [[nodiscard]] Result<void> look_at(CopyId copy, const ShareInfo& share);
+  void name_withdrawn(const OpenCopyJob& job, const ShareInfo& share,
+                      const storage::PathGlobs& part, CopyOpened& out);
   /// Which file is to blame for a withdrawn chunk; empty: the part takes nothing of it.
   [[nodiscard]] std::string changed_in(CopyId copy, const ShareInfo& share, ChunkIndex index,
                                        const storage::PathGlobs& part);
@@ -139,6 +143,9 @@ class Jobs {
   [[nodiscard]] Result<void> record_state(const ShareInfo& share, const Place& place,
                                           const std::string& path, const storage::FileStat& stat,
                                           ChunkMended& out);
+  void record_stats(std::uint32_t number, const storage::PageStats& stats, ChunkMended& out);
+  [[nodiscard]] Result<void> record_links(const ShareInfo& share,
+                                          const storage::TouchedFile& touched, ChunkMended& out);
   [[nodiscard]] Result<bool> record_in_page(const ShareInfo& share, std::uint32_t number,
                                             const std::string& path, const storage::FileStat& stat,
                                             ChunkMended& out);
@@ -167,6 +174,7 @@ class Jobs {
   SlabPool& slabs_;
   std::string home_;
   std::optional<std::uint64_t> min_free_;
+  std::string owner_;
   Manifests manifests_;
   CopyTable copies_;
   std::mutex mending_;  // held while a repair makes what is recorded of a file untrue

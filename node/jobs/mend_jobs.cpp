@@ -3,7 +3,6 @@
 
 #include "node/jobs/jobs.hpp"
 #include "proto/crypto/content_cipher.hpp"
-#include "storage/chunk_repair.hpp"
 
 namespace kith::node {
 namespace {
@@ -31,6 +30,12 @@ std::optional<std::uint32_t> Jobs::stat_position(const Page& page, const std::st
   return storage::stat_positions(page)[static_cast<std::size_t>(entry - page.entries.begin())];
 }
 
+void Jobs::record_stats(std::uint32_t number, const storage::PageStats& stats, ChunkMended& out) {
+  Buffer blob = stats.encode();
+  manifests_.put_file_stats(out.copy, number, blob);
+  out.stats[number] = std::move(blob);
+}
+
 // False: the page does not name the file.
 Result<bool> Jobs::record_in_page(const ShareInfo& share, std::uint32_t number,
                                   const std::string& path, const storage::FileStat& stat,
@@ -42,10 +47,21 @@ Result<bool> Jobs::record_in_page(const ShareInfo& share, std::uint32_t number,
   if (recorded == nullptr || *position >= recorded->files.size()) return true;
   storage::PageStats stats = *recorded;
   stats.files[*position] = stat;
-  Buffer blob = stats.encode();
-  manifests_.put_file_stats(out.copy, number, blob);
-  out.stats[number] = std::move(blob);
+  record_stats(number, stats, out);
   return true;
+}
+
+// Hard links: whatever was recorded with the state that the file had is that file, in any page.
+Result<void> Jobs::record_links(const ShareInfo& share, const storage::TouchedFile& touched,
+                                ChunkMended& out) {
+  for (std::uint32_t number = 0; number < share.shape.pages(); ++number) {
+    KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, number));
+    if (recorded == nullptr || std::ranges::count(recorded->files, touched.before) == 0) continue;
+    storage::PageStats stats = *recorded;
+    std::ranges::replace(stats.files, touched.before, touched.stat);
+    record_stats(number, stats, out);
+  }
+  return {};
 }
 
 // Pages that hold parts of one file follow each other.
@@ -74,6 +90,7 @@ Result<void> Jobs::mend(const ShareInfo& share, const Place& place, SlabChain& c
     const std::string& path = parts[touched.stretch].path;
     if (out.path.empty()) out.path = path;
     KITH_CHECK(record_state(share, place, path, touched.stat, out));
+    if (touched.has_links) KITH_CHECK(record_links(share, touched, out));
   }
   if (!repair.error) return {};
   out.path = repair.error->subject;

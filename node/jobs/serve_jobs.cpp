@@ -316,6 +316,24 @@ std::string Jobs::changed_in(CopyId copy, const ShareInfo& share, ChunkIndex ind
   return parts && files ? storage::changed_file(**files, *parts) : path_in(*place);
 }
 
+// Of a part there may be very many that it does not take.
+void Jobs::name_withdrawn(const OpenCopyJob& job, const ShareInfo& share,
+                          const storage::PathGlobs& part, CopyOpened& out) {
+  std::vector<bool> taken(share.shape.chunks(), part.empty());
+  for (const CopyOpened::PageLengths& page : out.pages) {
+    for (std::uint32_t row = 0; row < page.selection.takes.size(); ++row) {
+      if (page.selection.takes[row]) taken[share.shape.first_chunk(page.page) + row] = true;
+    }
+  }
+  for (const ChunkIndex index : job.withdrawn) {
+    if (out.changed.size() == kNamed || index >= share.shape.total()) return;
+    const bool is_content = share.shape.is_content(index);
+    if (is_content && !taken[index - share.shape.index_of_chunk(0)]) continue;
+    std::string path = changed_in(job.copy, share, index, part);
+    if (!path.empty()) out.changed.push_back(std::move(path));
+  }
+}
+
 JobResult Jobs::perform(OpenCopyJob& job) {
   CopyOpened out;
   out.copy = job.copy;
@@ -326,12 +344,10 @@ JobResult Jobs::perform(OpenCopyJob& job) {
     const storage::PathGlobs part(std::move(job.part));
     if (!job.fetching) {
       out.missing = !look_at(job.copy, *share);
-      for (const ChunkIndex index : job.withdrawn) {
-        if (index >= share->shape.total()) continue;
-        std::string path = changed_in(job.copy, *share, index, part);
-        if (!path.empty()) out.changed.push_back(std::move(path));
+      if (part.empty()) {
+        name_withdrawn(job, *share, part, out);
+        return {};
       }
-      if (part.empty()) return {};
     }
     for (std::uint32_t number = 0; number < share->shape.pages(); ++number) {
       const auto page = manifests_.page(*share, number);
@@ -341,6 +357,7 @@ JobResult Jobs::perform(OpenCopyJob& job) {
       for (const ChunkRow& row : (*page)->page.rows) lengths.lengths.push_back(row.length);
       out.pages.push_back(std::move(lengths));
     }
+    if (!job.fetching) name_withdrawn(job, *share, part, out);
     return {};
   };
   if (auto done = open(); !done) out.error = std::move(done).error();

@@ -27,15 +27,14 @@ class Inbox {
     }
   }
 
- private:
-  void drain() {
-    std::vector<T> batch;
-    {
-      const std::lock_guard lock(mutex_);
-      batch.swap(values_);
-    }
-    handle_(std::move(batch));
+  /// What came and was not handled. When the context has ended.
+  [[nodiscard]] std::vector<T> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(values_, {});
   }
+
+ private:
+  void drain() { handle_(take()); }
 
   boost::asio::io_context& context_;
   std::function<void(std::vector<T>)> handle_;

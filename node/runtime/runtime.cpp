@@ -1,6 +1,7 @@
 #include "node/runtime.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -35,6 +36,7 @@ using namespace std::chrono_literals;
 // How long connections may take to say farewell.
 constexpr auto kFarewell = 500ms;
 constexpr const char* kPortSetting = "port";
+constexpr std::size_t kOwnerDigits = 8;  // of the device's id, in the names of stagings
 constexpr std::uint64_t kLowSpace = 256 * limits::kMiB;
 
 Now now() {
@@ -60,11 +62,14 @@ bool is_network_job(const Job& job) {
          !std::holds_alternative<CollectGarbageJob>(job);
 }
 
+bool is_repair(const Job& job) {
+  return std::holds_alternative<MendChunkJob>(job) || std::holds_alternative<MendFromCopyJob>(job);
+}
+
 // These wait for the disk. In order, so that each syncs all that was written before it.
 bool is_sync_job(const Job& job) {
   return std::holds_alternative<SyncJob>(job) || std::holds_alternative<FinishFetchJob>(job) ||
-         std::holds_alternative<RenameFetchJob>(job) || std::holds_alternative<MendChunkJob>(job) ||
-         std::holds_alternative<MendFromCopyJob>(job);
+         std::holds_alternative<RenameFetchJob>(job) || is_repair(job);
 }
 
 DoctorCheck check_disk(storage::FileIo& io, const std::string& home) {
@@ -161,6 +166,7 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   void run_network();
   void begin_stop();
   void finish_stop();
+  void save_late_results();
 
   // T0: the engine's outputs
   template <class F>
@@ -206,8 +212,8 @@ struct Runtime::Impl final : TcpEvents, ApiBackend {
   std::vector<Endpoint> listening;
   std::optional<TimePoint> armed;
   Duration longest_turn{};
-  int depth = 0;          // turns within turns: a driver called from apply() may call back
-  bool stopping = false;  // T0
+  int depth = 0;  // turns within turns: a driver called from apply() may call back
+  std::atomic<bool> stopping = false;  // T0 sets it
 
   std::unique_ptr<CatalogReader> reader;
   std::unique_ptr<CatalogReader> index;
@@ -315,7 +321,7 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
 
 void Runtime::Impl::make_threads(storage::Catalog writing) {
   jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home,
-                                options.min_free);
+                                options.min_free, engine->device().hex().substr(0, kOwnerDigits));
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(
@@ -387,7 +393,11 @@ void Runtime::Impl::dispatch(Job job) {
   const auto kind = is_network_job(job) ? Pool::Kind::kNetwork : Pool::Kind::kBackground;
   // std::function must be copyable; jobs own slabs and are not.
   auto shared = std::make_shared<Job>(std::move(job));
-  auto run = [this, shared] { results.put(jobs->run(std::move(*shared), now().wall)); };
+  auto run = [this, shared] {
+    // There may be many, and each waits for the disk: the next start looks for them again.
+    if (stopping && is_repair(*shared)) return;
+    results.put(jobs->run(std::move(*shared), now().wall));
+  };
   if (is_sync) {
     sync->post(std::move(run));
   } else {
@@ -502,10 +512,19 @@ void Runtime::Impl::finish_stop() {
   ended_signal.notify_all();
 }
 
+// What jobs did when T0 had ended: nobody acts on it any more, but the catalog is told. A repaired
+// file, above all, would look like one that somebody changed.
+void Runtime::Impl::save_late_results() {
+  Outbox out;
+  for (JobResult& result : results.take()) engine->handle_job(now(), std::move(result), out);
+  engine->shutdown(now(), out);
+  for (CatalogWrite& write : out.catalog) catalog->write(std::move(write));
+}
+
 // In an order in which nobody is told anything after it is gone. T0 uses all the others: it is the
-// first to stop. What is posted to it later is never run, and goes with its inboxes. Imports use
-// the pool and the catalog, and tell the API; the API's thread begins imports. The catalog comes
-// last, so that it commits what all of them left.
+// first to stop. What is posted to it later is never run; of that only the results of jobs are
+// looked at. Imports use the pool and the catalog, and tell the API; the API's thread begins
+// imports. The catalog comes last, so that it commits what all of them left.
 Runtime::Impl::~Impl() {
   work.reset();
   context.stop();
@@ -515,6 +534,7 @@ Runtime::Impl::~Impl() {
   imports.reset();
   pool.reset();
   sync.reset();
+  if (engine && catalog) save_late_results();
   catalog.reset();
   // Results that nobody takes any more hold slabs; they go before the pool of slabs does.
   engine.reset();

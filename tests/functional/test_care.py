@@ -58,6 +58,39 @@ class Care(KithTest):
         self.assertIn("repaired: large, from a", shown.stderr)
         self.assertEqual(picture(self.copy), self.good)
 
+    def test_what_was_repaired_when_the_node_is_stopped_is_recorded(self):
+        """One pack of many files, so that its repair goes on for a while behind the stop."""
+        many = self.top / "many"
+        many.mkdir()
+        for number in range(2_000):
+            path = many / f"{number:04}"
+            path.write_bytes(random.Random(number).randbytes(256))
+            os.utime(path, ns=(0, 1_600_000_000_123_456_789))
+        link = self.a.ask("share", many)["link"]
+        self.b.configure(scrub=False)
+        self.b.ask("fetch", link, "-o", self.top / "out")
+        self.copy = self.top / "out/many"
+        self.good = picture(self.copy)
+        names = [path.name for path in self.copy.iterdir()]
+        self.rot(*((name, 7) for name in names))
+        self.b.start_node()
+        process = self.b.begin("--json", "verify")
+        self.wait_until(lambda: any((self.copy / name).read_bytes() == (many / name).read_bytes()
+                                    for name in names[::50]), "a repair began")
+        self.b.stop_node()
+        process.result()
+        with self.catalog() as catalog:
+            recorded = {state for (blob,) in catalog.execute("SELECT stats FROM filestat")
+                        for state in STATE.iter_unpack(blob[HEADER:])}
+        catalog.close()
+        stats = {name: (self.copy / name).stat() for name in names}
+        lost = [name for name, stat in stats.items() if recorded.isdisjoint(
+            [(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)])]
+        self.assertEqual(lost, [])
+        self.b.start_node()
+        self.assertEqual(self.b.ask("verify")["bad"], [])
+        self.assertEqual(picture(self.copy), self.good)
+
     def test_an_edit_is_not_written_over(self):
         flip(self.copy / "large", 15_000_000)
         edited = picture(self.copy)

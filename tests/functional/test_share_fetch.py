@@ -176,6 +176,25 @@ class Fetching(KithTest):
         self.assertLess(last["bytes_received"], 28_000_000)
         self.assertEqual((self.out / "file").read_bytes(), file.read_bytes())
 
+    def test_another_home_leaves_what_a_stopped_fetch_has(self):
+        file = self.top / "file"
+        file.write_bytes(random.Random(5).randbytes(30_000_000))
+        link = self.share(file)
+        c = self.device("c")
+        c.ask("join", "-", stdin=self.a.ask("swarm", "invite")["invite"])
+        self.a.run("config", "limit", "5MB/s")
+        process = self.b.begin("--json", "fetch", link, "-o", self.out)
+        process.wait_line(lambda line: line.get("bytes_done", 0) > 2_000_000)
+        process.signal(signal.SIGINT)
+        self.assert_fails(process.result(), 130)
+        self.b.stop_node()
+        self.a.run("config", "limit", "none")
+        c.ask("fetch", link, "-o", self.out)
+        (self.out / "file").unlink()
+        self.b.start_node()
+        self.assertLess(self.fetch(link).last["bytes_received"], 28_000_000)
+        self.assertEqual((self.out / "file").read_bytes(), file.read_bytes())
+
     def test_directories_that_are_closed(self):
         """What lies in a directory is settled before that gets a mode which would not let us."""
         tree = self.top / "tree"

@@ -123,6 +123,37 @@ TEST(Mend, AfterARepairFurtherRotInTheFileIsRepairedAlsoAfterARestart) {
   }
 }
 
+// One file, of many chunks and pages, that has two names in the share.
+TEST(Mend, HardLinksAreRepairedUnderAllTheirNames) {
+  Case c(2);
+  Tree tree = old_tree(200'000);
+  tree["z"] = tree["a"];
+  MemoryFileIo& disk = c.world.node(0).disk();
+  disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
+  storage::test::write_tree(disk, "/shared", tree);
+  const auto top = disk.open_root("/shared");
+  ASSERT_TRUE(disk.remove_file(*top, "z"));
+  ASSERT_TRUE(disk.make_link(*top, "z", "a"));
+  ASSERT_TRUE(disk.set_mtime(*top, tree[""].mtime_ns));
+  const auto link = c.world.node(0).share("/shared", kTiny);
+  ASSERT_TRUE(link);
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(*link, "/fetched")));
+  c.world.run_for(10s);
+  for (const std::string name : {"a", "z"}) {
+    for (const std::uint64_t at : {5U, 100'000U, 199'000U}) disk.rot("/shared/" + name, at);
+    const node::VerifyReport report = verify(c, 0);
+    EXPECT_THAT(report.bad, IsEmpty()) << name;
+    EXPECT_GE(report.repaired, 3U);
+    EXPECT_EQ(c.tree_at(0, "/shared"), tree);
+    EXPECT_EQ(c.shares(0).front().problem, "");
+    EXPECT_EQ(c.shares(0).front().damaged, 0U);
+    c.world.run_for(1s);
+    c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+    c.world.node(0).start();
+    c.world.run_for(10s);
+  }
+}
+
 TEST(Mend, AnEditIsReportedAndNotWrittenOver) {
   Fetched c;
   c.edit(1, "/fetched/it", "b", 'X');
@@ -206,6 +237,63 @@ TEST(Mend, TwoCopiesWithTheSameDamageAreBothRepaired) {
   EXPECT_EQ(report.repaired, 2U);
   EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
   EXPECT_EQ(c.tree_at(1, "/second/it"), c.tree);
+}
+
+// A link of the same share in another swarm.
+std::string link_in(const std::string& link, const SwarmId& swarm) {
+  Link out = *Link::parse(link);
+  std::copy_n(swarm.bytes.begin(), out.swarm_prefix.size(), out.swarm_prefix.begin());
+  return out.to_string();
+}
+
+// Node 1 has it in the swarm of both, at /fetched, and in one of its own, at /second.
+struct InTwoSwarms : Fetched {
+  InTwoSwarms() {
+    const auto made = ask(1, node::CreateSwarm{"second"});
+    other = std::get<node::SwarmCreated>(*made).swarm.id;
+    EXPECT_TRUE(ask(1, fetch_to(link_in(link, other), "/second")));
+    world.run_for(10s);
+  }
+  SwarmId other;
+};
+
+TEST(Mend, TheSameDamageUnderTwoRostersIsRepairedInBoth) {
+  InTwoSwarms c;
+  c.rot(1, "/fetched/it/a", 20'000);
+  c.rot(1, "/second/it/a", 20'000);
+  const node::VerifyReport report = verify(c, 1);
+  EXPECT_THAT(report.bad, IsEmpty());
+  EXPECT_EQ(report.repaired, 2U);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
+  EXPECT_EQ(c.tree_at(1, "/second/it"), c.tree);
+}
+
+// Whichever of its swarms the share is served in.
+TEST(Mend, WhatIsChangedUnderOneRosterAndDamagedUnderAnotherIsRepaired) {
+  for (const bool first_is_changed : {true, false}) {
+    SCOPED_TRACE(first_is_changed);
+    InTwoSwarms c;
+    const std::string changed = first_is_changed ? "/fetched" : "/second";
+    const std::string damaged = first_is_changed ? "/second" : "/fetched";
+    c.edit(1, changed + "/it", "b", 'X');
+    c.rot(1, damaged + "/it/b", 2);
+    const node::VerifyReport report = verify(c, 1);
+    EXPECT_EQ(report.bad, std::vector<std::string>{"b"}) << "the changed one";
+    EXPECT_EQ(report.repaired, 1U);
+    EXPECT_EQ(c.tree_at(1, damaged + "/it"), c.tree);
+  }
+}
+
+TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
+  InTwoSwarms c;
+  node::MakeInvite command;
+  command.swarm = "second";
+  const std::string text = std::get<node::InviteMade>(*c.ask(1, command)).text;
+  c.world.add_node();
+  ASSERT_TRUE(c.ask(2, node::Join{*Invite::parse(text), "a device", 60s}));
+  ASSERT_TRUE(c.ask(1, node::LeaveSwarm{"swarm"}));
+  (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+  EXPECT_EQ(c.tree_at(2, "/third/it"), c.tree);
 }
 
 // A small share, so that the calls of a repair are the last of a verify.

@@ -208,6 +208,22 @@ TEST(Part, ADamagedFileOfItIsNamedByVerify) {
   }
 }
 
+// All that it does not take comes before it.
+TEST(Part, ADamagedFileOfItIsNamedAfterARestart) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(1'000'000));
+  c.fetched(1, part_to(link, "/out", {"b"}));
+  c.world.run_for(5s);
+  c.edit(1, "/out/it", "b", 1);
+  EXPECT_EQ(verified(c, 1).bad, std::vector<std::string>{"b"});
+  c.world.run_for(1s);
+  c.world.node(1).crash(storage::MemoryFileIo::Crash::kProcess);
+  c.world.node(1).start();
+  c.world.run_for(100ms);
+  EXPECT_EQ(c.shares(1)[0].state, "withdrawn");
+  EXPECT_EQ(c.shares(1)[0].problem, "1 file changed or missing, first b");
+}
+
 TEST(Part, MovesWithItsFiles) {
   Case c(2);
   const std::string link = c.share(0, album());

@@ -2,6 +2,7 @@
 #include "storage/chunk_repair.hpp"
 
 #include <cerrno>
+#include <functional>
 #include <gmock/gmock.h>
 
 #include "storage/memory_file_io.hpp"
@@ -16,11 +17,12 @@ constexpr std::int64_t kLater = kMade + 500'000'000'000;
 
 class ChunkRepairTest : public testing::Test {
  protected:
-  void use(const Tree& tree, const Chunking& chunking,
-           std::int64_t recorded_ms = kMade / 1'000'000) {
+  void use(const Tree& tree, const Chunking& chunking, std::int64_t recorded_ms = kMade / 1'000'000,
+           const std::function<void(const Dir&)>& before_import = {}) {
     tree_ = tree;
     io_.set_time_ns(kMade);
     write_tree(io_, "/tree", tree);
+    if (before_import) before_import(*io_.open_root("/tree"));
     ImportOptions options = import_options(chunking);
     options.recorded_at = UnixMillis(recorded_ms + kRacyMillis);
     shared_ = share(io_, pool_, "/tree", options);
@@ -108,6 +110,43 @@ TEST_F(ChunkRepairTest, WritesOneChunkOfALargeFileAfterTheOther) {
     EXPECT_TRUE(rotten(chunk)) << "the next chunk of the file can be repaired, too";
   }
   EXPECT_EQ(read_tree(io_, "/tree"), tree_);
+}
+
+TEST_F(ChunkRepairTest, WhatHasTwoNamesIsRepairedOnceAndBothAreAsRecorded) {
+  Tree tree = kThree;
+  tree["d"] = tree["a"];
+  use(tree, Chunking::tiny(1024), kMade / 1'000'000, [&](const Dir& dir) {
+    ASSERT_OK(io_.remove_file(dir, "d"));
+    ASSERT_OK(io_.make_link(dir, "d", "a"));
+    ASSERT_OK(io_.set_mtime(dir, tree.at("").mtime_ns));
+  });
+  const FileStat before = FileStat::of(info("a"));
+  io_.rot("/tree/a", 2);
+  EXPECT_TRUE(rotten(0));
+  const ChunkRepair done = repair(0);
+  ASSERT_FALSE(done.error) << to_string(*done.error);
+  ASSERT_EQ(done.touched.size(), 1U);
+  EXPECT_TRUE(done.touched.front().has_links);
+  EXPECT_EQ(done.touched.front().before, before);
+  EXPECT_EQ(done.touched.front().stat, FileStat::of(info("d")));
+  EXPECT_EQ(read_tree(io_, "/tree"), tree);
+}
+
+TEST_F(ChunkRepairTest, SetIdBitsStay) {
+  for (const std::uint32_t mode : {04755U, 02755U, 06555U, 0755U}) {
+    SCOPED_TRACE(mode);
+    files_.reset();
+    io_ = MemoryFileIo();
+    stats_.clear();
+    use(kThree, Chunking::tiny(1024), kMade / 1'000'000,
+        [&](const Dir& dir) { ASSERT_OK(io_.set_mode_at(dir, "a", mode)); });
+    io_.rot("/tree/a", 2);
+    const ChunkRepair done = repair(0);
+    ASSERT_FALSE(done.error) << to_string(*done.error);
+    EXPECT_EQ(info("a").mode, mode);
+    EXPECT_EQ(done.touched.front().stat, FileStat::of(info("a")));
+    EXPECT_FALSE(done.touched.front().has_links);
+  }
 }
 
 TEST_F(ChunkRepairTest, AnEditIsNotRotAndIsNotWrittenOver) {

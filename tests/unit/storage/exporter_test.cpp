@@ -77,6 +77,29 @@ TEST_F(ExporterTest, ADestinationThatAppearsMeanwhileIsLeftAlone) {
   EXPECT_EQ(names_in(*io_, "/out"), (std::vector<std::string>{staging(), "tree"}));
 }
 
+// Paused, and its home's node may not run: nothing but its name tells whose it is.
+TEST_F(ExporterTest, AStagingOfAnotherHomeIsLeftAlone) {
+  use(kTree);
+  ExportTarget mine = target(), other = target();
+  mine.owner = "mine";
+  other.owner = "other";
+  auto prepared = prepare(mine);
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  const StagedRoot staged = prepared->exporter->staged();
+  prepared->exporter.reset();
+  auto second = prepare(other);
+  ASSERT_OK(second);
+  EXPECT_EQ(second->state, State::kFresh);
+  ASSERT_OK(second->exporter->discard());
+  auto again = prepare(mine, staged);
+  ASSERT_OK(again);
+  EXPECT_EQ(again->state, State::kResumed);
+  ASSERT_OK(finish(*again->exporter));
+  ASSERT_OK(again->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree").at("large"), tree_.at("large"));
+}
+
 TEST_F(ExporterTest, ReplaceExchangesAndRemovesTheOldTree) {
   use(kTree);
   write_tree(*io_, "/out/tree",

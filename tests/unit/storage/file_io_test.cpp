@@ -1,4 +1,5 @@
 // Both implementations of FileIo keep the same promises.
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -167,13 +168,30 @@ TEST_P(FileIoTest, RemovesAndLists) {
 
 TEST_P(FileIoTest, AllocateAndTruncate) {
   const File file = create(top_, "f", "ab");
-  ASSERT_OK(io().allocate(file, 5000));
+  const auto reserved = io().allocate(file, 5000);
+  ASSERT_OK(reserved);
   EXPECT_EQ(io().stat(file)->size, 5000U);
+  EXPECT_EQ(*io().allocate(file, 5000), *reserved) << "it tells so again";
   EXPECT_EQ(read(file, 0, 3), std::string("ab\0", 3));
   ASSERT_OK(io().allocate(file, 10));
   EXPECT_EQ(io().stat(file)->size, 5000U);
   ASSERT_OK(io().truncate(file, 1));
   EXPECT_EQ(read(file, 0, 3), "a");
+}
+
+TEST(PosixFileIo, WhatIsReservedIsTaken) {
+  PosixFileIo io;
+  const auto top = io.open_root(std::filesystem::temp_directory_path());
+  ASSERT_OK(top);
+  const std::string name = "kith-reserve-" + std::to_string(::getpid());
+  const auto file = io.open_file(*top, name, OpenMode::kCreate);
+  ASSERT_OK(file);
+  EXPECT_OK(io.remove_file(*top, name));
+  EXPECT_EQ(io.stat(*file)->allocated, 0U);
+  const auto reserved = io.allocate(*file, 1 << 20);
+  ASSERT_OK(reserved);
+  if (!*reserved) GTEST_SKIP() << "this file system cannot reserve";
+  EXPECT_GE(io.stat(*file)->allocated, 1U << 20);
 }
 
 TEST(PosixFileIo, OnTmpfsRoomIsNotCleared) {

@@ -27,6 +27,8 @@ TEST(PathPolicy, StagingNamesFitAndStayText) {
   ShareId share;
   share.bytes.fill(0xab);
   EXPECT_EQ(staging_name("tree", share), ".tree.kith-abababab");
+  EXPECT_EQ(staging_name("tree", share, "12ef"), ".tree.kith-abababab-12ef");
+  EXPECT_EQ(staging_name(std::string(300, 'x'), share, "12ef").size(), 255U);
   EXPECT_EQ(staging_name(std::string(241, 'x'), share).size(), 255U);
   EXPECT_EQ(staging_name(std::string(242, 'x'), share).size(), 255U);
   for (std::size_t prefix = 230; prefix < 245; ++prefix) {

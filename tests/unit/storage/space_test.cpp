@@ -84,6 +84,28 @@ TEST(Space, AFetchThatTheQuotaHasNoRoomForIsNotBegun) {
   EXPECT_EQ(names_in(g.disk, "/out"), std::vector<std::string>());
 }
 
+TEST(Space, WhatAnEarlierRunReservedIsNotAskedForAgain) {
+  SlabPool pool;
+  MemoryFileIo source, disk({.capacity = kTotal + 3'000'000});
+  write_tree(source, "/tree", {{"", directory()}, {"f", file(noise(1, kTotal))}});
+  const auto shared = share(source, pool, "/tree", import_options(Chunking::tiny(16)));
+  make_dir(disk, "/out");
+  ExportTarget target{.directory = "/out", .name = {}};
+  target.min_free = 2'900'000;
+  const Root& root = shared->import.root;
+  auto prepared = prepare_export(disk, root, shared->import.share, target, {});
+  ASSERT_OK(prepared);
+  const StagedRoot staged = prepared->exporter->staged();
+  ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, 0));
+  prepared->exporter.reset();
+  prepared = prepare_export(disk, root, shared->import.share, target, staged);
+  ASSERT_OK(prepared);
+  ASSERT_EQ(prepared->state, PreparedExport::State::kResumed);
+  for (std::uint32_t chunk = 1; chunk < shared->chunks.size(); ++chunk) {
+    ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, chunk));
+  }
+}
+
 TEST(Space, WhatIsToStayFreeIsNotTouchedWhenOthersWriteToo) {
   Filling f(kTotal + 5'000'000, 2'000'000);
   auto prepared = f.prepare();
