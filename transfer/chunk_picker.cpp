@@ -9,8 +9,8 @@ namespace kith::transfer {
 
 namespace {
 
-/// Of the bytes of a share, one in this many may be fetched twice to get round a slow source.
-constexpr std::uint64_t kHedgeDivisor = 20;
+/// Of the bytes of a share, one in this many may be received twice to get round a slow source.
+constexpr std::uint64_t kTwiceDivisor = 20;
 /// How long a chunk waits before it may move: more than the way there and back, for what is taken
 /// back while it begins is sent in vain.
 constexpr Duration kMoveAfter = std::chrono::milliseconds(250);
@@ -87,11 +87,12 @@ void ChunkPicker::remove_holder_of(ChunkIndex index) {
 }
 
 bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
-  return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
+  return (twice_bytes() + doubted_bytes_ + reservation(index)) * kTwiceDivisor <= known_bytes_;
 }
 
 std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
                                                     TimePoint now) const {
+  if ((twice_bytes() + doubted_bytes_) * kTwiceDivisor > known_bytes_) return std::nullopt;
   std::optional<ChunkIndex> best;
   TimePoint oldest = TimePoint::max();
   for (const auto& [index, request] : in_flight_) {
@@ -105,9 +106,16 @@ std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId
 }
 
 bool ChunkPicker::may_move() const {
+  if (twice_bytes() * kTwiceDivisor > known_bytes_) return false;
   return std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& e) {
     return e.second.count == 1 && e.second.news && !e.second.begun;
   });
+}
+
+void ChunkPicker::settle(std::uint32_t bytes, std::uint32_t came) {
+  KITH_ASSERT(doubted_bytes_ >= bytes && bytes >= came);
+  doubted_bytes_ -= bytes;
+  late_bytes_ += came;
 }
 
 ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
@@ -235,7 +243,7 @@ void ChunkPicker::check_invariants() const {
     if (s == ChunkState::kHeld) ++held;
   }
   KITH_ASSERT(open == open_bytes_ && held == held_);
-  KITH_ASSERT(hedged_bytes_ * kHedgeDivisor <= known_bytes_ || hedged_bytes_ == 0);
+  KITH_ASSERT(hedged_bytes_ * kTwiceDivisor <= known_bytes_ || hedged_bytes_ == 0);
 }
 
 }  // namespace kith::transfer

@@ -18,8 +18,11 @@
 // nothing goes to and fro.
 //
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
-// slower one, the longest waiting first. All bytes ever hedged stay within a twentieth of the bytes
-// of the share.
+// slower one, the longest waiting first.
+//
+// What may come twice, all bytes ever hedged and what came of moved chunks where they were taken
+// back, stays within a twentieth of the bytes of the share, and one chunk. While it is not known
+// what comes of a chunk that was taken back, all of it counts.
 #pragma once
 
 #include <array>
@@ -95,6 +98,10 @@ class ChunkPicker {
   [[nodiscard]] bool may_move() const;
   /// What pick_waiting() gave is asked of `conn` instead of the connection that is returned.
   [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
+  /// `bytes` that were taken back where they waited, to be moved, may still come.
+  void doubt(std::uint32_t bytes) { doubted_bytes_ += bytes; }
+  /// Of `bytes` in doubt so many came, and no more will.
+  void settle(std::uint32_t bytes, std::uint32_t came);
   /// The first bytes of it came: it moves no more. Without effect if it is not in flight.
   void begin(ChunkIndex index);
   /// `conn` will not deliver. True if the chunk is wanted again.
@@ -138,6 +145,8 @@ class ChunkPicker {
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
+  /// Hedged, or came where it was taken back.
+  [[nodiscard]] std::uint64_t twice_bytes() const { return hedged_bytes_ + late_bytes_; }
 
   std::vector<ChunkState> states_;
   std::vector<std::uint32_t> lengths_;  // 0: unknown
@@ -147,6 +156,8 @@ class ChunkPicker {
   std::uint64_t open_bytes_ = 0;
   std::uint64_t known_bytes_ = 0;
   std::uint64_t hedged_bytes_ = 0;
+  std::uint64_t late_bytes_ = 0;     // came where they had been taken back
+  std::uint64_t doubted_bytes_ = 0;  // may come so
   bool has_shape_ = false;
   bool in_order_ = false;
 };

@@ -63,7 +63,7 @@ class Download {
   /// A limit holds back a connection that holds something of the share.
   [[nodiscard]] bool is_limited(const ShareSwarm& share) const;
 
-  /// 0: none.
+  /// Whoever waits for a limit looks again.
   void limits_changed();
   /// Bytes.
   [[nodiscard]] std::size_t reserved() const { return reserved_; }
@@ -98,6 +98,7 @@ class Download {
   void take_back(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
   void take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
                      std::span<const ConnId> conns, Outbox& out);
+  void settle(PeerSession& session, const WantKey& key, const Want& want);
   void end_want(TimePoint now, PeerSession& session, const WantKey& key);
   void requeue(ShareSwarm& share, ChunkIndex index, ConnId conn);
   void tell_if_unavailable(ShareSwarm& share, ChunkIndex index, Outbox& out);
@@ -115,7 +116,8 @@ class Download {
 
   // time
   void check_deadlines(TimePoint now, PeerSession& session, Outbox& out);
-  void overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
+  /// Returns whether it was taken back.
+  bool overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
   void retry_hedges(ShareSwarm& share);
 
   Core& core_;

@@ -97,6 +97,9 @@ void Download::move_here(TimePoint now, PeerSession& session, ShareSwarm& share,
                          Outbox& out) {
   const ConnId from = share.picker().move(index, session.conn, now);
   take_back_all(now, share, index, std::span(&from, 1), out);
+  Want& want = *core_.sessions.at(from).ask.requests.find({share.holder(from)->handle, index});
+  want.moved = true;
+  share.picker().doubt(want.reserved);
 }
 
 std::uint64_t Download::cap(const PeerSession& session, const ShareSwarm& share) const {
@@ -149,12 +152,22 @@ void Download::take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
   }
 }
 
+void Download::settle(PeerSession& session, const WantKey& key, const Want& want) {
+  // What was paid for and will not come. Those who wait for a limit wait for what was paid.
+  const std::uint32_t unused = want.reserved - want.assembly.received();
+  core_.limits.refund(Direction::kDown, session, unused);
+  if (unused > 0) limits_changed();
+  // A fetch that ended, and perhaps began anew, does not ask what came.
+  ShareSwarm* share = session.ask.watches.contains(key.first) ? core_.share(want.share) : nullptr;
+  if (want.moved && share != nullptr && share->fetching())
+    share->picker().settle(want.reserved, want.assembly.received());
+}
+
 void Download::end_want(TimePoint now, PeerSession& session, const WantKey& key) {
   RequestQueue& requests = session.ask.requests;
   const Want& want = *requests.find(key);
   reserved_ -= want.reserved;
-  // What was paid for and will not come.
-  core_.limits.refund(Direction::kDown, session, want.reserved - want.assembly.received());
+  settle(session, key, want);
   requests.erase(now, key);
   hungry_.insert(session.conn);
   if (requests.size() > 0) return;
@@ -192,30 +205,32 @@ void Download::check_deadlines(TimePoint now, PeerSession& session, Outbox& out)
   for (const auto& [key, want] : session.ask.requests.wants()) {
     if (want.deadline <= now) due.push_back(key);
   }
-  for (const WantKey& key : due) overdue(now, session, key, out);
+  bool missed = false;
+  for (const WantKey& key : due) missed |= overdue(now, session, key, out);
+  if (missed) session.ask.requests.on_missed();
   if (const auto next = session.ask.requests.next_deadline()) {
     deadlines_.set(session.conn, *next);
   }
 }
 
-void Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
+bool Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
   Want& want = *session.ask.requests.find(key);
   if (want.is_void) {
     want.deadline = now + limits::kCancelAnswer;
     core_.close(session.conn, network_error(Errc::kTimeout, "a cancel was not answered"));
-    return;
+    return false;
   }
   ShareSwarm& share = *core_.share(want.share);
   if (share.picker().holders(key.second) < 2) {
     // Nobody else has it: waiting is all there is.
     want.deadline = now + 2 * session.ask.requests.allowance();
-    return;
+    return false;
   }
-  session.ask.requests.on_missed();
   want.restore = true;
   take_back(now, session, key, out);
   share.clear_bit(*share.holder(session.conn), key.second);
   requeue(share, key.second, session.conn);
+  return true;
 }
 
 void Download::retry_hedges(ShareSwarm& share) {

@@ -85,7 +85,7 @@ class Upload {
 
   [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
   [[nodiscard]] QueuedWant* startable(PeerSession& session, Stage stage);
-  [[nodiscard]] std::optional<std::uint32_t> cost(TimePoint now, ConnId conn, Stage stage);
+  [[nodiscard]] Offer offer_of(TimePoint now, ConnId conn, Stage stage);
   [[nodiscard]] SendScheduler& circle(Stage stage);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;

@@ -69,24 +69,24 @@ std::size_t Upload::ahead(const PeerSession& session) const {
   return std::min<std::uint64_t>(ahead, std::max<std::uint64_t>(part, 2 * section));
 }
 
-std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, Stage stage) {
+Offer Upload::offer_of(TimePoint now, ConnId conn, Stage stage) {
   PeerSession& session = core_.sessions.at(conn);
   const std::size_t held = session.serve.unsent + session.serve.sealing;
-  if (held >= ahead(session)) return std::nullopt;
+  if (held >= ahead(session)) return {Offer::What::kFull};
   // The last quarter of the memory is for those that hold none of it: or many that hardly read
   // would hold all.
   const std::size_t budget = core_.config.send_budget_bytes;
-  if (held > 0 && in_use() >= budget - budget / 4) return std::nullopt;
+  if (held > 0 && in_use() >= budget - budget / 4) return {Offer::What::kFull};
   const QueuedWant* want = startable(session, stage);
-  if (want == nullptr) return std::nullopt;
+  if (want == nullptr) return {};
   if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
     limited_ = earliest(limited_, until);
-    return 0;
+    return {Offer::What::kWaits};
   }
   const std::uint32_t length = section_length(session);
-  if (want->size == 0) return length;
+  if (want->size == 0) return Offer::section(length);
   const auto rest = static_cast<std::uint32_t>(slabs_for(want->size - want->offset) * kRecordBytes);
-  return std::min(length, rest);
+  return Offer::section(std::min(length, rest));
 }
 
 void Upload::schedule(TimePoint now, Outbox& out) {
@@ -120,7 +120,7 @@ SendScheduler& Upload::circle(Stage stage) {
 }
 
 bool Upload::start_next(TimePoint now, Stage stage, Outbox& out) {
-  const auto turn = circle(stage).next([&](ConnId conn) { return cost(now, conn, stage); });
+  const auto turn = circle(stage).next([&](ConnId conn) { return offer_of(now, conn, stage); });
   if (!turn) return false;
   PeerSession& session = core_.sessions.at(turn->first);
   QueuedWant& want = *startable(session, stage);

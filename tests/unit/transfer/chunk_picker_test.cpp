@@ -250,6 +250,31 @@ TEST_F(Moving, NothingThatTwoWereAskedFor) {
   EXPECT_FALSE(waiting(3));
 }
 
+// Of 200 bytes, 10 and a chunk may come twice. All of a chunk counts until it is known what came.
+TEST_F(Moving, OnlyWhileLittleCameTwice) {
+  picker_.on_news(1);
+  picker_.doubt(100);
+  EXPECT_FALSE(waiting(2));
+  EXPECT_TRUE(picker_.may_move());  // when that is settled
+  picker_.settle(100, 10);
+  EXPECT_EQ(waiting(2), 1U);
+  picker_.doubt(100);
+  picker_.settle(100, 1);
+  EXPECT_FALSE(waiting(2));
+  EXPECT_FALSE(picker_.may_move());
+}
+
+TEST_F(Hedging, WhatMovedCountsAsWell) {
+  EXPECT_TRUE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.doubt(401);
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.settle(401, 400);
+  EXPECT_TRUE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.doubt(1);
+  picker_.settle(1, 1);
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+}
+
 TEST(ChunkPicker, AgreesWithANaiveModel) {
   for (std::uint64_t seed = 0; seed < 300; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
