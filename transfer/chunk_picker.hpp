@@ -28,7 +28,9 @@
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "proto/limits.hpp"
@@ -72,6 +74,8 @@ class ChunkPicker {
   void on_news(ChunkIndex index);
   /// It was asked of a connection and nothing of it came yet.
   [[nodiscard]] bool waits(ChunkIndex index) const;
+  /// It may move, once it waited long enough.
+  [[nodiscard]] bool is_movable(ChunkIndex index) const;
   [[nodiscard]] std::uint32_t holders(ChunkIndex index) const { return availability_.count(index); }
 
   // --- the way of a chunk ---
@@ -131,6 +135,9 @@ class ChunkPicker {
   /// Bytes of all lengths that were ever told.
   [[nodiscard]] std::uint64_t known_bytes() const { return known_bytes_; }
 
+  /// How many requests were looked at to find one that may move or be hedged, so far.
+  [[nodiscard]] std::uint64_t looks() const { return looks_; }
+
   /// Asserts the invariants; linear.
   void check_invariants() const;
 
@@ -142,6 +149,11 @@ class ChunkPicker {
     bool begun = false;  // bytes of it came
     bool news = false;   // somebody got it since it was asked for or moved
   };
+  /// One request stands in waiting_ while it is the only one for its chunk, and in movable_ while
+  /// nothing came and somebody else got it.
+  void list(ChunkIndex index, const Request& request);
+  void unlist(ChunkIndex index, const Request& request);
+  void end_request(ChunkIndex index);
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
@@ -152,6 +164,8 @@ class ChunkPicker {
   std::vector<std::uint32_t> lengths_;  // 0: unknown
   Availability availability_;           // its members are the wanted indices
   std::map<ChunkIndex, Request> in_flight_;
+  std::set<std::pair<TimePoint, ChunkIndex>> waiting_, movable_;  // longest waiting first
+  mutable std::uint64_t looks_ = 0;
   ChunkIndex held_ = 0;
   std::uint64_t open_bytes_ = 0;
   std::uint64_t known_bytes_ = 0;

@@ -84,6 +84,9 @@ class Download {
   void watch(PeerSession& session, ShareSwarm& share, Outbox& out);
   [[nodiscard]] Result<ShareSwarm*> watched_share(PeerSession& session, Handle handle);
   void wake(ConnId conn, Holder& holder);
+  void wake_idle(ShareSwarm& share, ChunkIndex index);
+  void make_hungry(ConnId conn);
+  [[nodiscard]] bool pump(TimePoint now, std::set<ConnId>& turns, Outbox& out);
 
   // wants
   [[nodiscard]] Step ask_one(TimePoint now, PeerSession& session, Outbox& out);
@@ -123,13 +126,15 @@ class Download {
   Core& core_;
   Upload& upload_;
   std::set<ConnId> hungry_;
+  std::set<ConnId> fast_;    // those of them that were not slow when they became so
   std::set<ConnId> asking_;  // connections with a want that has not ended
   ConnId last_turn_{};
   std::size_t reserved_ = 0;
   std::multimap<std::tuple<ShareId, ChunkIndex, ConnId>, StoreJob> storing_;
   Timers<ConnId> deadlines_;
   Timers<ShareId> hedges_;
-  Timers<ConnId> limited_;  // are hungry, and held back by a limit
+  Timers<ConnId> limited_;                // are hungry, and held back by a limit
+  std::optional<TimePoint> all_limited_;  // all that are hungry are held back by one limit
 };
 
 }  // namespace kith::transfer

@@ -59,6 +59,7 @@ std::size_t VirtualNet::add_node(Behaviour behaviour, Config config) {
 template <class F>
 void VirtualNet::drive(std::size_t node, F&& call) {
   Outbox out;
+  ++nodes_[node]->calls;
   call(*nodes_[node]->manager, out);
   nodes_[node]->manager->check_invariants();
   nodes_[node]->peak = std::max(nodes_[node]->peak, nodes_[node]->manager->reserved());

@@ -100,6 +100,8 @@ class VirtualNet {
   [[nodiscard]] const DeviceId& device(std::size_t node) const { return nodes_[node]->device; }
   /// Content and manifest bytes that left the node in sections.
   [[nodiscard]] std::uint64_t bytes_sent(std::size_t node) const { return nodes_[node]->sent; }
+  /// Calls of the node's manager.
+  [[nodiscard]] std::uint64_t calls(std::size_t node) const { return nodes_[node]->calls; }
   [[nodiscard]] std::size_t events_run() const { return events_run_; }
   [[nodiscard]] std::size_t peak_reserved(std::size_t node) const { return nodes_[node]->peak; }
   [[nodiscard]] bool rotten(std::size_t node) const {
@@ -121,6 +123,7 @@ class VirtualNet {
     std::set<ShareId> completed;
     std::set<ShareId> fetching;
     std::uint64_t sent = 0;
+    std::uint64_t calls = 0;
     std::size_t peak = 0;
     std::size_t unavailable = 0;
     std::size_t seals = 0;
