@@ -14,9 +14,9 @@ namespace {
 constexpr std::uint64_t kTwiceDivisor = 20;
 /// Of what waits longest so many are looked at to find one to hedge.
 constexpr std::ptrdiff_t kHedgeCandidates = 16;
-/// How long a chunk waits before it may move: more than the way there and back, for what is taken
-/// back while it begins is sent in vain.
-constexpr Duration kMoveAfter = std::chrono::milliseconds(250);
+/// How long a chunk waits before it may move: several times the way there and back, for what is
+/// taken back while it begins is sent in vain, and uses up what may come twice.
+constexpr Duration kMoveAfter = std::chrono::milliseconds(420);
 
 }  // namespace
 

@@ -12,10 +12,10 @@
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
 // is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
 //
-// Moving: a chunk that waits at one connection for a quarter of a second, and of which nothing came
-// yet, is asked of an idle one instead, if some peer got it since it was asked for or moved last.
-// So what has a copy near by leaves the queue of the source that everybody asks, and without news
-// nothing goes to and fro.
+// Moving: a chunk that waits at one connection for some tenths of a second, and of which nothing
+// came yet, is asked of an idle one instead, if some peer got it since it was asked for or moved
+// last. So what has a copy near by leaves the queue of the source that everybody asks, and without
+// news nothing goes to and fro.
 //
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
 // slower one, the longest waiting first.

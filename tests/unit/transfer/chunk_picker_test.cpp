@@ -212,11 +212,11 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   picker_.check_invariants();
 }
 
-TEST_F(Moving, NotBeforeItWaitedAQuarterOfASecond) {
+TEST_F(Moving, NotBeforeItWaitedLong) {
   picker_.on_news(1);
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{251ms}));
-  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{252ms}), 1U);
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{421ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{422ms}), 1U);
   picker_.begin(1);
   EXPECT_FALSE(picker_.may_move());
 }
