@@ -1,6 +1,7 @@
 #include "transfer/chunk_picker.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "proto/assert.hpp"
@@ -9,11 +10,13 @@ namespace kith::transfer {
 
 namespace {
 
-/// Of the bytes of a share, one in this many may be fetched twice to get round a slow source.
-constexpr std::uint64_t kHedgeDivisor = 20;
-/// How long a chunk waits before it may move: more than the way there and back, for what is taken
-/// back while it begins is sent in vain.
-constexpr Duration kMoveAfter = std::chrono::milliseconds(250);
+/// Of the bytes of a share, one in this many may be received twice to get round a slow source.
+constexpr std::uint64_t kTwiceDivisor = 20;
+/// Of what waits longest so many are looked at to find one to hedge.
+constexpr std::ptrdiff_t kHedgeCandidates = 16;
+/// How long a chunk waits before it may move: several times the way there and back, for what is
+/// taken back while it begins is sent in vain, and uses up what may come twice.
+constexpr Duration kMoveAfter = std::chrono::milliseconds(420);
 
 }  // namespace
 
@@ -87,39 +90,64 @@ void ChunkPicker::remove_holder_of(ChunkIndex index) {
 }
 
 bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
-  return (hedged_bytes_ + reservation(index)) * kHedgeDivisor <= known_bytes_;
+  return (twice_bytes() + doubted_bytes_ + reservation(index)) * kTwiceDivisor <= known_bytes_;
 }
 
 std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
                                                     TimePoint now) const {
-  std::optional<ChunkIndex> best;
-  TimePoint oldest = TimePoint::max();
-  for (const auto& [index, request] : in_flight_) {
-    if (request.begun || request.count != 1 || request.conns[0] == conn) continue;
-    if (now - request.since < kMoveAfter) continue;
-    if (!request.news || request.since >= oldest || !held.test(index)) continue;
-    best = index;
-    oldest = request.since;
+  if ((twice_bytes() + doubted_bytes_) * kTwiceDivisor > known_bytes_) return std::nullopt;
+  for (const auto& [since, index] : movable_) {
+    ++looks_;
+    if (now - since < kMoveAfter) return std::nullopt;
+    if (in_flight_.at(index).conns[0] != conn && held.test(index)) return index;
   }
-  return best;
+  return std::nullopt;
 }
 
 bool ChunkPicker::may_move() const {
-  return std::any_of(in_flight_.begin(), in_flight_.end(), [](const auto& e) {
-    return e.second.count == 1 && e.second.news && !e.second.begun;
-  });
+  if (twice_bytes() * kTwiceDivisor > known_bytes_) return false;
+  return !movable_.empty();
+}
+
+void ChunkPicker::list(ChunkIndex index, const Request& request) {
+  if (request.count != 1) return;
+  waiting_.emplace(request.since, index);
+  if (request.news && !request.begun) movable_.emplace(request.since, index);
+}
+
+void ChunkPicker::unlist(ChunkIndex index, const Request& request) {
+  waiting_.erase({request.since, index});
+  movable_.erase({request.since, index});
+}
+
+void ChunkPicker::end_request(ChunkIndex index) {
+  const auto it = in_flight_.find(index);
+  if (it == in_flight_.end()) return;
+  unlist(index, it->second);
+  in_flight_.erase(it);
+}
+
+void ChunkPicker::settle(std::uint32_t bytes, std::uint32_t came) {
+  KITH_ASSERT(doubted_bytes_ >= bytes && bytes >= came);
+  doubted_bytes_ -= bytes;
+  late_bytes_ += came;
 }
 
 ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
   Request& request = in_flight_.at(index);
   KITH_ASSERT(request.count == 1 && request.conns[0] != conn && !request.begun);
+  unlist(index, request);
   request.since = now;
   request.news = false;
+  list(index, request);
   return std::exchange(request.conns[0], conn);
 }
 
 void ChunkPicker::on_news(ChunkIndex index) {
-  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.news = true;
+  const auto it = in_flight_.find(index);
+  if (it == in_flight_.end()) return;
+  it->second.news = true;
+  list(index, it->second);
 }
 
 bool ChunkPicker::waits(ChunkIndex index) const {
@@ -127,39 +155,46 @@ bool ChunkPicker::waits(ChunkIndex index) const {
   return it != in_flight_.end() && !it->second.begun;
 }
 
+bool ChunkPicker::is_movable(ChunkIndex index) const {
+  const auto it = in_flight_.find(index);
+  return it != in_flight_.end() && movable_.contains({it->second.since, index});
+}
+
 void ChunkPicker::begin(ChunkIndex index) {
-  if (const auto it = in_flight_.find(index); it != in_flight_.end()) it->second.begun = true;
+  const auto it = in_flight_.find(index);
+  if (it == in_flight_.end()) return;
+  it->second.begun = true;
+  movable_.erase({it->second.since, index});
 }
 
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
                                                   Duration patience) const {
   if (wanted() != 0) return std::nullopt;
-  std::optional<ChunkIndex> best;
-  TimePoint oldest = TimePoint::max();
-  for (const auto& [index, request] : in_flight_) {
-    if (request.count != 1 || request.conns[0] == conn || !held.test(index)) continue;
-    if (now - request.since < patience || request.since >= oldest) continue;
-    if (!hedge_allowed(index)) continue;
-    best = index;
-    oldest = request.since;
+  for (const auto& [since, index] : waiting_ | std::views::take(kHedgeCandidates)) {
+    ++looks_;
+    if (now - since < patience) return std::nullopt;
+    if (in_flight_.at(index).conns[0] == conn || !held.test(index)) continue;
+    if (hedge_allowed(index)) return index;
   }
-  return best;
+  return std::nullopt;
 }
 
 bool ChunkPicker::may_hedge() const {
-  return wanted() == 0 && std::any_of(in_flight_.begin(), in_flight_.end(), [this](const auto& e) {
-           return e.second.count == 1 && holders(e.first) > 1 && hedge_allowed(e.first);
+  const auto first = waiting_ | std::views::take(kHedgeCandidates);
+  return wanted() == 0 && std::ranges::any_of(first, [this](const auto& e) {
+           return ++looks_, holders(e.second) > 1 && hedge_allowed(e.second);
          });
 }
 
 void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now) {
   if (states_[index] == ChunkState::kWanted) {
     set_state(index, ChunkState::kInFlight);
-    in_flight_[index] = {{conn}, 1, now, false, false};
+    list(index, in_flight_[index] = {{conn}, 1, now, false, false});
     return;
   }
   Request& request = in_flight_.at(index);
   KITH_ASSERT(request.count == 1 && request.conns[0] != conn);
+  unlist(index, request);
   request.conns[1] = conn;
   request.count = 2;
   hedged_bytes_ += reservation(index);
@@ -173,17 +208,18 @@ bool ChunkPicker::give_back(ChunkIndex index, ConnId conn) {
     KITH_ASSERT(request.conns[0] == conn || request.conns[1] == conn);
     if (request.conns[0] == conn) request.conns[0] = request.conns[1];
     request.count = 1;
+    list(index, request);
     return false;
   }
   KITH_ASSERT(request.conns[0] == conn);
-  in_flight_.erase(it);
+  end_request(index);
   set_state(index, ChunkState::kWanted);
   return true;
 }
 
 std::optional<ConnId> ChunkPicker::begin_store(ChunkIndex index, ConnId conn) {
   const Request request = in_flight_.at(index);
-  in_flight_.erase(index);
+  end_request(index);
   set_state(index, ChunkState::kStoring);
   if (request.count == 1) {
     KITH_ASSERT(request.conns[0] == conn);
@@ -206,7 +242,7 @@ void ChunkPicker::leave(ChunkIndex index) {
 
 std::vector<ConnId> ChunkPicker::hold(ChunkIndex index) {
   std::vector<ConnId> asked = requesters(index);
-  in_flight_.erase(index);
+  end_request(index);
   if (states_[index] != ChunkState::kHeld) set_state(index, ChunkState::kHeld);
   return asked;
 }
@@ -235,7 +271,14 @@ void ChunkPicker::check_invariants() const {
     if (s == ChunkState::kHeld) ++held;
   }
   KITH_ASSERT(open == open_bytes_ && held == held_);
-  KITH_ASSERT(hedged_bytes_ * kHedgeDivisor <= known_bytes_ || hedged_bytes_ == 0);
+  for (const auto& [index, request] : in_flight_) {
+    const bool alone = request.count == 1;
+    KITH_ASSERT(waiting_.contains({request.since, index}) == alone);
+    KITH_ASSERT(movable_.contains({request.since, index}) ==
+                (alone && request.news && !request.begun));
+  }
+  KITH_ASSERT(waiting_.size() <= in_flight_.size() && movable_.size() <= waiting_.size());
+  KITH_ASSERT(hedged_bytes_ * kTwiceDivisor <= known_bytes_ || hedged_bytes_ == 0);
 }
 
 }  // namespace kith::transfer

@@ -12,20 +12,25 @@
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
 // is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
 //
-// Moving: a chunk that waits at one connection for a quarter of a second, and of which nothing came
-// yet, is asked of an idle one instead, if some peer got it since it was asked for or moved last.
-// So what has a copy near by leaves the queue of the source that everybody asks, and without news
-// nothing goes to and fro.
+// Moving: a chunk that waits at one connection for some tenths of a second, and of which nothing
+// came yet, is asked of an idle one instead, if some peer got it since it was asked for or moved
+// last. So what has a copy near by leaves the queue of the source that everybody asks, and without
+// news nothing goes to and fro.
 //
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
-// slower one, the longest waiting first. All bytes ever hedged stay within a twentieth of the bytes
-// of the share.
+// slower one, the longest waiting first.
+//
+// What may come twice, all bytes ever hedged and what came of moved chunks where they were taken
+// back, stays within a twentieth of the bytes of the share, and one chunk. While it is not known
+// what comes of a chunk that was taken back, all of it counts.
 #pragma once
 
 #include <array>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "proto/limits.hpp"
@@ -69,6 +74,8 @@ class ChunkPicker {
   void on_news(ChunkIndex index);
   /// It was asked of a connection and nothing of it came yet.
   [[nodiscard]] bool waits(ChunkIndex index) const;
+  /// It may move, once it waited long enough.
+  [[nodiscard]] bool is_movable(ChunkIndex index) const;
   [[nodiscard]] std::uint32_t holders(ChunkIndex index) const { return availability_.count(index); }
 
   // --- the way of a chunk ---
@@ -95,6 +102,10 @@ class ChunkPicker {
   [[nodiscard]] bool may_move() const;
   /// What pick_waiting() gave is asked of `conn` instead of the connection that is returned.
   [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
+  /// `bytes` that were taken back where they waited, to be moved, may still come.
+  void doubt(std::uint32_t bytes) { doubted_bytes_ += bytes; }
+  /// Of `bytes` in doubt so many came, and no more will.
+  void settle(std::uint32_t bytes, std::uint32_t came);
   /// The first bytes of it came: it moves no more. Without effect if it is not in flight.
   void begin(ChunkIndex index);
   /// `conn` will not deliver. True if the chunk is wanted again.
@@ -124,6 +135,9 @@ class ChunkPicker {
   /// Bytes of all lengths that were ever told.
   [[nodiscard]] std::uint64_t known_bytes() const { return known_bytes_; }
 
+  /// How many requests were looked at to find one that may move or be hedged, so far.
+  [[nodiscard]] std::uint64_t looks() const { return looks_; }
+
   /// Asserts the invariants; linear.
   void check_invariants() const;
 
@@ -135,18 +149,29 @@ class ChunkPicker {
     bool begun = false;  // bytes of it came
     bool news = false;   // somebody got it since it was asked for or moved
   };
+  /// One request stands in waiting_ while it is the only one for its chunk, and in movable_ while
+  /// nothing came and somebody else got it.
+  void list(ChunkIndex index, const Request& request);
+  void unlist(ChunkIndex index, const Request& request);
+  void end_request(ChunkIndex index);
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
+  /// Hedged, or came where it was taken back.
+  [[nodiscard]] std::uint64_t twice_bytes() const { return hedged_bytes_ + late_bytes_; }
 
   std::vector<ChunkState> states_;
   std::vector<std::uint32_t> lengths_;  // 0: unknown
   Availability availability_;           // its members are the wanted indices
   std::map<ChunkIndex, Request> in_flight_;
+  std::set<std::pair<TimePoint, ChunkIndex>> waiting_, movable_;  // longest waiting first
+  mutable std::uint64_t looks_ = 0;
   ChunkIndex held_ = 0;
   std::uint64_t open_bytes_ = 0;
   std::uint64_t known_bytes_ = 0;
   std::uint64_t hedged_bytes_ = 0;
+  std::uint64_t late_bytes_ = 0;     // came where they had been taken back
+  std::uint64_t doubted_bytes_ = 0;  // may come so
   bool has_shape_ = false;
   bool in_order_ = false;
 };

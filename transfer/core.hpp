@@ -24,6 +24,9 @@ struct Core {
   /// Connections to be closed when the running call ends: closing takes sessions away, which nobody
   /// may do under a loop over them.
   std::vector<std::pair<ConnId, Error>> closing{};
+  /// Looks at a connection, and at a request in flight, to see whether something may be asked of it
+  /// or sent to it: what tests hold against the number of calls.
+  std::uint64_t looks = 0;
 
   [[nodiscard]] ShareSwarm* share(const ShareId& id) {
     const auto it = shares.find(id);

@@ -73,9 +73,16 @@ void Download::wanted_again(ShareSwarm& share, ChunkIndex index) {
   }
 }
 
+void Download::wake_idle(ShareSwarm& share, ChunkIndex index) {
+  for (auto& [conn, holder] : share.holders()) {
+    if (!asking_.contains(conn) && holder.bits.test(index)) wake(conn, holder);
+  }
+}
+
 void Download::wake(ConnId conn, Holder& holder) {
+  ++core_.looks;
   holder.exhausted = false;
-  hungry_.insert(conn);
+  make_hungry(conn);
 }
 
 void Download::watch_all(PeerSession& session, Outbox& out) {
@@ -118,11 +125,15 @@ Result<void> Download::on_have(PeerSession& session, const HaveFrame& frame) {
   KITH_TRY(ShareSwarm * share, watched_share(session, frame.handle));
   if (share == nullptr) return {};
   Holder& holder = *share->holder(session.conn);
+  std::vector<ChunkIndex> stuck;
+  for (const ChunkIndex index : frame.indices) {
+    if (share->picker().waits(index) && !share->picker().is_movable(index)) stuck.push_back(index);
+  }
   KITH_CHECK(share->set_bits(holder, frame.indices));
   wake(session.conn, holder);
   // What waits elsewhere may move, not only to this one: others get the same news now.
-  for (const ChunkIndex index : frame.indices) {
-    if (share->picker().waits(index)) wanted_again(*share, index);
+  for (const ChunkIndex index : stuck) {
+    if (share->picker().is_movable(index)) wake_idle(*share, index);
   }
   return {};
 }
@@ -175,6 +186,7 @@ void Download::forget(TimePoint now, PeerSession& session) {
     if (share != nullptr && !was_void) requeue(*share, index, conn);
   }
   hungry_.erase(conn);
+  fast_.erase(conn);
   limited_.cancel(conn);
   deadlines_.cancel(conn);
 }

@@ -63,7 +63,7 @@ class Download {
   /// A limit holds back a connection that holds something of the share.
   [[nodiscard]] bool is_limited(const ShareSwarm& share) const;
 
-  /// 0: none.
+  /// Whoever waits for a limit looks again.
   void limits_changed();
   /// Bytes.
   [[nodiscard]] std::size_t reserved() const { return reserved_; }
@@ -84,6 +84,9 @@ class Download {
   void watch(PeerSession& session, ShareSwarm& share, Outbox& out);
   [[nodiscard]] Result<ShareSwarm*> watched_share(PeerSession& session, Handle handle);
   void wake(ConnId conn, Holder& holder);
+  void wake_idle(ShareSwarm& share, ChunkIndex index);
+  void make_hungry(ConnId conn);
+  [[nodiscard]] bool pump(TimePoint now, std::set<ConnId>& turns, Outbox& out);
 
   // wants
   [[nodiscard]] Step ask_one(TimePoint now, PeerSession& session, Outbox& out);
@@ -98,6 +101,7 @@ class Download {
   void take_back(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
   void take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
                      std::span<const ConnId> conns, Outbox& out);
+  void settle(PeerSession& session, const WantKey& key, const Want& want);
   void end_want(TimePoint now, PeerSession& session, const WantKey& key);
   void requeue(ShareSwarm& share, ChunkIndex index, ConnId conn);
   void tell_if_unavailable(ShareSwarm& share, ChunkIndex index, Outbox& out);
@@ -115,19 +119,22 @@ class Download {
 
   // time
   void check_deadlines(TimePoint now, PeerSession& session, Outbox& out);
-  void overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
+  /// Returns whether it was taken back.
+  bool overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out);
   void retry_hedges(ShareSwarm& share);
 
   Core& core_;
   Upload& upload_;
   std::set<ConnId> hungry_;
+  std::set<ConnId> fast_;    // those of them that were not slow when they became so
   std::set<ConnId> asking_;  // connections with a want that has not ended
   ConnId last_turn_{};
   std::size_t reserved_ = 0;
   std::multimap<std::tuple<ShareId, ChunkIndex, ConnId>, StoreJob> storing_;
   Timers<ConnId> deadlines_;
   Timers<ShareId> hedges_;
-  Timers<ConnId> limited_;  // are hungry, and held back by a limit
+  Timers<ConnId> limited_;                // are hungry, and held back by a limit
+  std::optional<TimePoint> all_limited_;  // all that are hungry are held back by one limit
 };
 
 }  // namespace kith::transfer

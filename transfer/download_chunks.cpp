@@ -42,7 +42,7 @@ void Download::on_section(TimePoint now, PeerSession& session, SlabChain sealed,
     share->progress.bytes_received += open.section.length;
   }
   session.ask.requests.on_section(now, *want, open.section.length);
-  hungry_.insert(session.conn);
+  make_hungry(session.conn);
   if (want->is_void) {
     want->assembly.skip(open.section.length);
   } else {

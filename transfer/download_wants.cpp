@@ -15,34 +15,47 @@ constexpr Duration kHedgeTick = 50ms;
 
 }  // namespace
 
+// Connections take turns, one chunk each, from behind the one that was served last. What memory is
+// too little for one slow connection is so for all of them, and for a fast one, for everybody.
 void Download::pump(TimePoint now, Outbox& out) {
-  // Connections take turns, one chunk each, from behind the one that was served last; `skipped`
-  // counts those in a row for which the memory that is left does not suffice. What is too little
-  // for one slow connection is so for all, and for a fast one, for everybody.
-  std::size_t skipped = 0;
-  bool full_for_slow = false;
-  auto at = hungry_.upper_bound(last_turn_);
-  while (skipped < hungry_.size()) {
-    if (reserved_ >= core_.config.receive_budget_bytes) return;
-    if (at == hungry_.end()) at = hungry_.begin();
-    PeerSession& session = core_.sessions.at(*at);
+  all_limited_.reset();
+  if (pump(now, hungry_, out)) return;
+  // Those that are still slow only stand in the way.
+  std::erase_if(fast_, [this](ConnId conn) {
+    ++core_.looks;
+    return !hungry_.contains(conn) || core_.sessions.at(conn).ask.requests.is_slow();
+  });
+  static_cast<void>(pump(now, fast_, out));
+}
+
+// False: there is too little memory for slow connections.
+bool Download::pump(TimePoint now, std::set<ConnId>& turns, Outbox& out) {
+  auto at = turns.upper_bound(last_turn_);
+  while (!turns.empty() && reserved_ < core_.config.receive_budget_bytes) {
+    all_limited_ = core_.limits.all_wait_until(Direction::kDown, now);
+    if (all_limited_) return true;
+    if (at == turns.end()) at = turns.begin();
+    ++core_.looks;
+    const ConnId conn = *at;
+    PeerSession& session = core_.sessions.at(conn);
     if (const auto until = core_.limits.wait_until(Direction::kDown, now, session)) {
-      limited_.set(*at, *until);
-      at = hungry_.erase(at);
+      limited_.set(conn, *until);
+      at = turns.erase(at);
+      hungry_.erase(conn);
       continue;
     }
     const bool slow = session.ask.requests.is_slow();
-    const Step step = slow && full_for_slow ? Step::kNoMemory : ask_one(now, session, out);
-    if (step == Step::kNothing) {
-      at = hungry_.erase(at);
+    const Step step = ask_one(now, session, out);
+    if (step == Step::kNoMemory) return !slow;
+    if (step == Step::kAsked) {
+      last_turn_ = conn;
+      ++at;
       continue;
     }
-    if (step == Step::kNoMemory && !slow) return;
-    full_for_slow |= step == Step::kNoMemory;
-    skipped = step == Step::kAsked ? 0 : skipped + 1;
-    if (step == Step::kAsked) last_turn_ = session.conn;
-    ++at;
+    at = turns.erase(at);
+    hungry_.erase(conn);
   }
+  return true;
 }
 
 Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& out) {
@@ -54,7 +67,9 @@ Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& ou
     ShareSwarm& share = *core_.share(at->second);
     Holder& holder = *share.holder(session.conn);
     if (holder.exhausted || !session.ask.requests.has_room(cap(session, share))) continue;
+    const std::uint64_t looks = share.picker().looks();
     const auto choice = choose(now, session, share, holder);
+    core_.looks += share.picker().looks() - looks;
     if (!choice) continue;
     if (!fits(session, share.picker().reservation(choice->index))) return Step::kNoMemory;
     session.ask.next_turn = at->first + 1;
@@ -97,6 +112,9 @@ void Download::move_here(TimePoint now, PeerSession& session, ShareSwarm& share,
                          Outbox& out) {
   const ConnId from = share.picker().move(index, session.conn, now);
   take_back_all(now, share, index, std::span(&from, 1), out);
+  Want& want = *core_.sessions.at(from).ask.requests.find({share.holder(from)->handle, index});
+  want.moved = true;
+  share.picker().doubt(want.reserved);
 }
 
 std::uint64_t Download::cap(const PeerSession& session, const ShareSwarm& share) const {
@@ -149,14 +167,24 @@ void Download::take_back_all(TimePoint now, ShareSwarm& share, ChunkIndex index,
   }
 }
 
+void Download::settle(PeerSession& session, const WantKey& key, const Want& want) {
+  // What was paid for and will not come. Those who wait for a limit wait for what was paid.
+  const std::uint32_t unused = want.reserved - want.assembly.received();
+  core_.limits.refund(Direction::kDown, session, unused);
+  if (unused > 0) limits_changed();
+  // A fetch that ended, and perhaps began anew, does not ask what came.
+  ShareSwarm* share = session.ask.watches.contains(key.first) ? core_.share(want.share) : nullptr;
+  if (want.moved && share != nullptr && share->fetching())
+    share->picker().settle(want.reserved, want.assembly.received());
+}
+
 void Download::end_want(TimePoint now, PeerSession& session, const WantKey& key) {
   RequestQueue& requests = session.ask.requests;
   const Want& want = *requests.find(key);
   reserved_ -= want.reserved;
-  // What was paid for and will not come.
-  core_.limits.refund(Direction::kDown, session, want.reserved - want.assembly.received());
+  settle(session, key, want);
   requests.erase(now, key);
-  hungry_.insert(session.conn);
+  make_hungry(session.conn);
   if (requests.size() > 0) return;
   asking_.erase(session.conn);
   // An idle connection may take what waits elsewhere.
@@ -171,12 +199,17 @@ void Download::requeue(ShareSwarm& share, ChunkIndex index, ConnId conn) {
   if (share.picker().give_back(index, conn)) wanted_again(share, index);
 }
 
+void Download::make_hungry(ConnId conn) {
+  hungry_.insert(conn);
+  if (!core_.sessions.at(conn).ask.requests.is_slow()) fast_.insert(conn);
+}
+
 void Download::limits_changed() {
-  while (const auto conn = limited_.pop_due(TimePoint::max())) hungry_.insert(*conn);
+  while (const auto conn = limited_.pop_due(TimePoint::max())) make_hungry(*conn);
 }
 
 void Download::on_timeout(TimePoint now, Outbox& out) {
-  while (const auto conn = limited_.pop_due(now)) hungry_.insert(*conn);
+  while (const auto conn = limited_.pop_due(now)) make_hungry(*conn);
   while (const auto conn = deadlines_.pop_due(now)) {
     check_deadlines(now, core_.sessions.at(*conn), out);
   }
@@ -192,30 +225,32 @@ void Download::check_deadlines(TimePoint now, PeerSession& session, Outbox& out)
   for (const auto& [key, want] : session.ask.requests.wants()) {
     if (want.deadline <= now) due.push_back(key);
   }
-  for (const WantKey& key : due) overdue(now, session, key, out);
+  bool missed = false;
+  for (const WantKey& key : due) missed |= overdue(now, session, key, out);
+  if (missed) session.ask.requests.on_missed();
   if (const auto next = session.ask.requests.next_deadline()) {
     deadlines_.set(session.conn, *next);
   }
 }
 
-void Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
+bool Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, Outbox& out) {
   Want& want = *session.ask.requests.find(key);
   if (want.is_void) {
     want.deadline = now + limits::kCancelAnswer;
     core_.close(session.conn, network_error(Errc::kTimeout, "a cancel was not answered"));
-    return;
+    return false;
   }
   ShareSwarm& share = *core_.share(want.share);
   if (share.picker().holders(key.second) < 2) {
     // Nobody else has it: waiting is all there is.
     want.deadline = now + 2 * session.ask.requests.allowance();
-    return;
+    return false;
   }
-  session.ask.requests.on_missed();
   want.restore = true;
   take_back(now, session, key, out);
   share.clear_bit(*share.holder(session.conn), key.second);
   requeue(share, key.second, session.conn);
+  return true;
 }
 
 void Download::retry_hedges(ShareSwarm& share) {
@@ -225,12 +260,15 @@ void Download::retry_hedges(ShareSwarm& share) {
 
 bool Download::is_limited(const ShareSwarm& share) const {
   return std::ranges::any_of(share.holders(), [this](const auto& holder) {
-    return !holder.second.bits.none() && limited_.contains(holder.first);
+    const bool limited =
+        limited_.contains(holder.first) || (all_limited_ && hungry_.contains(holder.first));
+    return limited && !holder.second.bits.none();
   });
 }
 
 std::optional<TimePoint> Download::next_timeout() const {
-  return earliest(limited_.next(), earliest(deadlines_.next(), hedges_.next()));
+  return earliest(earliest(limited_.next(), all_limited_),
+                  earliest(deadlines_.next(), hedges_.next()));
 }
 
 void Download::check_invariants() const {

@@ -275,6 +275,8 @@ std::size_t Manager::reserved() const { return impl_->download.reserved(); }
 
 std::size_t Manager::send_reserved() const { return impl_->upload.in_use(); }
 
+std::uint64_t Manager::looks() const { return impl_->core.looks; }
+
 void Manager::check_invariants() const {
   KITH_ASSERT(impl_->core.closing.empty());
   impl_->download.check_invariants();

@@ -119,6 +119,8 @@ class Manager {
   [[nodiscard]] std::size_t reserved() const;
   /// Send memory in use now, in bytes: at section jobs or in send queues.
   [[nodiscard]] std::size_t send_reserved() const;
+  /// How often it looked at a connection or a request to see what may be asked or sent, so far.
+  [[nodiscard]] std::uint64_t looks() const;
   /// Asserts what must always hold. Tests call it after every step.
   void check_invariants() const;
 

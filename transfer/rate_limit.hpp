@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "proto/time.hpp"
 
@@ -16,10 +17,18 @@ class RateLimit {
   explicit RateLimit(std::uint64_t rate = 0, std::int64_t burst = 0)
       : rate_(clamped(rate)), burst_(burst) {}
 
-  /// Bytes per second; 0: none. A debt stays.
+  /// Bytes per second; 0: none, and what was owed is forgotten. A debt is never paid off later than
+  /// it would have been: what was spent at a high rate need not be earned at a low one.
   void set_rate(std::uint64_t rate) {
-    rate_ = clamped(rate);
-    tokens_ = std::min(tokens_, burst());
+    const std::int64_t before = std::exchange(rate_, clamped(rate));
+    if (rate_ == 0) {
+      tokens_ = 0;
+      started_ = false;
+    } else if (tokens_ < 0 && rate_ < before) {
+      tokens_ = tokens_ * rate_ / before;
+    } else {
+      tokens_ = std::min(tokens_, burst());
+    }
   }
   [[nodiscard]] std::uint64_t rate() const { return static_cast<std::uint64_t>(rate_); }
 

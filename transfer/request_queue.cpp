@@ -16,6 +16,7 @@ constexpr std::uint64_t kFloorMax = 8 * limits::kMiB;
 constexpr std::size_t kLeastWants = 2;
 constexpr Duration kLeastAllowance = 1s;
 constexpr Duration kFirstAllowance = 5s;  // bytes came, but no whole chunk yet
+constexpr Duration kMostAllowance = 24h * 30;
 constexpr Duration kLatencyPeriod = 10s;  // how long a least latency is believed
 constexpr std::uint64_t kMicros = 1'000'000;
 
@@ -99,7 +100,7 @@ Duration RequestQueue::allowance() const {
   Duration usual = std::max<Duration>(kLeastAllowance, 4 * service_);
   // Where not a byte ever came, another source is tried soon.
   if (!measured()) usual = received_ == 0 ? kLeastAllowance : kFirstAllowance;
-  return usual * (1U << missed_);
+  return std::min<Duration>(usual, kMostAllowance / (1U << missed_)) * (1U << missed_);
 }
 
 std::optional<TimePoint> RequestQueue::next_deadline() const {

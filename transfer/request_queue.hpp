@@ -33,6 +33,7 @@ struct Want {
   TimePoint asked;
   TimePoint deadline;
   bool is_void = false;  // taken back
+  bool moved = false;    // taken back because it is asked for elsewhere, and the picker doubts it
   bool restore = false;  // taken back for slowness: the holder still has it
   bool started = false;  // its first section was announced
   ReceiveAssembly assembly{std::nullopt, 0};
@@ -64,7 +65,7 @@ class RequestQueue {
   void on_section(TimePoint now, Want& want, std::uint32_t bytes);
   /// A chunk that was still wanted came whole.
   void on_delivered(TimePoint now, const Want& want);
-  /// A deadline passed and the chunk is asked for elsewhere.
+  /// Deadlines passed, and what was late is asked for elsewhere. Once for all that passed by now.
   void on_missed() { missed_ = std::min(missed_ + 1, kMissesCounted); }
 
   /// Time that a want may take before it is overdue.
@@ -87,7 +88,7 @@ class RequestQueue {
   [[nodiscard]] const std::map<WantKey, Want>& wants() const { return wants_; }
 
  private:
-  static constexpr unsigned kMissesCounted = 7;  // 5 s become 10 min
+  static constexpr unsigned kMissesCounted = 20;  // 1 s becomes 12 days
 
   std::map<WantKey, Want> wants_;
   std::uint64_t received_ = 0;

@@ -42,6 +42,16 @@ class SpeedLimits {
     });
     return until;
   }
+  /// The same for everybody together: nothing means that it depends on whom it is about.
+  [[nodiscard]] std::optional<TimePoint> all_wait_until(Direction direction, TimePoint now) {
+    if (lan_exempt_) return std::nullopt;
+    for (Limit& limit : limits_) {
+      if (limit.rule.swarm || limit.rule.device) continue;
+      RateLimit& bucket = direction == Direction::kUp ? limit.up : limit.down;
+      if (!bucket.allows(now)) return bucket.ready_at();
+    }
+    return std::nullopt;
+  }
   /// Takes off what goes; what was spent and did not go comes back.
   void spend(Direction direction, const PeerSession& session, std::uint64_t bytes) {
     for_each(direction, session, [bytes](RateLimit& limit) { limit.spend(bytes); });

@@ -152,6 +152,7 @@ Result<void> Upload::on_want(PeerSession& session, const WantFrame& frame, Outbo
   want.index = frame.index;
   want.share = share->id;
   serve.wants.push_back(want);
+  wanted_.insert({want.share, want.index, session.conn});
   sending_.insert(session.conn);
   wake(session);
   return {};
@@ -199,6 +200,7 @@ void Upload::refuse_wants(PeerSession& session, Handle handle, std::optional<Chu
   std::erase_if(session.serve.wants, [&](const QueuedWant& want) {
     if (want.handle != handle || (index && want.index != *index)) return false;
     refuse(session, handle, want.index, out);
+    wanted_.erase({want.share, want.index, session.conn});
     return true;
   });
   if (session.serve.wants.empty()) sending_.erase(session.conn);
@@ -210,6 +212,9 @@ void Upload::forget(PeerSession& session) {
     if (watchers == watchers_.end()) continue;
     watchers->second.erase(session.conn);
     if (watchers->second.empty()) watchers_.erase(watchers);
+  }
+  for (const QueuedWant& want : session.serve.wants) {
+    wanted_.erase({want.share, want.index, session.conn});
   }
   unsent_ -= session.serve.unsent;
   sending_.erase(session.conn);

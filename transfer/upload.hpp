@@ -85,7 +85,7 @@ class Upload {
 
   [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
   [[nodiscard]] QueuedWant* startable(PeerSession& session, Stage stage);
-  [[nodiscard]] std::optional<std::uint32_t> cost(TimePoint now, ConnId conn, Stage stage);
+  [[nodiscard]] Offer offer_of(TimePoint now, ConnId conn, Stage stage);
   [[nodiscard]] SendScheduler& circle(Stage stage);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
@@ -104,6 +104,13 @@ class Upload {
   std::uint64_t starts_ = 0;
   std::size_t sealing_ = 0;  // also of connections that are gone
   std::size_t unsent_ = 0;
+  struct Wanted {
+    ShareId share;
+    ChunkIndex index = 0;
+    ConnId conn{};
+    auto operator<=>(const Wanted&) const = default;
+  };
+  std::set<Wanted> wanted_;   // what all want, each once: a share is watched once
   std::set<ConnId> sending_;  // connections with wants: the budget is theirs in equal parts
   std::map<ShareId, std::map<ConnId, Handle>> watchers_;
   Timers<ShareId> announcements_;

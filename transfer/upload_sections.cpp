@@ -69,28 +69,33 @@ std::size_t Upload::ahead(const PeerSession& session) const {
   return std::min<std::uint64_t>(ahead, std::max<std::uint64_t>(part, 2 * section));
 }
 
-std::optional<std::uint32_t> Upload::cost(TimePoint now, ConnId conn, Stage stage) {
+Offer Upload::offer_of(TimePoint now, ConnId conn, Stage stage) {
+  ++core_.looks;
   PeerSession& session = core_.sessions.at(conn);
   const std::size_t held = session.serve.unsent + session.serve.sealing;
-  if (held >= ahead(session)) return std::nullopt;
+  if (held >= ahead(session)) return {Offer::What::kFull};
   // The last quarter of the memory is for those that hold none of it: or many that hardly read
   // would hold all.
   const std::size_t budget = core_.config.send_budget_bytes;
-  if (held > 0 && in_use() >= budget - budget / 4) return std::nullopt;
+  if (held > 0 && in_use() >= budget - budget / 4) return {Offer::What::kFull};
   const QueuedWant* want = startable(session, stage);
-  if (want == nullptr) return std::nullopt;
+  if (want == nullptr) return {};
   if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
     limited_ = earliest(limited_, until);
-    return 0;
+    return {Offer::What::kWaits};
   }
   const std::uint32_t length = section_length(session);
-  if (want->size == 0) return length;
+  if (want->size == 0) return Offer::section(length);
   const auto rest = static_cast<std::uint32_t>(slabs_for(want->size - want->offset) * kRecordBytes);
-  return std::min(length, rest);
+  return Offer::section(std::min(length, rest));
 }
 
 void Upload::schedule(TimePoint now, Outbox& out) {
   while (has_memory()) {
+    if (const auto until = core_.limits.all_wait_until(Direction::kUp, now)) {
+      limited_ = earliest(limited_, until);
+      return;
+    }
     if (start_next(now, Stage::kBegun, out)) continue;
     const bool repeats_first = starts_ % kRepeatEvery == kRepeatEvery - 1;
     const Stage first = repeats_first ? Stage::kRepeat : Stage::kFresh;
@@ -120,7 +125,7 @@ SendScheduler& Upload::circle(Stage stage) {
 }
 
 bool Upload::start_next(TimePoint now, Stage stage, Outbox& out) {
-  const auto turn = circle(stage).next([&](ConnId conn) { return cost(now, conn, stage); });
+  const auto turn = circle(stage).next([&](ConnId conn) { return offer_of(now, conn, stage); });
   if (!turn) return false;
   PeerSession& session = core_.sessions.at(turn->first);
   QueuedWant& want = *startable(session, stage);
@@ -140,8 +145,11 @@ void Upload::start_section(PeerSession& session, QueuedWant& want, std::uint32_t
     if (share.mark_sent(want.index)) {
       for (const ConnId conn : sending_) wake(core_.sessions.at(conn));
     } else {
-      for (const auto& [conn, handle] : watchers_.at(share.id)) {
-        if (sending_.contains(conn)) repeats_.activate(conn);
+      // Whoever waits for it gets a copy now.
+      const auto first = wanted_.lower_bound({share.id, want.index, ConnId{}});
+      for (auto it = first; it != wanted_.end() && it->share == share.id; ++it) {
+        if (it->index != want.index) break;
+        repeats_.activate(it->conn);
       }
     }
   }
@@ -179,6 +187,7 @@ void Upload::on_sealed(TimePoint now, const SealRequest& request, Section sectio
                {request.handle, request.index, request.offset, length, size, section},
                std::move(sealed), out);
   if (want->offset < size) return;
+  wanted_.erase({want->share, want->index, request.to});
   session->serve.wants.erase(session->serve.wants.begin() + (want - session->serve.wants.data()));
   if (session->serve.wants.empty()) sending_.erase(request.to);
 }
@@ -268,6 +277,9 @@ void Upload::check_invariants() const {
     }
   }
   KITH_ASSERT(unsent == unsent_ && sealing <= sealing_);
+  std::size_t wants = 0;
+  for (const ConnId conn : sending_) wants += core_.sessions.at(conn).serve.wants.size();
+  KITH_ASSERT(wants == wanted_.size());
 }
 
 }  // namespace kith::transfer

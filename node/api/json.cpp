@@ -187,6 +187,9 @@ Line done(const Answer& answer) {
 
 std::string content_of(const FileRead& answer) {
   std::string out;
+  std::size_t size = 0;
+  for (const FileStretch& stretch : answer.stretches) size += stretch.length;
+  out.reserve(size);  // or it would be moved for each
   for (const FileStretch& stretch : answer.stretches) {
     const std::size_t at = out.size();
     out.resize(at + stretch.length);

@@ -29,13 +29,14 @@ constexpr std::string_view kAnswerHead =
     "Cache-Control: no-store\r\n"
     "Transfer-Encoding: chunked\r\n"
     "Connection: close\r\n\r\n";
+constexpr std::size_t kLineRoom = 4'096;  // for what follows the content
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 constexpr std::string_view kRoot = "/v1/";
 
-std::string chunk_of(const std::string& bytes) {
+void append_chunk(std::string& to, std::string_view bytes) {
   char size[24];
   const int length = std::snprintf(size, sizeof size, "%zx\r\n", bytes.size());
-  return std::string(size, static_cast<std::size_t>(length)) + bytes + "\r\n";
+  to.append(size, static_cast<std::size_t>(length)).append(bytes).append("\r\n");
 }
 
 /// The status for a request that did not parse; 0 where nobody is left to read one.
@@ -90,10 +91,11 @@ class HttpSession final : public Session, public std::enable_shared_from_this<Ht
     }
     if (waiting_.size() + sending_.size() > limits_.backlog) return end();
     if (!line.data.empty()) {
-      waiting_ += chunk_of(dump_line(data_line(line.data.size())));
-      waiting_ += chunk_of(line.data);
+      append_chunk(waiting_, dump_line(data_line(line.data.size())));
+      waiting_.reserve(waiting_.size() + line.data.size() + kLineRoom);
+      append_chunk(waiting_, line.data);
     }
-    waiting_ += chunk_of(dump_line(line.json));
+    append_chunk(waiting_, dump_line(line.json));
     if (line.kind == LineKind::kLast) {
       last_ = true;
       progress_.reset();
@@ -171,7 +173,7 @@ class HttpSession final : public Session, public std::enable_shared_from_this<Ht
     const auto now = Clock::now();
     if (now < next_progress_) return arm_progress_timer();
     next_progress_ = now + limits_.progress_every;
-    waiting_ += chunk_of(dump_line(*progress_));
+    append_chunk(waiting_, dump_line(*progress_));
     progress_.reset();
     send();
   }

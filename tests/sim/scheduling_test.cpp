@@ -86,6 +86,26 @@ TEST(Scheduling, SixteenFetchersOfASoleSourceComeNearTheBound) {
   }
 }
 
+// What moves to another source may be under way at the first one, the more the farther that is; and
+// near the end some is asked for twice. All of it stays within a twentieth, and a chunk.
+TEST(Scheduling, WhatComesTwiceStaysWithinATwentieth) {
+  const std::uint64_t most = kFile + kFile / 20 + kSmall.max;
+  for (const Duration delay : {Duration(20ms), Duration(120ms), Duration(300ms)}) {
+    Case c(9, 1, {.delay_min = 1ms, .delay_max = delay});
+    std::vector<std::size_t> fetchers;
+    for (std::size_t i = 0; i < c.world.size(); ++i) {
+      // Everybody asks the source, and the others are faster.
+      limit_upload(c, i, i == 0 ? kUpload : 4 * kUpload);
+      if (i > 0) fetchers.push_back(i);
+    }
+    const std::string link = share_old(c, 0, noise_tree(kFile));
+    c.world.run_for(60s);
+    for (const node::FetchResult& result : fetch_at(c, fetchers, link).results) {
+      EXPECT_LE(result.bytes_received, most) << delay.count();
+    }
+  }
+}
+
 void make_liar(MemoryFileIo& disk) {
   const storage::Dir root = disk.open_root("/shared").value();
   const storage::FileInfo info = disk.stat_at(root, "a").value();

@@ -212,11 +212,11 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   picker_.check_invariants();
 }
 
-TEST_F(Moving, NotBeforeItWaitedAQuarterOfASecond) {
+TEST_F(Moving, NotBeforeItWaitedLong) {
   picker_.on_news(1);
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{251ms}));
-  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{252ms}), 1U);
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{421ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{422ms}), 1U);
   picker_.begin(1);
   EXPECT_FALSE(picker_.may_move());
 }
@@ -248,6 +248,31 @@ TEST_F(Moving, NothingThatTwoWereAskedFor) {
   picker_.start(1, ConnId{2}, TimePoint{3ms});
   picker_.on_news(1);
   EXPECT_FALSE(waiting(3));
+}
+
+// Of 200 bytes, 10 and a chunk may come twice. All of a chunk counts until it is known what came.
+TEST_F(Moving, OnlyWhileLittleCameTwice) {
+  picker_.on_news(1);
+  picker_.doubt(100);
+  EXPECT_FALSE(waiting(2));
+  EXPECT_TRUE(picker_.may_move());  // when that is settled
+  picker_.settle(100, 10);
+  EXPECT_EQ(waiting(2), 1U);
+  picker_.doubt(100);
+  picker_.settle(100, 1);
+  EXPECT_FALSE(waiting(2));
+  EXPECT_FALSE(picker_.may_move());
+}
+
+TEST_F(Hedging, WhatMovedCountsAsWell) {
+  EXPECT_TRUE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.doubt(401);
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.settle(401, 400);
+  EXPECT_TRUE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.doubt(1);
+  picker_.settle(1, 1);
+  EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
 }
 
 TEST(ChunkPicker, AgreesWithANaiveModel) {

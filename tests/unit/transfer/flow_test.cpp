@@ -81,6 +81,25 @@ TEST(RateLimit, KeepsTheRateOnAverageWithDebts) {
   }
 }
 
+// What was spent is not paid for at a lower rate, and nobody waits for what is not limited.
+TEST(RateLimit, ADebtIsPaidNoLaterThanAtTheOldRate) {
+  RateLimit limit(1'000'000);
+  EXPECT_TRUE(limit.allows(at(0s)));
+  limit.spend(100'000 + 2'000'000);
+  EXPECT_FALSE(limit.allows(at(0s)));
+  limit.set_rate(10);
+  EXPECT_FALSE(limit.allows(at(1'900ms)));
+  EXPECT_TRUE(limit.allows(at(2'200ms)));
+  limit.spend(1'000);
+  limit.set_rate(1'000);
+  EXPECT_FALSE(limit.allows(at(3s)));
+  EXPECT_TRUE(limit.allows(at(3'300ms)));
+  limit.spend(1'000'000);
+  limit.set_rate(0);
+  limit.set_rate(1);
+  EXPECT_TRUE(limit.allows(at(4s)));
+}
+
 TEST(RateLimit, LongPausesGiveOneBurst) {
   RateLimit limit(1'000);
   EXPECT_TRUE(limit.allows(at(0s)));
@@ -225,7 +244,7 @@ TEST(RequestQueue, SlackUntilSomethingComes) {
 TEST(RequestQueue, EveryMissDoublesTheAllowanceUntilSomethingComes) {
   RequestQueue queue;
   TimePoint now = at(1s);
-  for (const auto allowed : {1s, 2s, 4s, 8s, 16s, 32s, 64s, 128s, 128s}) {
+  for (std::chrono::seconds allowed = 1s; allowed < 300h; allowed = 2 * allowed) {
     EXPECT_EQ(queue.allowance(), allowed);
     queue.on_missed();
   }
@@ -256,7 +275,7 @@ TEST(SendScheduler, EqualBytesWhateverTheSectionLength) {
   for (const auto& [conn, length] : lengths) drr.activate(conn);
   std::map<ConnId, std::uint64_t> sent;
   for (int i = 0; i < 20'000; ++i) {
-    const auto turn = drr.next([&](ConnId c) { return std::optional(lengths.at(c)); });
+    const auto turn = drr.next([&](ConnId c) { return Offer::section(lengths.at(c)); });
     ASSERT_TRUE(turn);
     sent[turn->first] += turn->second;
   }
@@ -272,34 +291,34 @@ TEST(SendScheduler, WhoHasNothingLeaves) {
   drr.activate(ConnId{2});
   drr.remove(ConnId{3});
   int asked = 0;
-  const auto turn = drr.next([&](ConnId c) -> std::optional<std::uint32_t> {
+  const auto turn = drr.next([&](ConnId c) {
     ++asked;
-    if (c == ConnId{1}) return std::nullopt;
-    return 61'440;
+    if (c == ConnId{1}) return Offer{};
+    return Offer::section(61'440);
   });
   ASSERT_TRUE(turn);
   EXPECT_EQ(turn->first, ConnId{2});
   EXPECT_EQ(asked, 3);  // 1; 2 without a deficit, 2 with one
   drr.remove(ConnId{2});
-  EXPECT_FALSE(drr.next([](ConnId) { return std::optional<std::uint32_t>(1); }));
+  EXPECT_FALSE(drr.next([](ConnId) { return Offer::section(1); }));
 }
 
 TEST(SendScheduler, LeavingForgetsTheDeficit) {
   SendScheduler drr;
   drr.activate(ConnId{1});
-  (void)drr.next([](ConnId) { return std::optional<std::uint32_t>(1); });
-  (void)drr.next([](ConnId) { return std::optional<std::uint32_t>(); });
+  (void)drr.next([](ConnId) { return Offer::section(1); });
+  (void)drr.next([](ConnId) { return Offer{}; });
   drr.refund(ConnId{1}, 1'000'000'000);  // gone: no effect
   drr.activate(ConnId{1});
   drr.activate(ConnId{2});
-  const auto turn = drr.next([](ConnId) { return std::optional<std::uint32_t>(983'041); });
+  const auto turn = drr.next([](ConnId) { return Offer::section(983'041); });
   ASSERT_TRUE(turn);
   EXPECT_EQ(turn->first, ConnId{1});
 }
 
 TEST(SendScheduler, WhatWasStartedOutOfTurnIsOwed) {
   SendScheduler drr;
-  const auto leave = [](ConnId) { return std::optional<std::uint32_t>(); };
+  const auto leave = [](ConnId) { return Offer{}; };
   drr.activate(ConnId{1});
   drr.charge(ConnId{1}, 10 * 983'040);
   EXPECT_FALSE(drr.next(leave));
@@ -307,7 +326,7 @@ TEST(SendScheduler, WhatWasStartedOutOfTurnIsOwed) {
   drr.activate(ConnId{2});
   std::map<ConnId, int> sections;
   for (int i = 0; i < 14; ++i) {
-    ++sections[drr.next([](ConnId) { return std::optional<std::uint32_t>(983'040); })->first];
+    ++sections[drr.next([](ConnId) { return Offer::section(983'040); })->first];
   }
   EXPECT_EQ(sections[ConnId{1}], 2);
   EXPECT_EQ(sections[ConnId{2}], 12);
@@ -317,7 +336,7 @@ TEST(SendScheduler, WhatWasStartedOutOfTurnIsOwed) {
   drr.remove(ConnId{2});
   drr.activate(ConnId{1});
   int asked = 0;
-  (void)drr.next([&](ConnId) { return ++asked, std::optional<std::uint32_t>(1); });
+  (void)drr.next([&](ConnId) { return ++asked, Offer::section(1); });
   EXPECT_EQ(asked, 2);
 }
 
@@ -325,7 +344,7 @@ TEST(SendScheduler, WhoMustWaitKeepsItsPlace) {
   SendScheduler drr;
   for (const std::uint64_t conn : {1U, 2U, 3U}) drr.activate(ConnId{conn});
   int asked = 0;
-  const auto wait = [&](ConnId) { return ++asked, std::optional<std::uint32_t>(0); };
+  const auto wait = [&](ConnId) { return ++asked, Offer{Offer::What::kWaits}; };
   EXPECT_FALSE(drr.next(wait));
   EXPECT_FALSE(drr.next(wait));
   EXPECT_EQ(asked, 3);  // nobody is asked twice in vain
@@ -333,7 +352,7 @@ TEST(SendScheduler, WhoMustWaitKeepsItsPlace) {
   // Every time the limit lets one go: all come round.
   std::vector<ConnId> order;
   for (int i = 0; i < 6; ++i) {
-    const auto turn = drr.next([](ConnId) { return std::optional<std::uint32_t>(983'040); });
+    const auto turn = drr.next([](ConnId) { return Offer::section(983'040); });
     ASSERT_TRUE(turn);
     order.push_back(turn->first);
     EXPECT_FALSE(drr.next(wait));
@@ -347,10 +366,48 @@ TEST(SendScheduler, WhoMustWaitKeepsItsPlace) {
   // One that need not wait is found among those that must.
   EXPECT_FALSE(drr.next(wait));
   drr.activate(ConnId{4});
-  const auto turn =
-      drr.next([](ConnId c) { return std::optional<std::uint32_t>(c == ConnId{4} ? 61'440 : 0); });
+  const auto turn = drr.next([](ConnId c) {
+    return c == ConnId{4} ? Offer::section(61'440) : Offer{Offer::What::kWaits};
+  });
   ASSERT_TRUE(turn);
   EXPECT_EQ(turn->first, ConnId{4});
+}
+
+// It can take one record at a time, of every sixth at most.
+TEST(SendScheduler, WhoIsFullGetsItsPartInSmallSteps) {
+  SendScheduler drr;
+  for (const std::uint64_t conn : {1U, 2U, 3U}) drr.activate(ConnId{conn});
+  std::map<ConnId, std::uint64_t> sent;
+  bool full = false;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto turn = drr.next([&](ConnId c) {
+      if (c == ConnId{1} && full) return Offer{Offer::What::kFull};
+      return Offer::section(c == ConnId{1} ? 61'440 : 4 * 61'440);
+    });
+    ASSERT_TRUE(turn);
+    sent[turn->first] += turn->second;
+    full = turn->first == ConnId{1} || (full && i % 6 != 0);
+    if (!full) drr.activate(ConnId{1});
+  }
+  const auto records = [&](std::uint64_t conn) {
+    return static_cast<double>(sent[ConnId{conn}]) / 61'440;
+  };
+  EXPECT_NEAR(records(1), 1e4 / 6, 100);
+  EXPECT_NEAR(records(2), records(3), 100);
+}
+
+// One that waits for a limit of its own gets its part, too.
+TEST(SendScheduler, WhoWaitsComesFirstWhenItNeedNot) {
+  SendScheduler drr;
+  for (const std::uint64_t conn : {1U, 2U}) drr.activate(ConnId{conn});
+  std::map<ConnId, int> turns;
+  for (int i = 0; i < 1'000; ++i) {
+    const auto turn = drr.next([&](ConnId c) {
+      return c == ConnId{1} && i % 4 != 0 ? Offer{Offer::What::kWaits} : Offer::section(61'440);
+    });
+    ++turns[turn->first];
+  }
+  EXPECT_NEAR(turns[ConnId{1}], 250, 20);
 }
 
 // --- BanList ---

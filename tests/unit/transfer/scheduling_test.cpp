@@ -35,7 +35,8 @@ double hedged(VirtualNet& net, std::size_t node, const ModelShare& share) {
 
 // One source and `fetchers`, each with 8 MB/s to send. Kumar and Ross, 2006: nobody can be faster
 // than the source's own upload, nor all than all uploads together.
-void expect_near_the_bound(std::size_t fetchers, std::uint64_t seed) {
+void expect_near_the_bound(std::size_t fetchers, std::uint64_t seed, Duration delay = 5ms,
+                           double most = 1.10) {
   constexpr std::uint64_t kUpload = 8 * kMB;
   VirtualNet net(seed);
   SeededRng rng(seed);
@@ -43,7 +44,7 @@ void expect_near_the_bound(std::size_t fetchers, std::uint64_t seed) {
   net.seed_share(net.add_node({}, limited_to(kUpload)), share);
   for (std::size_t n = 1; n <= fetchers; ++n) {
     net.add_node({}, limited_to(kUpload));
-    for (std::size_t other = 0; other < n; ++other) net.connect(n, other, {5ms, 1'000 * kMB, 0});
+    for (std::size_t other = 0; other < n; ++other) net.connect(n, other, {delay, 1'000 * kMB, 0});
   }
   for (std::size_t n = 1; n <= fetchers; ++n) net.fetch(n, share);
   ASSERT_TRUE(net.run_fetches(300s));
@@ -52,8 +53,8 @@ void expect_near_the_bound(std::size_t fetchers, std::uint64_t seed) {
   const double bound = std::max(bytes, n * bytes / (n + 1)) / static_cast<double>(kUpload);
   const double times = seconds(net) / bound;
   const double sent = static_cast<double>(net.bytes_sent(0)) / bytes;
-  EXPECT_LE(times, 1.10) << "x the bound";
-  EXPECT_LE(sent, 1.10) << "x the file, by the source";
+  EXPECT_LE(times, most) << "x the bound";
+  EXPECT_LE(sent, most) << "x the file, by the source";
   std::uint64_t received = 0;
   for (std::size_t i = 1; i <= fetchers; ++i) {
     EXPECT_LE(hedged(net, i, share), 0.05) << i;
@@ -69,6 +70,11 @@ TEST(Scheduling, SixteenFetchersOfASoleSourceComeNearTheBound) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     expect_near_the_bound(16, seed);
   }
+}
+
+// 80 ms there and back: what is passed on is late by that, and more of what moves comes twice.
+TEST(Scheduling, SixteenFetchersFarFromEachOtherLoseALittleMore) {
+  expect_near_the_bound(16, 1, 40ms, 1.14);
 }
 
 TEST(Scheduling, SevenFetchersOfASoleSourceComeNearTheBound) {

@@ -83,6 +83,29 @@ TEST_F(SpeedLimitsTest, ALimitHoldsForThoseWhomItIsAbout) {
   }
 }
 
+// Whoever waits for a limit is told at once what has nothing to do with content.
+TEST_F(SpeedLimitsTest, ControlFramesPass) {
+  limit(LimitRule{.up = 1, .down = 1});
+  connect(kConn, 1);
+  ASSERT_TRUE(feed(WantFrame{0, 5}));
+  ASSERT_TRUE(feed(WantFrame{0, 6}));
+  ASSERT_EQ(out_.seals.size(), 1U);
+  out_ = Outbox();
+  const auto sent = [&](FrameType type) {
+    return std::ranges::count_if(out_.frames, [type](const SendFrame& frame) {
+      return frame.frame[0] == static_cast<std::uint8_t>(type);
+    });
+  };
+  ASSERT_TRUE(feed(CancelFrame{0, ChunkIndex{6}}));
+  EXPECT_EQ(sent(FrameType::kRefuse), 1);
+  ShareId other = share_;
+  other.bytes[1] = 1;
+  ASSERT_TRUE(feed(WatchFrame{1, other}));
+  EXPECT_EQ(sent(FrameType::kHaveSet), 1);
+  manager_.drop_have(now_, share_, 7, out_);
+  EXPECT_EQ(sent(FrameType::kHaveSet), 2);
+}
+
 TEST_F(SpeedLimitsTest, TheLocalNetworkIsExemptOnRequest) {
   connect(kConn, 1, true);
   manager_.set_limits(now_, {{LimitRule{.swarm = {}, .device = {}, .up = 1}}, true}, out_);

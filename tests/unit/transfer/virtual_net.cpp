@@ -59,6 +59,7 @@ std::size_t VirtualNet::add_node(Behaviour behaviour, Config config) {
 template <class F>
 void VirtualNet::drive(std::size_t node, F&& call) {
   Outbox out;
+  ++nodes_[node]->calls;
   call(*nodes_[node]->manager, out);
   nodes_[node]->manager->check_invariants();
   nodes_[node]->peak = std::max(nodes_[node]->peak, nodes_[node]->manager->reserved());
@@ -69,7 +70,7 @@ void VirtualNet::drive(std::size_t node, F&& call) {
 void VirtualNet::seed_share(std::size_t node, const ModelShare& share) {
   shares_.emplace(share.id, share);
   drive(node, [&](Manager& m, Outbox& out) {
-    m.add_share(now_, share.id, swarm_, false, out);
+    m.add_share(now_, share.id, swarm(share.swarm), false, out);
     m.set_shape(now_, share.id, share.total(), share.page_lengths,
                 Buffer((share.total() + 7) / 8, 0xff), out);
   });
@@ -78,7 +79,9 @@ void VirtualNet::seed_share(std::size_t node, const ModelShare& share) {
 void VirtualNet::fetch(std::size_t node, const ModelShare& share) {
   shares_.emplace(share.id, share);
   nodes_[node]->fetching.insert(share.id);
-  drive(node, [&](Manager& m, Outbox& out) { m.add_share(now_, share.id, swarm_, true, out); });
+  drive(node, [&](Manager& m, Outbox& out) {
+    m.add_share(now_, share.id, swarm(share.swarm), true, out);
+  });
 }
 
 void VirtualNet::remove(std::size_t node, const ModelShare& share) {
@@ -95,11 +98,21 @@ void VirtualNet::stop_fetching(std::size_t node, const ModelShare& share) {
 void VirtualNet::resume(std::size_t node, const ModelShare& share) {
   nodes_[node]->fetching.insert(share.id);
   drive(node, [&](Manager& m, Outbox& out) {
-    m.add_share(now_, share.id, swarm_, true, out);
+    m.add_share(now_, share.id, swarm(share.swarm), true, out);
     m.set_shape(now_, share.id, share.total(), share.page_lengths, {}, out);
     m.set_lengths(now_, share.id, static_cast<ChunkIndex>(1 + share.page_lengths.size()),
                   share.chunk_lengths, out);
   });
+}
+
+void VirtualNet::set_limits(std::size_t node, const LimitRules& rules) {
+  drive(node, [&](Manager& m, Outbox& out) { m.set_limits(now_, rules, out); });
+}
+
+SwarmId VirtualNet::swarm(std::uint8_t number) const {
+  SwarmId out = swarm_;
+  out.bytes[0] = static_cast<std::uint8_t>(out.bytes[0] + number);
+  return out;
 }
 
 std::size_t VirtualNet::reconnect(std::size_t number, LinkOptions options) {
@@ -121,10 +134,10 @@ std::size_t VirtualNet::connect(std::size_t a, std::size_t b, LinkOptions option
   link_of_[ca] = link_of_[cb] = number;
   links_.push_back(std::move(link));
   drive(a, [&](Manager& m, Outbox& out) {
-    m.on_connected(now_, ca, nodes_[b]->device, swarm_, false, out);
+    m.on_connected(now_, ca, nodes_[b]->device, swarm(options.swarm), options.lan, out);
   });
   drive(b, [&](Manager& m, Outbox& out) {
-    m.on_connected(now_, cb, nodes_[a]->device, swarm_, false, out);
+    m.on_connected(now_, cb, nodes_[a]->device, swarm(options.swarm), options.lan, out);
   });
   return number;
 }
@@ -149,7 +162,10 @@ void VirtualNet::run(Duration limit, const std::function<bool()>& done) {
   const TimePoint end = now_ + limit;
   while (!events_.empty() && !done()) {
     const auto first = events_.begin();
-    if (first->first.first > end) return;
+    if (first->first.first > end) {
+      now_ = end;
+      return;
+    }
     if (before_event && before_event(events_run_)) return;
     now_ = first->first.first;
     const auto what = std::move(first->second);

@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 /// Lengths of a share's chunks and which page describes which.
 struct ModelShare {
   ShareId id;
+  std::uint8_t swarm = 0;  // as LinkOptions::swarm
   std::uint32_t root_length = 0;
   std::vector<std::uint32_t> page_lengths;
   std::vector<std::uint32_t> chunk_lengths;
@@ -56,6 +57,8 @@ struct LinkOptions {
   Duration delay = 1ms;
   std::uint64_t rate = 200'000'000;  // bytes per second, each direction
   std::uint32_t stall_chance = 0;    // of 1,000 items: stalls for up to 300 ms
+  std::uint8_t swarm = 0;            // whose connection it is
+  bool lan = false;                  // it is on the local network
 };
 
 class VirtualNet {
@@ -72,6 +75,8 @@ class VirtualNet {
   /// Fetches again what was stopped, as the engine does after a restart: the shape is known.
   void resume(std::size_t node, const ModelShare& share);
   void stop_reading(std::size_t node) { nodes_[node]->behaviour.never_reads = true; }
+  void set_limits(std::size_t node, const LimitRules& rules);
+  [[nodiscard]] SwarmId swarm(std::uint8_t number = 0) const;
   /// Returns the link's number.
   std::size_t connect(std::size_t a, std::size_t b, LinkOptions options = {});
   void close(std::size_t link);
@@ -95,6 +100,8 @@ class VirtualNet {
   [[nodiscard]] const DeviceId& device(std::size_t node) const { return nodes_[node]->device; }
   /// Content and manifest bytes that left the node in sections.
   [[nodiscard]] std::uint64_t bytes_sent(std::size_t node) const { return nodes_[node]->sent; }
+  /// Calls of the node's manager.
+  [[nodiscard]] std::uint64_t calls(std::size_t node) const { return nodes_[node]->calls; }
   [[nodiscard]] std::size_t events_run() const { return events_run_; }
   [[nodiscard]] std::size_t peak_reserved(std::size_t node) const { return nodes_[node]->peak; }
   [[nodiscard]] bool rotten(std::size_t node) const {
@@ -116,6 +123,7 @@ class VirtualNet {
     std::set<ShareId> completed;
     std::set<ShareId> fetching;
     std::uint64_t sent = 0;
+    std::uint64_t calls = 0;
     std::size_t peak = 0;
     std::size_t unavailable = 0;
     std::size_t seals = 0;
