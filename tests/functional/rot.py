@@ -39,3 +39,12 @@ def rot(home, *places):
                             (bytes(blob), copy, page))
         catalog.execute("UPDATE scrub SET ended = 0")
     catalog.close()
+
+
+def recorded_states(home):
+    """Of all files of all copies: device, inode, size, mtime and ctime."""
+    catalog = sqlite3.connect(home / "catalog.sqlite")
+    states = {state for (blob,) in catalog.execute("SELECT stats FROM filestat")
+              for state in STATE.iter_unpack(blob[HEADER:])}
+    catalog.close()
+    return states

@@ -5,7 +5,7 @@ import unittest
 
 from kith_test import KithTest
 from pictures import picture
-from rot import flip, rot
+from rot import flip, recorded_states, rot
 
 
 class Care(KithTest):
@@ -79,10 +79,7 @@ class Care(KithTest):
                                     for name in names[::50]), "a repair began")
         self.b.stop_node()
         process.result()
-        with self.catalog() as catalog:
-            recorded = {state for (blob,) in catalog.execute("SELECT stats FROM filestat")
-                        for state in STATE.iter_unpack(blob[HEADER:])}
-        catalog.close()
+        recorded = recorded_states(self.b.home)
         stats = {name: (self.copy / name).stat() for name in names}
         lost = [name for name, stat in stats.items() if recorded.isdisjoint(
             [(stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)])]
