@@ -61,7 +61,9 @@ void VirtualNet::drive(std::size_t node, F&& call) {
   Outbox out;
   ++nodes_[node]->calls;
   call(*nodes_[node]->manager, out);
-  nodes_[node]->manager->check_invariants();
+  // That looks at every chunk of every peer: with hundreds of them now and then is enough.
+  const bool checks = nodes_.size() < 100 || nodes_[node]->calls % 64 == 0;
+  if (checks) nodes_[node]->manager->check_invariants();
   nodes_[node]->peak = std::max(nodes_[node]->peak, nodes_[node]->manager->reserved());
   apply(node, std::move(out));
   rearm(node);
