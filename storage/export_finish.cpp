@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <system_error>
 #include <thread>
 
 #include "storage/exporter.hpp"
@@ -147,7 +148,11 @@ class FinishVisitor final : public ManifestVisitor {
     std::vector<std::jthread> others;
     for (std::size_t begin = each; begin < ahead_.size(); begin += each) {
       const auto some = std::span(ahead_).subspan(begin, std::min(each, ahead_.size() - begin));
-      others.emplace_back([this, some] { look_at_some(some); });
+      try {
+        others.emplace_back([this, some] { look_at_some(some); });
+      } catch (const std::system_error&) {
+        break;  // no more threads for us: what is left is looked at when it is met
+      }
     }
     look_at_some(std::span(ahead_).first(each));
   }

@@ -59,6 +59,7 @@ void ChunkPicker::set_shape(ChunkIndex total, std::span<const std::uint32_t> pag
   });
   if (states_[0] == ChunkState::kUnknown) want(0);
   set_lengths(1, page_lengths);
+  list_all_again();
 }
 
 void ChunkPicker::set_lengths(ChunkIndex first, std::span<const std::uint32_t> lengths) {
@@ -81,12 +82,26 @@ std::optional<std::uint32_t> ChunkPicker::length(ChunkIndex index) const {
   return lengths_[index];
 }
 
+void ChunkPicker::add_holder(const Bitfield& held) {
+  availability_.add_all(held);
+  list_all_again();
+}
+
+void ChunkPicker::remove_holder(const Bitfield& held) {
+  availability_.remove_all(held);
+  list_all_again();
+}
+
 void ChunkPicker::add_holder_of(ChunkIndex index) {
-  if (index < total()) availability_.add(index);
+  if (index >= total()) return;
+  availability_.add(index);
+  list_again(index);
 }
 
 void ChunkPicker::remove_holder_of(ChunkIndex index) {
-  if (index < total()) availability_.remove(index);
+  if (index >= total()) return;
+  availability_.remove(index);
+  list_again(index);
 }
 
 bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
@@ -104,20 +119,47 @@ std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId
   return std::nullopt;
 }
 
+std::optional<ChunkIndex> ChunkPicker::pick_stuck(const Bitfield& held, ConnId conn,
+                                                  TimePoint now) const {
+  for (const auto& [since, index] : stuck_ | std::views::take(kHedgeCandidates)) {
+    ++looks_;
+    if (now - since < kMoveAfter) return std::nullopt;
+    if (in_flight_.at(index).conns[0] != conn && held.test(index)) return index;
+  }
+  return std::nullopt;
+}
+
 bool ChunkPicker::may_move() const {
+  if (!stuck_.empty()) return true;
   if (twice_bytes() * kTwiceDivisor > known_bytes_) return false;
   return !movable_.empty();
 }
 
 void ChunkPicker::list(ChunkIndex index, const Request& request) {
   if (request.count != 1) return;
-  waiting_.emplace(request.since, index);
-  if (request.news && !request.begun) movable_.emplace(request.since, index);
+  if (holders(index) > 1) waiting_.emplace(request.since, index);
+  if (holders(index) > 1 && request.waits() && request.late) stuck_.emplace(request.since, index);
+  if (request.waits() && request.news) movable_.emplace(request.since, index);
+}
+
+void ChunkPicker::list_again(ChunkIndex index) {
+  const auto it = in_flight_.find(index);
+  if (it == in_flight_.end()) return;
+  unlist(index, it->second);
+  list(index, it->second);
+}
+
+void ChunkPicker::list_all_again() {
+  for (const auto& [index, request] : in_flight_) {
+    unlist(index, request);
+    list(index, request);
+  }
 }
 
 void ChunkPicker::unlist(ChunkIndex index, const Request& request) {
   waiting_.erase({request.since, index});
   movable_.erase({request.since, index});
+  stuck_.erase({request.since, index});
 }
 
 void ChunkPicker::end_request(ChunkIndex index) {
@@ -139,6 +181,7 @@ ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
   unlist(index, request);
   request.since = now;
   request.news = false;
+  request.late = false;
   list(index, request);
   return std::exchange(request.conns[0], conn);
 }
@@ -164,7 +207,7 @@ void ChunkPicker::begin(ChunkIndex index) {
   const auto it = in_flight_.find(index);
   if (it == in_flight_.end()) return;
   it->second.begun = true;
-  movable_.erase({it->second.since, index});
+  list_again(index);
 }
 
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
@@ -182,14 +225,14 @@ std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId c
 bool ChunkPicker::may_hedge() const {
   const auto first = waiting_ | std::views::take(kHedgeCandidates);
   return wanted() == 0 && std::ranges::any_of(first, [this](const auto& e) {
-           return ++looks_, holders(e.second) > 1 && hedge_allowed(e.second);
+           return ++looks_, hedge_allowed(e.second);
          });
 }
 
-void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now) {
+void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now, bool late) {
   if (states_[index] == ChunkState::kWanted) {
     set_state(index, ChunkState::kInFlight);
-    list(index, in_flight_[index] = {{conn}, 1, now, false, false});
+    list(index, in_flight_[index] = {{conn}, 1, now, false, false, late});
     return;
   }
   Request& request = in_flight_.at(index);
@@ -206,7 +249,10 @@ bool ChunkPicker::give_back(ChunkIndex index, ConnId conn) {
   Request& request = it->second;
   if (request.count == 2) {
     KITH_ASSERT(request.conns[0] == conn || request.conns[1] == conn);
-    if (request.conns[0] == conn) request.conns[0] = request.conns[1];
+    if (request.conns[0] == conn) {
+      request.conns[0] = request.conns[1];
+      request.late = false;  // who is late is not asked a second time for anything
+    }
     request.count = 1;
     list(index, request);
     return false;
@@ -272,12 +318,14 @@ void ChunkPicker::check_invariants() const {
   }
   KITH_ASSERT(open == open_bytes_ && held == held_);
   for (const auto& [index, request] : in_flight_) {
-    const bool alone = request.count == 1;
-    KITH_ASSERT(waiting_.contains({request.since, index}) == alone);
-    KITH_ASSERT(movable_.contains({request.since, index}) ==
-                (alone && request.news && !request.begun));
+    const std::pair key(request.since, index);
+    const bool elsewhere = holders(index) > 1;
+    KITH_ASSERT(waiting_.contains(key) == (request.count == 1 && elsewhere));
+    KITH_ASSERT(stuck_.contains(key) == (request.waits() && request.late && elsewhere));
+    KITH_ASSERT(movable_.contains(key) == (request.waits() && request.news));
   }
-  KITH_ASSERT(waiting_.size() <= in_flight_.size() && movable_.size() <= waiting_.size());
+  KITH_ASSERT(std::max(waiting_.size(), movable_.size()) <= in_flight_.size());
+  KITH_ASSERT(stuck_.size() <= waiting_.size());
   KITH_ASSERT(hedged_bytes_ * kTwiceDivisor <= known_bytes_ || hedged_bytes_ == 0);
 }
 

@@ -17,6 +17,10 @@
 // last. So what has a copy near by leaves the queue of the source that everybody asks, and without
 // news nothing goes to and fro.
 //
+// Stuck: a chunk that was asked of a connection which missed its deadlines, since there was nobody
+// better, moves to an idle connection without news, and whatever came twice: else the last chunk
+// would wait as long as everything before it.
+//
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
 // slower one, the longest waiting first.
 //
@@ -66,8 +70,8 @@ class ChunkPicker {
 
   // --- holders ---
   /// A connection came that holds these, went, or got or lost one more.
-  void add_holder(const Bitfield& held) { availability_.add_all(held); }
-  void remove_holder(const Bitfield& held) { availability_.remove_all(held); }
+  void add_holder(const Bitfield& held);
+  void remove_holder(const Bitfield& held);
   void add_holder_of(ChunkIndex index);
   void remove_holder_of(ChunkIndex index);
   /// A peer got `index` just now: it may move there, or to another idle connection.
@@ -96,11 +100,15 @@ class ChunkPicker {
                                                      TimePoint now, Duration patience) const;
   /// True while hedging may become possible without anything else happening.
   [[nodiscard]] bool may_hedge() const;
-  /// wanted → in flight, or a second request of what is in flight.
-  void start(ChunkIndex index, ConnId conn, TimePoint now);
+  /// wanted → in flight, or a second request of what is in flight. `late`: `conn` missed deadlines.
+  void start(ChunkIndex index, ConnId conn, TimePoint now, bool late = false);
   /// True while something may move without anything else happening.
   [[nodiscard]] bool may_move() const;
-  /// What pick_waiting() gave is asked of `conn` instead of the connection that is returned.
+  /// A chunk of `held` that is stuck at another connection than `conn`.
+  [[nodiscard]] std::optional<ChunkIndex> pick_stuck(const Bitfield& held, ConnId conn,
+                                                     TimePoint now) const;
+  /// What pick_waiting() or pick_stuck() gave is asked of `conn` instead of the connection that is
+  /// returned.
   [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
   /// `bytes` that were taken back where they waited, to be moved, may still come.
   void doubt(std::uint32_t bytes) { doubted_bytes_ += bytes; }
@@ -148,11 +156,17 @@ class ChunkPicker {
     TimePoint since;     // of the first
     bool begun = false;  // bytes of it came
     bool news = false;   // somebody got it since it was asked for or moved
+    bool late = false;   // conns[0] had missed deadlines when it was asked
+    [[nodiscard]] bool waits() const { return count == 1 && !begun; }
   };
-  /// One request stands in waiting_ while it is the only one for its chunk, and in movable_ while
-  /// nothing came and somebody else got it.
+  /// A request that is the only one for its chunk stands in waiting_ if several hold that, in
+  /// stuck_ if besides nothing came and it was asked of a late connection, and in movable_ if
+  /// nothing came and somebody got it since.
   void list(ChunkIndex index, const Request& request);
   void unlist(ChunkIndex index, const Request& request);
+  /// After it changed how many hold it.
+  void list_again(ChunkIndex index);
+  void list_all_again();
   void end_request(ChunkIndex index);
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
@@ -164,7 +178,7 @@ class ChunkPicker {
   std::vector<std::uint32_t> lengths_;  // 0: unknown
   Availability availability_;           // its members are the wanted indices
   std::map<ChunkIndex, Request> in_flight_;
-  std::set<std::pair<TimePoint, ChunkIndex>> waiting_, movable_;  // longest waiting first
+  std::set<std::pair<TimePoint, ChunkIndex>> waiting_, movable_, stuck_;  // longest waiting first
   mutable std::uint64_t looks_ = 0;
   ChunkIndex held_ = 0;
   std::uint64_t open_bytes_ = 0;

@@ -76,7 +76,7 @@ Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& ou
     if (choice->moves) {
       move_here(now, session, share, choice->index, out);
     } else {
-      share.picker().start(choice->index, session.conn, now);
+      share.picker().start(choice->index, session.conn, now, session.ask.requests.slack());
     }
     ask(now, session, share, holder, choice->index, out);
     return Step::kAsked;
@@ -97,7 +97,8 @@ std::optional<Download::Choice> Download::choose(TimePoint now, PeerSession& ses
   holder.exhausted = true;
   if (requests.slack()) return std::nullopt;
   if (requests.size() == 0) {
-    const auto waiting = share.picker().pick_waiting(holder.bits, session.conn, now);
+    auto waiting = share.picker().pick_stuck(holder.bits, session.conn, now);
+    if (!waiting) waiting = share.picker().pick_waiting(holder.bits, session.conn, now);
     if (waiting) return Choice{*waiting, true};
   }
   const Duration patience = std::max<Duration>(kHedgeTick, requests.service_time());

@@ -145,7 +145,8 @@ class Jobs {
                                           ChunkMended& out);
   void record_stats(std::uint32_t number, const storage::PageStats& stats, ChunkMended& out);
   [[nodiscard]] Result<void> record_links(const ShareInfo& share,
-                                          const storage::TouchedFile& touched, ChunkMended& out);
+                                          std::span<const storage::TouchedFile> touched,
+                                          ChunkMended& out);
   [[nodiscard]] Result<bool> record_in_page(const ShareInfo& share, std::uint32_t number,
                                             const std::string& path, const storage::FileStat& stat,
                                             ChunkMended& out);

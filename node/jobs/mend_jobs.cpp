@@ -1,5 +1,6 @@
 // Jobs that write a chunk of a held copy again, in place, where the disk has it wrong.
 #include <algorithm>
+#include <map>
 
 #include "node/jobs/jobs.hpp"
 #include "proto/crypto/content_cipher.hpp"
@@ -51,15 +52,26 @@ Result<bool> Jobs::record_in_page(const ShareInfo& share, std::uint32_t number,
   return true;
 }
 
-// Hard links: whatever was recorded with the state that the file had is that file, in any page.
-Result<void> Jobs::record_links(const ShareInfo& share, const storage::TouchedFile& touched,
-                                ChunkMended& out) {
-  for (std::uint32_t number = 0; number < share.shape.pages(); ++number) {
+// Hard links: whatever was recorded with the state that a file had is that file, in any page. All
+// pages are looked at, once for all files of a chunk.
+Result<void> Jobs::record_links(const ShareInfo& share,
+                                std::span<const storage::TouchedFile> touched, ChunkMended& out) {
+  std::map<std::uint64_t, const storage::TouchedFile*> linked;  // by inode
+  for (const storage::TouchedFile& file : touched) {
+    if (file.has_links) linked[file.before.inode] = &file;
+  }
+  for (std::uint32_t number = 0; !linked.empty() && number < share.shape.pages(); ++number) {
     KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, number));
-    if (recorded == nullptr || std::ranges::count(recorded->files, touched.before) == 0) continue;
+    if (recorded == nullptr) continue;
     storage::PageStats stats = *recorded;
-    std::ranges::replace(stats.files, touched.before, touched.stat);
-    record_stats(number, stats, out);
+    bool changed = false;
+    for (storage::FileStat& stat : stats.files) {
+      const auto file = linked.find(stat.inode);
+      if (file == linked.end() || stat != file->second->before) continue;
+      stat = file->second->stat;
+      changed = true;
+    }
+    if (changed) record_stats(number, stats, out);
   }
   return {};
 }
@@ -90,8 +102,8 @@ Result<void> Jobs::mend(const ShareInfo& share, const Place& place, SlabChain& c
     const std::string& path = parts[touched.stretch].path;
     if (out.path.empty()) out.path = path;
     KITH_CHECK(record_state(share, place, path, touched.stat, out));
-    if (touched.has_links) KITH_CHECK(record_links(share, touched, out));
   }
+  KITH_CHECK(record_links(share, repair.touched, out));
   if (!repair.error) return {};
   out.path = repair.error->subject;
   return *std::move(repair.error);

@@ -99,7 +99,7 @@ class LongManifest(KithTest):
     """So long that what an import made of it does not stay in memory: its paths are."""
 
     FILES = 10_000
-    DEEP = "/".join(letter * 200 for letter in "abcd")
+    DEEP = "/".join(letter * 200 for letter in "abcde")
 
     def test_it_is_shared_fetched_and_shared_again(self):
         a, b = self.swarm("a", "b")
@@ -118,7 +118,6 @@ class LongManifest(KithTest):
         b.ask("fetch", "-", "-o", self.top / "new", stdin=second["link"])
         self.assertEqual(self.names(self.top / "new"), self.names(self.top))
         self.assertEqual((self.top / "new/tree" / self.DEEP / "11000").read_bytes(), b"but this")
-        self.assertEqual(os.listdir(a.home).count("import.spool"), 0)
 
     def names(self, top):
         names = set(os.listdir(top / "tree" / self.DEEP))

@@ -141,6 +141,7 @@ class Hedging : public testing::Test {
     picker_.set_shape(101, {}, Bitfield(101));
     picker_.set_lengths(1, std::vector<std::uint32_t>(100, 100));
     picker_.add_holder(all_of(101));
+    picker_.add_holder(all_of(101));
     for (ChunkIndex i = 0; i < 91; ++i) (void)picker_.hold(i);
     for (ChunkIndex i = 91; i < 101; ++i) picker_.start(i, ConnId{1}, TimePoint{i * 1ms});
   }
@@ -168,6 +169,21 @@ TEST_F(Hedging, NotBeforePatienceAndNotToTheSame) {
 TEST_F(Hedging, NotWhileAnythingIsWanted) {
   EXPECT_TRUE(picker_.give_back(100, ConnId{1}));
   EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
+}
+
+TEST_F(Hedging, WhatNobodyElseHoldsIsInNobodysWay) {
+  // Connection 2 holds the last chunk only; nine wait longer where nobody else has them.
+  Bitfield last(101);
+  last.set(100);
+  picker_.remove_holder(all_of(101));
+  EXPECT_FALSE(picker_.may_hedge());
+  EXPECT_FALSE(picker_.pick_hedge(last, ConnId{2}, TimePoint{1s}, 1ms));
+  picker_.add_holder(last);
+  picker_.check_invariants();
+  EXPECT_TRUE(picker_.may_hedge());
+  const std::uint64_t looks = picker_.looks();
+  EXPECT_EQ(picker_.pick_hedge(last, ConnId{2}, TimePoint{1s}, 1ms), 100U);
+  EXPECT_EQ(picker_.looks(), looks + 1);
 }
 
 TEST_F(Hedging, TheFirstToDeliverVoidsTheOther) {
@@ -209,6 +225,38 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   picker_.on_news(1);
   EXPECT_EQ(waiting(3), 1U);
   EXPECT_EQ(picker_.hedged_bytes(), 0U);
+  picker_.check_invariants();
+}
+
+// Asked of a connection that missed deadlines: without news, and whatever came twice.
+TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
+  EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
+  picker_.start(1, ConnId{1}, TimePoint{2ms}, true);
+  picker_.doubt(100);
+  const auto stuck = [this](std::uint64_t conn, TimePoint now) {
+    return picker_.pick_stuck(all_of(3), ConnId{conn}, now);
+  };
+  EXPECT_FALSE(picker_.may_move());  // nobody else holds it
+  EXPECT_FALSE(stuck(2, TimePoint{1h}));
+  picker_.add_holder(all_of(3));
+  EXPECT_TRUE(picker_.may_move());
+  EXPECT_FALSE(stuck(2, TimePoint{421ms}));
+  EXPECT_EQ(stuck(2, TimePoint{422ms}), 1U);
+  EXPECT_FALSE(stuck(1, TimePoint{422ms}));
+  EXPECT_FALSE(waiting(2));
+  picker_.check_invariants();
+  (void)picker_.move(1, ConnId{2}, TimePoint{1s});
+  EXPECT_FALSE(picker_.may_move());
+  EXPECT_FALSE(stuck(3, TimePoint{1h}));
+  picker_.check_invariants();
+}
+
+TEST_F(Moving, WhatBeganIsNotStuck) {
+  EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
+  picker_.start(1, ConnId{1}, TimePoint{2ms}, true);
+  picker_.add_holder(all_of(3));
+  picker_.begin(1);
+  EXPECT_FALSE(picker_.pick_stuck(all_of(3), ConnId{2}, TimePoint{1h}));
   picker_.check_invariants();
 }
 

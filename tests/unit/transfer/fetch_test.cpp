@@ -248,6 +248,31 @@ TEST(Fetch, StalledSlowAndLyingSourcesCostLittle) {
   EXPECT_LE(with.count(), without.count() * 115 / 100) << without / 1ms << " ms without";
 }
 
+// One that never sends anything has missed many deadlines by the end of a long fetch. What is asked
+// of it then does not wait as long again, and neither does a small share after it.
+TEST(Fetch, OneThatSendsNothingIsNotWaitedForWhereAnotherIsIdle) {
+  VirtualNet net(9);
+  SeededRng rng(9);
+  const ModelShare large = ModelShare::make(rng, 4, 600, 100'000);
+  const ModelShare small = ModelShare::make(rng, 1, 3, 100'000);
+  Behaviour stuck;
+  stuck.seal_time = 24h * 365;
+  const auto stalled = net.add_node(stuck);
+  const auto good = net.add_node();
+  const auto c = net.add_node();
+  net.connect(stalled, c, {1ms, 10'000'000, 0});
+  net.connect(good, c, {1ms, 50'000, 0});
+  for (const ModelShare* share : {&large, &small}) {
+    net.seed_share(stalled, *share);
+    net.seed_share(good, *share);
+    net.fetch(c, *share);
+    const TimePoint begun = net.now();
+    ASSERT_TRUE(net.run_fetches(24h));
+    const auto alone = std::chrono::seconds(share->bytes() / 50'000);
+    EXPECT_LE((net.now() - begun) / 1s, alone / 1s * 5 / 4 + 10) << alone / 1s << " s alone";
+  }
+}
+
 TEST(Fetch, RottenChunkOfASoleSourceIsNamedAndTheRestComes) {
   VirtualNet net(7);
   SeededRng rng(7);
