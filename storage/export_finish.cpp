@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <optional>
 #include <span>
-#include <system_error>
-#include <thread>
 
 #include "storage/exporter.hpp"
 
@@ -12,18 +10,20 @@ namespace kith::storage {
 
 namespace {
 
-// A thread of its own is worth while for so many files.
-constexpr std::size_t kFilesPerThread = 256;
+// So many files are worth while to be looked at beside others.
+constexpr std::size_t kFilesPerPart = 256;
 
 }  // namespace
 
 class FinishVisitor final : public ManifestVisitor {
  public:
-  FinishVisitor(Exporter& exporter, UnixMillis recorded_at, const Exporter::StatsSink& sink)
+  FinishVisitor(Exporter& exporter, UnixMillis recorded_at, const Exporter::StatsSink& sink,
+                const Exporter::InParallel& in_parallel)
       : exporter_(exporter),
         io_(*exporter.io_),
         shape_(exporter.root_),
         sink_(sink),
+        in_parallel_(in_parallel),
         stats_{recorded_at, {}} {}
 
   void begin_page(const Page& page) override { look_ahead(page); }
@@ -132,7 +132,7 @@ class FinishVisitor final : public ManifestVisitor {
     return {};
   }
 
-  // The files of a page, by several threads: nothing else at the end of a fetch takes as long. What
+  // The files of a page, several at a time: nothing else at the end of a fetch takes as long. What
   // cannot be looked at yet, in a closed directory, is looked at when it is met.
   void look_ahead(const Page& page) {
     ahead_.clear();
@@ -142,19 +142,11 @@ class FinishVisitor final : public ManifestVisitor {
           entry.kind == EntryKind::kFile && exporter_.target_.part.takes(entry.path, false);
       if (met) ahead_.push_back({&entry, std::nullopt});
     }
-    const std::size_t threads = std::min(io_.parallel_callers(), ahead_.size() / kFilesPerThread);
-    if (threads < 2) return ahead_.clear();
-    const std::size_t each = (ahead_.size() + threads - 1) / threads;
-    std::vector<std::jthread> others;
-    for (std::size_t begin = each; begin < ahead_.size(); begin += each) {
-      const auto some = std::span(ahead_).subspan(begin, std::min(each, ahead_.size() - begin));
-      try {
-        others.emplace_back([this, some] { look_at_some(some); });
-      } catch (const std::system_error&) {
-        break;  // no more threads for us: what is left is looked at when it is met
-      }
-    }
-    look_at_some(std::span(ahead_).first(each));
+    if (!in_parallel_ || ahead_.size() < 2 * kFilesPerPart) return ahead_.clear();
+    in_parallel_((ahead_.size() + kFilesPerPart - 1) / kFilesPerPart, [this](std::size_t part) {
+      const auto rest = std::span(ahead_).subspan(part * kFilesPerPart);
+      look_at_some(rest.first(std::min(kFilesPerPart, rest.size())));
+    });
   }
 
   void look_at_some(std::span<Ahead> some) const {
@@ -311,6 +303,7 @@ class FinishVisitor final : public ManifestVisitor {
   FileIo& io_;
   const ShareShape shape_;
   const Exporter::StatsSink& sink_;
+  const Exporter::InParallel& in_parallel_;
   PageStats stats_;
   std::vector<Left> left_;    // and not closed; what lies in another comes before that
   std::vector<Late> late_;    // of the page, in order
@@ -323,9 +316,9 @@ class FinishVisitor final : public ManifestVisitor {
 };
 
 Result<Exporter::Finished> Exporter::finish(const PageSource& pages, UnixMillis recorded_at,
-                                            const StatsSink& sink) {
+                                            const StatsSink& sink, const InParallel& in_parallel) {
   files_.forget_open();
-  FinishVisitor visitor(*this, recorded_at, sink);
+  FinishVisitor visitor(*this, recorded_at, sink, in_parallel);
   KITH_CHECK(walk_manifest(root_, pages, target_.part, visitor));
   KITH_CHECK(visitor.close_directories());
   return visitor.take_report();

@@ -100,12 +100,16 @@ class Exporter {
   };
   /// Called with the number of each page and its encoded PageStats.
   using StatsSink = std::function<Result<void>(std::uint32_t, Buffer)>;
+  /// Calls f(i) once for every i < count, perhaps several at the same time, and waits for all.
+  using InParallel =
+      std::function<void(std::size_t count, const std::function<void(std::size_t)>& f)>;
   /// After every chunk was written: checks the manifest as a whole and the staging against it,
   /// makes what has no content, sets modes and times. May be called again after an error, a crash,
   /// or when it found something altered. Bytes that somebody changed in a file of several chunks
-  /// are not noticed, if its size stayed: only reading it again would show them.
+  /// are not noticed, if its size stayed: only reading it again would show them. `in_parallel`:
+  /// for the looks at the files of a page; without it they come one by one.
   [[nodiscard]] Result<Finished> finish(const PageSource& pages, UnixMillis recorded_at,
-                                        const StatsSink& sink);
+                                        const StatsSink& sink, const InParallel& in_parallel = {});
 
   struct Published {
     /// Only for a single file, whose rename changed its ctime: what to record for every page.

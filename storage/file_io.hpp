@@ -165,8 +165,6 @@ class FileIo {
   /// The whole file system that `dir` lies on.
   [[nodiscard]] virtual Result<void> sync_all(const Dir& dir) = 0;
 
-  /// So many threads may call at the same time, and gain by it.
-  [[nodiscard]] virtual std::size_t parallel_callers() const = 0;
   /// Permission bits that creation takes away (umask).
   [[nodiscard]] virtual std::uint32_t creation_mask() const = 0;
   /// Changes with every boot of the system; empty if unknown.

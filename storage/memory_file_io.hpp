@@ -100,7 +100,6 @@ class MemoryFileIo final : public FileIo {
   Result<void> sync_data(const File& file) override;
   Result<void> sync(const Handle& handle) override;
   Result<void> sync_all(const Dir& dir) override;
-  std::size_t parallel_callers() const override { return 1; }
   std::uint32_t creation_mask() const override { return options_.umask; }
   std::string boot_id() override { return "boot-" + std::to_string(boots_); }
 

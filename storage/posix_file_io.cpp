@@ -10,7 +10,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
-#include <thread>
 #include <unistd.h>
 
 #include "proto/assert.hpp"
@@ -145,11 +144,6 @@ Result<NodeKind> kind_of_item(int dir, const dirent& item) {
 }
 
 }  // namespace
-
-std::size_t PosixFileIo::parallel_callers() const {
-  // More would meet at the same locks of the kernel.
-  return std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
-}
 
 PosixFileIo::PosixFileIo() : umask_(linux_calls::current_umask()) {}
 

@@ -41,7 +41,6 @@ class PosixFileIo final : public FileIo {
   Result<void> sync_data(const File& file) override;
   Result<void> sync(const Handle& handle) override;
   Result<void> sync_all(const Dir& dir) override;
-  std::size_t parallel_callers() const override;
   std::uint32_t creation_mask() const override { return umask_; }
   std::string boot_id() override;
 

@@ -188,17 +188,17 @@ JobResult Jobs::perform(StoreChunkJob& job) {
 
 // The catalog writes more than `more` bytes of pages: it is never left without any.
 Result<void> Jobs::check_home(std::uint64_t more) {
-  if (home_.empty()) return {};
-  KITH_TRY(const storage::Dir home, io_.open_root(home_));
+  if (options_.home.empty()) return {};
+  KITH_TRY(const storage::Dir home, io_.open_root(options_.home));
   KITH_TRY(const storage::FileSystemInfo system, io_.file_system(home));
-  const std::uint64_t stays = std::max(kHomeMargin, storage::reserve_of(system, min_free_));
+  const std::uint64_t stays = std::max(kHomeMargin, storage::reserve_of(system, options_.min_free));
   if (system.free_bytes >= stays && system.free_bytes - stays >= more) return {};
   return local_error(Errc::kNoSpace,
                      "the home has " + std::to_string(system.free_bytes) +
                          " bytes free, of which " + std::to_string(stays) +
                          " are to stay so, and the list of the share's " + "files may take " +
                          std::to_string(more),
-                     home_, "make room there, then give the same command again");
+                     options_.home, "make room there, then give the same command again");
 }
 
 JobResult Jobs::perform(PrepareFetchJob& job) {
@@ -226,8 +226,8 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
                                  storage::PathGlobs(std::move(job.part)),
                                  !job.compared,
                                  job.room,
-                                 min_free_,
-                                 owner_};
+                                 options_.min_free,
+                                 options_.owner};
     KITH_TRY(storage::PreparedExport prepared,
              storage::prepare_export(io_, share->root, job.share, std::move(target),
                                      {job.device, job.inode}));
@@ -284,7 +284,7 @@ JobResult Jobs::perform(const FinishFetchJob& job, UnixMillis wall) {
       out.file_stats.at(page) = std::move(stats);
       return {};
     };
-    KITH_TRY(auto finished, exporter->finish(page_source(share), wall, sink));
+    KITH_TRY(auto finished, exporter->finish(page_source(share), wall, sink, options_.in_parallel));
     out.links_outside = finished.links_outside;
     out.altered = std::move(finished.altered);
     out.altered_path = std::move(finished.altered_path);

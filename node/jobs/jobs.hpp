@@ -13,21 +13,25 @@
 #include "proto/time.hpp"
 #include "storage/chunk_reader.hpp"
 #include "storage/chunk_repair.hpp"
+#include "storage/exporter.hpp"
 #include "storage/file_io.hpp"
 
 namespace kith::node {
 
+struct JobsOptions {
+  std::string home;                       // where the catalog lies; empty: not on `io`
+  std::optional<std::uint64_t> min_free;  // see storage/space.hpp
+  std::string owner;                      // tells the stagings of this home from those of others
+  storage::Exporter::InParallel in_parallel;  // see Exporter::finish()
+};
+
 class Jobs {
  public:
-  /// `home`: where the catalog keeps manifests; empty if it has no place on `io`. `min_free`: see
-  /// storage/space.hpp. `owner`: tells the stagings of this home from those of others.
   Jobs(storage::FileIo& io, SlabPool& slabs, Manifests::Source manifests, CopyTable::Lookup copies,
-       std::string home = {}, std::optional<std::uint64_t> min_free = {}, std::string owner = {})
+       JobsOptions options = {})
       : io_(io),
         slabs_(slabs),
-        home_(std::move(home)),
-        min_free_(min_free),
-        owner_(std::move(owner)),
+        options_(std::move(options)),
         manifests_(std::move(manifests)),
         copies_(io, std::move(copies)) {}
 
@@ -173,9 +177,7 @@ class Jobs {
 
   storage::FileIo& io_;
   SlabPool& slabs_;
-  std::string home_;
-  std::optional<std::uint64_t> min_free_;
-  std::string owner_;
+  const JobsOptions options_;
   Manifests manifests_;
   CopyTable copies_;
   std::mutex mending_;  // held while a repair makes what is recorded of a file untrue

@@ -71,7 +71,7 @@ bool Jobs::is_mounted(const std::string& path, std::uint64_t device) {
 
 // Of an earlier run, if what stands there is still that.
 Result<void> Jobs::remove_staging(const Leftover& staging) {
-  const std::string name = storage::staging_name(staging.name, staging.share, owner_);
+  const std::string name = storage::staging_name(staging.name, staging.share, options_.owner);
   const auto parent = io_.open_root(staging.directory);
   const auto info = parent ? io_.stat_at(*parent, name) : Result<FileInfo>(parent.error());
   if (!info && !is_not_found(info.error())) return info.error();
@@ -91,7 +91,7 @@ Result<void> Jobs::remove_staging(const Leftover& staging) {
 
 // kNotFound: it is not there any more.
 Result<std::uint64_t> Jobs::bytes_of(const Leftover& staging) {
-  const std::string name = storage::staging_name(staging.name, staging.share, owner_);
+  const std::string name = storage::staging_name(staging.name, staging.share, options_.owner);
   KITH_TRY(const Dir parent, io_.open_root(staging.directory));
   KITH_TRY(const FileInfo info, io_.stat_at(parent, name));
   if (info.dev != staging.device || info.inode != staging.inode) {

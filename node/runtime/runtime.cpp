@@ -19,6 +19,7 @@
 #include "node/jobs/jobs.hpp"
 #include "node/runtime/home.hpp"
 #include "node/runtime/import_driver.hpp"
+#include "node/runtime/in_parallel.hpp"
 #include "node/runtime/inbox.hpp"
 #include "node/runtime/interfaces.hpp"
 #include "node/runtime/listen.hpp"
@@ -320,8 +321,10 @@ void Runtime::Impl::make_engine(const DeviceKeys& keys) {
 }
 
 void Runtime::Impl::make_threads(storage::Catalog writing) {
-  jobs = std::make_unique<Jobs>(io, slabs, reader->source(), reader->lookup(), options.home,
-                                options.min_free, engine->device().hex().substr(0, kOwnerDigits));
+  jobs = std::make_unique<Jobs>(
+      io, slabs, reader->source(), reader->lookup(),
+      JobsOptions{options.home, options.min_free, engine->device().hex().substr(0, kOwnerDigits),
+                  in_parallel});
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(

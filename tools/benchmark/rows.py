@@ -134,7 +134,7 @@ ROWS = [
         first_byte, "seconds", [Median("seconds", 0.05)]),
     Row("start-1m", "Starting a node that shares 1,000,000 chunks", START_CHUNKS * MIB, GIB,
         lambda work: Field(contenders.StartLarge(work, START_CHUNKS), []), "seconds", [Median("seconds", 1)]),
-    Row("commands", "Commands to a node with 10,000,000 chunks that shares 1,000,000 files again: the slowest",
+    Row("commands", "Slowest command to a node with 10,000,000 chunks that shares 1,000,000 files again",
         LARGE_CHUNKS * MIB, 8 * GIB, many_commands, "seconds", [Median("seconds", 0.1)]),
     Row("four-sources", "Fetching 1 GiB from 4 sources of 40 MB/s each", GIB, 3 * GIB,
         four_sources, "rate", [Rate(0.95 * SOURCES * SOURCE_LIMIT)]),

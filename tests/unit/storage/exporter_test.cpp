@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "storage/chunk_reader.hpp"
 #include "storage/memory_file_io.hpp"
@@ -504,12 +505,17 @@ TEST(ExporterOnDisk, ManyFilesAreLookedAtInTheirOrder) {
   ASSERT_OK(io.remove_file(in("d0"), "f3"));
   ASSERT_OK(io.set_mtime_at(in("d1"), "f1999", 1));
   ASSERT_OK(io.set_mode_at(in("d2"), "f1001", 0600));
+  const auto at_once = [](std::size_t count, const std::function<void(std::size_t)>& f) {
+    EXPECT_GT(count, 5U);
+    std::vector<std::jthread> threads;
+    for (std::size_t i = count; i-- > 0;) threads.emplace_back([&f, i] { f(i); });
+  };
   std::vector<FileStat> stats;
   const auto sink = [&stats](std::uint32_t, const Buffer& page) -> Result<void> {
     stats = PageStats::decode(page)->files;
     return {};
   };
-  auto finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink);
+  auto finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink, at_once);
   ASSERT_OK(finished);
   EXPECT_FALSE(finished->altered.empty());
   EXPECT_EQ(finished->altered_path, staging + "/d0/f3");
@@ -517,7 +523,7 @@ TEST(ExporterOnDisk, ManyFilesAreLookedAtInTheirOrder) {
   for (std::uint32_t chunk = 0; chunk < shared->chunks.size(); ++chunk) {
     ASSERT_OK(write_chunk(*prepared->exporter, pool, *shared, chunk));
   }
-  finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink);
+  finished = prepared->exporter->finish(shared->pages(), UnixMillis(0), sink, at_once);
   ASSERT_OK(finished);
   EXPECT_TRUE(finished->altered.empty());
   const Page page = shared->page(0);

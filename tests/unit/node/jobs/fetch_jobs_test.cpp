@@ -31,7 +31,8 @@ class FetchJobs : public testing::Test {
         [&](CopyId, std::uint32_t) { return std::optional<Buffer>(); },
         [](const ChunkId&) { return std::vector<storage::ChunkPlace>(); }};
     jobs_ = std::make_unique<Jobs>(
-        io_, slabs_, from, [](CopyId) { return std::optional<CopyTable::Place>(); }, "/home");
+        io_, slabs_, from, [](CopyId) { return std::optional<CopyTable::Place>(); },
+        JobsOptions{.home = "/home", .min_free = {}, .owner = {}, .in_parallel = {}});
   }
 
   FetchPrepared prepare() {
