@@ -111,13 +111,13 @@ class LongManifest(KithTest):
         b.ask("fetch", "-", "-o", self.top / "out", stdin=first["link"])
         self.assertEqual(self.names(self.top / "out"), self.names(self.top))
 
-        (tree / self.DEEP / "11000").write_bytes(b"but this")
+        (tree / self.DEEP / "09000").write_bytes(b"but this")
         second = a.ask("share", tree)
         self.assertNotEqual(second["link"], first["link"])
         self.assertEqual(a.ask("share", tree)["link"], second["link"])
         b.ask("fetch", "-", "-o", self.top / "new", stdin=second["link"])
         self.assertEqual(self.names(self.top / "new"), self.names(self.top))
-        self.assertEqual((self.top / "new/tree" / self.DEEP / "11000").read_bytes(), b"but this")
+        self.assertEqual((self.top / "new/tree" / self.DEEP / "09000").read_bytes(), b"but this")
 
     def names(self, top):
         names = set(os.listdir(top / "tree" / self.DEEP))
