@@ -168,6 +168,7 @@ class StartLarge(Kith):
         with open(self.source, "wb") as file:
             file.truncate(self.chunks * MIB)
         self.nodes = kith.swarm(self.work, "source")
+        self.nodes[0].ask("config", "scrub", "false")  # it would find that nothing is behind the catalog
         self.nodes[0].stop()
         run_timed([kith.MADE_CATALOG, self.nodes[0].home / "catalog.sqlite", self.source, self.chunks])
 
