@@ -6,8 +6,6 @@
 namespace kith::storage {
 namespace {
 
-constexpr std::uint32_t kSetId = 06000;
-
 Error changed(const Stretch& stretch) {
   return local_error(Errc::kChanged, "the file is not as it was when it was shared or fetched",
                      stretch.path);
@@ -65,17 +63,12 @@ bool tells_changes(CopyFiles& files) {
          std::ranges::find(kSilent, system->type & 0xffffffff) == kSilent.end();
 }
 
-bool has_links(CopyFiles& files, const Stretch& stretch) {
-  const auto info = look_at(files, stretch);
-  return info && info->links > 1;
-}
-
 class Repair {
  public:
   Repair(CopyFiles& files, SlabChain& chunk) : files_(files), io_(files.io()), chunk_(chunk) {}
 
   /// Gives `after` the file's state, once that is another one than was recorded.
-  Result<void> write(const Stretch& stretch, std::optional<FileStat>& after) {
+  Result<void> write(const Stretch& stretch, std::optional<FileInfo>& after) {
     const SplitPath place = files_.place(stretch.path);
     KITH_TRY(const Dir dir, io_.open_dir(files_.top(), place.parent));
     KITH_TRY(FileInfo state, io_.stat_at(dir, place.name));
@@ -85,14 +78,14 @@ class Repair {
     const bool is_protected = (state.mode & 0200) == 0;
     const auto file = is_protected ? open_protected(io_, dir, place.name, state)
                                    : io_.open_file(dir, place.name, OpenMode::kReadWrite);
-    if (is_protected && FileStat::of(state) != *stretch.recorded) after = FileStat::of(state);
+    if (is_protected && FileStat::of(state) != *stretch.recorded) after = state;
     if (!file) return file.error();
     KITH_TRY(const FileInfo now, io_.stat(*file));
     if (FileStat::of(now) != FileStat::of(state)) return changed(stretch);
     // Whoever may write to a file may not always set its time.
     KITH_CHECK(io_.set_mtime(*file, now.mtime_ns));
     KITH_TRY(const FileInfo mine, io_.stat(*file));
-    after = FileStat::of(mine);
+    after = mine;
     // That, and making it writable, gave it another ctime: an edit before it shows in its bytes
     // only.
     const bool is_same = read(dir, place.name, stretch) == wrong;
@@ -106,7 +99,7 @@ class Repair {
     KITH_TRY(const FileInfo left, io_.stat(*file));
     // An edit that came behind the write shows in these.
     if (left.mtime_ns != now.mtime_ns || left.size != now.size) return changed_meanwhile();
-    after = FileStat::of(left);
+    after = left;
     return written;
   }
 
@@ -114,7 +107,7 @@ class Repair {
   Result<void> write_into(const File& file, const Stretch& stretch, const FileInfo& before) {
     const auto parts = part_of(chunk_, stretch.chunk_offset, stretch.length);
     auto written = io_.write(file, stretch.file_offset, parts);
-    KITH_CHECK(give_set_id(file, before.mode & kSetId));
+    KITH_CHECK(give_set_id(file, before.mode & kSetIdBits));
     KITH_CHECK(io_.set_mtime(file, before.mtime_ns));
     KITH_CHECK(io_.sync(file));
     return written;
@@ -179,17 +172,18 @@ ChunkRepair repair_chunk(CopyFiles& files, std::span<const Stretch> stretches, S
   Repair repair(files, chunk);
   std::vector<Stretch> parts(stretches.begin(), stretches.end());
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    std::optional<FileStat> after;
+    std::optional<FileInfo> after;
     const FileStat before = *parts[i].recorded;
     auto written = repair.write(parts[i], after);
     if (after) {
-      out.touched.push_back({i, before, *after, has_links(files, parts[i]), written.has_value()});
+      const FileStat now = FileStat::of(*after);
+      out.touched.push_back({i, before, now, after->links > 1, written.has_value()});
+      // Other names of the same file.
+      for (Stretch& other : parts) {
+        if (other.recorded == before) other.recorded = now;
+      }
     }
     if (!written) return fail(std::move(written).error(), parts[i]);
-    // Another name of the same file.
-    for (Stretch& other : parts) {
-      if (after && other.recorded == before) other.recorded = after;
-    }
   }
   return out;
 }

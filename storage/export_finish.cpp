@@ -13,6 +13,19 @@ namespace {
 // So many files are worth while to be looked at beside others.
 constexpr std::size_t kFilesPerPart = 256;
 
+// The directory of the file before: neighbours in a manifest are often of one.
+struct Parent {
+  std::string path;
+  std::shared_ptr<Dir> dir;
+
+  Result<void> enter(CopyFiles& files, std::string_view directory) {
+    if (dir && directory == path) return {};
+    KITH_TRY(dir, files.dir(directory));
+    path = directory;
+    return {};
+  }
+};
+
 }  // namespace
 
 class FinishVisitor final : public ManifestVisitor {
@@ -150,17 +163,11 @@ class FinishVisitor final : public ManifestVisitor {
   }
 
   void look_at_some(std::span<Ahead> some) const {
-    std::string_view last_parent;
-    std::shared_ptr<Dir> parent;
+    Parent parent;
     for (Ahead& ahead : some) {
       const SplitPath place = exporter_.files_.place(ahead.entry->path);
-      if (!parent || place.parent != last_parent) {
-        auto opened = exporter_.files_.dir(place.parent);
-        parent = opened ? std::move(*opened) : nullptr;
-        last_parent = place.parent;
-      }
-      if (!parent) continue;
-      auto info = io_.stat_at(*parent, place.name);
+      if (!parent.enter(exporter_.files_, place.parent)) continue;
+      auto info = io_.stat_at(*parent.dir, place.name);
       if (info) ahead.info = *info;
     }
   }
@@ -170,8 +177,8 @@ class FinishVisitor final : public ManifestVisitor {
       const Ahead& ahead = ahead_[next_ahead_++];
       if (ahead.info) return *ahead.info;
     }
-    KITH_CHECK(enter_parent(place.parent));
-    return io_.stat_at(*parent_, place.name);
+    KITH_CHECK(parent_.enter(exporter_.files_, place.parent));
+    return io_.stat_at(*parent_.dir, place.name);
   }
 
   Result<void> look_at(const Entry& entry) {
@@ -190,21 +197,14 @@ class FinishVisitor final : public ManifestVisitor {
     return {};
   }
 
-  Result<void> enter_parent(std::string_view directory) {
-    if (parent_ && directory == parent_path_) return {};
-    KITH_TRY(parent_, exporter_.files_.dir(directory));
-    parent_path_ = directory;
-    return {};
-  }
-
   static bool is_plain(const FileInfo& info, std::uint64_t size) {
     return info.kind == NodeKind::kFile && info.links == 1 && info.size == size;
   }
 
   Result<FileInfo> make_empty(const SplitPath& place, bool in_the_way) {
-    KITH_CHECK(enter_parent(place.parent));
-    if (in_the_way) KITH_CHECK(io_.remove_file(*parent_, place.name));
-    KITH_TRY(const File made, io_.open_file(*parent_, place.name, OpenMode::kCreate, 0600));
+    KITH_CHECK(parent_.enter(exporter_.files_, place.parent));
+    if (in_the_way) KITH_CHECK(io_.remove_file(*parent_.dir, place.name));
+    KITH_TRY(const File made, io_.open_file(*parent_.dir, place.name, OpenMode::kCreate, 0600));
     exporter_.dirty_.add_directory(place.parent);
     return io_.stat(made);
   }
@@ -235,8 +235,8 @@ class FinishVisitor final : public ManifestVisitor {
     const Entry& entry = page.entries[index];
     if (info && (info->kind != NodeKind::kFile || info->links != 1)) {
       // It may lead elsewhere, or be read and written under another name: it is not ours.
-      KITH_CHECK(enter_parent(exporter_.files_.place(entry.path).parent));
-      KITH_CHECK(io_.remove_file(*parent_, exporter_.files_.place(entry.path).name));
+      KITH_CHECK(parent_.enter(exporter_.files_, exporter_.files_.place(entry.path).parent));
+      KITH_CHECK(io_.remove_file(*parent_.dir, exporter_.files_.place(entry.path).name));
       lacks_files_ = true;
       return true;
     }
@@ -271,13 +271,13 @@ class FinishVisitor final : public ManifestVisitor {
 
   Result<void> settle(const Entry& entry, const FileInfo& info, FileStat& stat) {
     const SplitPath place = exporter_.files_.place(entry.path);
-    KITH_CHECK(enter_parent(place.parent));
+    KITH_CHECK(parent_.enter(exporter_.files_, place.parent));
     if (info.mtime_ns != entry.mtime_ns) {
-      KITH_CHECK(io_.set_mtime_at(*parent_, place.name, entry.mtime_ns));
+      KITH_CHECK(io_.set_mtime_at(*parent_.dir, place.name, entry.mtime_ns));
     }
-    if (info.mode != entry.mode) KITH_CHECK(io_.set_mode_at(*parent_, place.name, entry.mode));
+    if (info.mode != entry.mode) KITH_CHECK(io_.set_mode_at(*parent_.dir, place.name, entry.mode));
     exporter_.dirty_.add_file(entry.path);
-    KITH_TRY(const FileInfo now, io_.stat_at(*parent_, place.name));
+    KITH_TRY(const FileInfo now, io_.stat_at(*parent_.dir, place.name));
     stat = FileStat::of(now);
     return {};
   }
@@ -311,8 +311,7 @@ class FinishVisitor final : public ManifestVisitor {
   std::size_t next_ahead_ = 0;
   bool lacks_files_ = false;  // directories hold less than they should
   Exporter::Finished report_;
-  std::shared_ptr<Dir> parent_;
-  std::string parent_path_;
+  Parent parent_;
 };
 
 Result<Exporter::Finished> Exporter::finish(const PageSource& pages, UnixMillis recorded_at,

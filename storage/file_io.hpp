@@ -58,6 +58,9 @@ struct FileSystemInfo {
 
 class FileIo;
 
+/// Of a mode, set-user-id and set-group-id: a write takes them away.
+inline constexpr std::uint32_t kSetIdBits = 06000;
+
 /// An open descriptor; closes itself. The FileIo must outlive it.
 class Handle {
  public:

@@ -347,7 +347,6 @@ Result<void> ImportScan::add_result(std::uint64_t ordinal, const HashedChunk& ch
     if (!refusing()) KITH_CHECK(builder_->add(it->second.row));
     result_.chunks.push_back(it->second.row.id);
     result_.plain.push_back(it->second.plain);
-    made_bytes_ += sizeof(ChunkId) + sizeof(PlainHash);
     rows_.erase(it);
     ++next_row_;
   }
@@ -370,16 +369,21 @@ void ImportScan::drain_pages() {
     builder_->add_page_ref(page, sealed.id, sealed.key,
                            static_cast<std::uint32_t>(sealed.ciphertext.size()));
     result_.pages.push_back({std::move(sealed.ciphertext), stats.encode()});
-    const ImportedPage& made = result_.pages.back();
-    made_bytes_ += made.ciphertext.size() + made.file_stats.size();
   }
+}
+
+std::size_t ImportScan::made_bytes() const {
+  std::size_t bytes = result_.chunks.size() * (sizeof(ChunkId) + sizeof(PlainHash));
+  for (const ImportedPage& page : result_.pages) {
+    bytes += page.ciphertext.size() + page.file_stats.size();
+  }
+  return bytes;
 }
 
 ImportMade ImportScan::take_made() {
   ImportMade& made = result_;
   const auto next_page = static_cast<std::uint32_t>(made.first_page + made.pages.size());
   const auto next_chunk = static_cast<std::uint32_t>(made.first_chunk + made.chunks.size());
-  made_bytes_ = 0;
   return std::exchange(made, ImportMade{next_page, next_chunk, {}, {}, {}});
 }
 

@@ -128,7 +128,7 @@ class ImportScan {
   }
   [[nodiscard]] Result<void> add_result(std::uint64_t ordinal, const HashedChunk& chunk);
   /// Bytes that take_made() would take.
-  [[nodiscard]] std::size_t made_bytes() const { return made_bytes_; }
+  [[nodiscard]] std::size_t made_bytes() const;
   /// Hands over what was made since the last time, so that it need not be kept in memory.
   [[nodiscard]] ImportMade take_made();
   /// After scanned(), and with every result added. kUnsupported: skipped() names what cannot be
@@ -238,7 +238,6 @@ class ImportScan {
   std::uint64_t next_ordinal_ = 0;
   std::uint64_t next_row_ = 0;
   ImportResult result_;
-  std::size_t made_bytes_ = 0;  // in result_
   std::uint64_t skipped_count_ = 0;
   std::uint64_t bytes_done_ = 0;
   std::uint64_t entries_seen_ = 0;

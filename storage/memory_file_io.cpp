@@ -10,7 +10,6 @@ namespace kith::storage {
 namespace {
 
 constexpr std::uint64_t kDevice = 1;
-constexpr std::uint32_t kSetId = 06000;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -269,7 +268,7 @@ Result<void> MemoryFileIo::write(const File& file, std::uint64_t offset,
     if (part.iov_len > 0) std::memcpy(to, part.iov_base, part.iov_len);
     to += part.iov_len;
   }
-  node->meta.mode &= ~kSetId;  // as the kernel does for whoever is not root
+  node->meta.mode &= ~kSetIdBits;  // as the kernel does for whoever is not root
   touch(*node, true);
   return {};
 }

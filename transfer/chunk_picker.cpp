@@ -108,25 +108,29 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (twice_bytes() + doubted_bytes_ + reservation(index)) * kTwiceDivisor <= known_bytes_;
 }
 
-std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
-                                                    TimePoint now) const {
-  if ((twice_bytes() + doubted_bytes_) * kTwiceDivisor > known_bytes_) return std::nullopt;
-  for (const auto& [since, index] : movable_) {
+template <class Requests, class Accept>
+std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(Requests&& requests, const Bitfield& held,
+                                                         ConnId conn, TimePoint since,
+                                                         Accept&& accept) const {
+  for (const auto& [asked, index] : requests) {
     ++looks_;
-    if (now - since < kMoveAfter) return std::nullopt;
-    if (in_flight_.at(index).conns[0] != conn && held.test(index)) return index;
+    if (asked > since) return std::nullopt;
+    if (in_flight_.at(index).conns[0] == conn || !held.test(index)) continue;
+    if (accept(index)) return index;
   }
   return std::nullopt;
 }
 
+std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
+                                                    TimePoint now) const {
+  if ((twice_bytes() + doubted_bytes_) * kTwiceDivisor > known_bytes_) return std::nullopt;
+  return longest_elsewhere(movable_, held, conn, now - kMoveAfter, [](ChunkIndex) { return true; });
+}
+
 std::optional<ChunkIndex> ChunkPicker::pick_stuck(const Bitfield& held, ConnId conn,
                                                   TimePoint now) const {
-  for (const auto& [since, index] : stuck_ | std::views::take(kHedgeCandidates)) {
-    ++looks_;
-    if (now - since < kMoveAfter) return std::nullopt;
-    if (in_flight_.at(index).conns[0] != conn && held.test(index)) return index;
-  }
-  return std::nullopt;
+  return longest_elsewhere(stuck_ | std::views::take(kHedgeCandidates), held, conn,
+                           now - kMoveAfter, [](ChunkIndex) { return true; });
 }
 
 bool ChunkPicker::may_move() const {
@@ -213,13 +217,9 @@ void ChunkPicker::begin(ChunkIndex index) {
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
                                                   Duration patience) const {
   if (wanted() != 0) return std::nullopt;
-  for (const auto& [since, index] : waiting_ | std::views::take(kHedgeCandidates)) {
-    ++looks_;
-    if (now - since < patience) return std::nullopt;
-    if (in_flight_.at(index).conns[0] == conn || !held.test(index)) continue;
-    if (hedge_allowed(index)) return index;
-  }
-  return std::nullopt;
+  return longest_elsewhere(waiting_ | std::views::take(kHedgeCandidates), held, conn,
+                           now - patience,
+                           [this](ChunkIndex index) { return hedge_allowed(index); });
 }
 
 bool ChunkPicker::may_hedge() const {

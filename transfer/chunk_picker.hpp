@@ -171,6 +171,12 @@ class ChunkPicker {
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
+  /// The first of `requests`, which are as waiting_ is, that was asked for by `since` of another
+  /// connection than `conn`, is `held`, and of which accept(index) is true.
+  template <class Requests, class Accept>
+  [[nodiscard]] std::optional<ChunkIndex> longest_elsewhere(Requests&& requests,
+                                                            const Bitfield& held, ConnId conn,
+                                                            TimePoint since, Accept&& accept) const;
   /// Hedged, or came where it was taken back.
   [[nodiscard]] std::uint64_t twice_bytes() const { return hedged_bytes_ + late_bytes_; }
 

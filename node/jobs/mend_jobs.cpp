@@ -60,18 +60,18 @@ Result<void> Jobs::record_links(const ShareInfo& share,
   for (const storage::TouchedFile& file : touched) {
     if (file.has_links) linked[file.before.inode] = &file;
   }
+  const auto is_touched = [&](const storage::FileStat& stat) {
+    const auto file = linked.find(stat.inode);
+    return file != linked.end() && stat == file->second->before;
+  };
   for (std::uint32_t number = 0; !linked.empty() && number < share.shape.pages(); ++number) {
     KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, number));
-    if (recorded == nullptr) continue;
+    if (recorded == nullptr || std::ranges::none_of(recorded->files, is_touched)) continue;
     storage::PageStats stats = *recorded;
-    bool changed = false;
     for (storage::FileStat& stat : stats.files) {
-      const auto file = linked.find(stat.inode);
-      if (file == linked.end() || stat != file->second->before) continue;
-      stat = file->second->stat;
-      changed = true;
+      if (is_touched(stat)) stat = linked.at(stat.inode)->stat;
     }
-    if (changed) record_stats(number, stats, out);
+    record_stats(number, stats, out);
   }
   return {};
 }

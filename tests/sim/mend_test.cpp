@@ -226,10 +226,8 @@ TEST(Mend, AnotherCopyOfThisDeviceIsAskedFirst) {
   EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
 }
 
-TEST(Mend, TwoCopiesWithTheSameDamageAreBothRepaired) {
-  Fetched c;
-  ASSERT_TRUE(c.ask(1, Case::fetch_to(c.link, "/second")));
-  c.world.run_for(10s);
+// Node 1 has it at /fetched and at /second.
+void expect_both_are_repaired(Fetched& c) {
   c.rot(1, "/fetched/it/a", 20'000);
   c.rot(1, "/second/it/a", 20'000);
   const node::VerifyReport report = verify(c, 1);
@@ -237,6 +235,13 @@ TEST(Mend, TwoCopiesWithTheSameDamageAreBothRepaired) {
   EXPECT_EQ(report.repaired, 2U);
   EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
   EXPECT_EQ(c.tree_at(1, "/second/it"), c.tree);
+}
+
+TEST(Mend, TwoCopiesWithTheSameDamageAreBothRepaired) {
+  Fetched c;
+  ASSERT_TRUE(c.ask(1, Case::fetch_to(c.link, "/second")));
+  c.world.run_for(10s);
+  expect_both_are_repaired(c);
 }
 
 // A link of the same share in another swarm.
@@ -259,13 +264,7 @@ struct InTwoSwarms : Fetched {
 
 TEST(Mend, TheSameDamageUnderTwoRostersIsRepairedInBoth) {
   InTwoSwarms c;
-  c.rot(1, "/fetched/it/a", 20'000);
-  c.rot(1, "/second/it/a", 20'000);
-  const node::VerifyReport report = verify(c, 1);
-  EXPECT_THAT(report.bad, IsEmpty());
-  EXPECT_EQ(report.repaired, 2U);
-  EXPECT_EQ(c.tree_at(1, "/fetched/it"), c.tree);
-  EXPECT_EQ(c.tree_at(1, "/second/it"), c.tree);
+  expect_both_are_repaired(c);
 }
 
 // Whichever of its swarms the share is served in.

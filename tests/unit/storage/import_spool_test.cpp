@@ -14,11 +14,7 @@ void expect_equal(const ImportMade& one, const ImportMade& other) {
   EXPECT_EQ(one.first_chunk, other.first_chunk);
   EXPECT_EQ(one.chunks, other.chunks);
   EXPECT_EQ(one.plain, other.plain);
-  ASSERT_EQ(one.pages.size(), other.pages.size());
-  for (std::size_t i = 0; i < one.pages.size(); ++i) {
-    EXPECT_EQ(one.pages[i].ciphertext, other.pages[i].ciphertext);
-    EXPECT_EQ(one.pages[i].file_stats, other.pages[i].file_stats);
-  }
+  expect_same_pages(one.pages, other.pages);
 }
 
 class Spool : public testing::Test {

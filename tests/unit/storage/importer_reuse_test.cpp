@@ -60,11 +60,7 @@ class ImporterReuse : public testing::Test {
     EXPECT_EQ(reused.share, fresh.share);
     EXPECT_EQ(reused.root, fresh.root);
     EXPECT_EQ(reused.chunks, fresh.chunks);
-    ASSERT_EQ(reused.pages.size(), fresh.pages.size());
-    for (std::size_t i = 0; i < fresh.pages.size(); ++i) {
-      EXPECT_EQ(reused.pages[i].ciphertext, fresh.pages[i].ciphertext);
-      EXPECT_EQ(reused.pages[i].file_stats, fresh.pages[i].file_stats);
-    }
+    expect_same_pages(reused.pages, fresh.pages);
   }
   // Every chunk was either hashed, or is one of the earlier share.
   void expect_runs(const ImportResult& result, const ImportResult& before) {

@@ -237,6 +237,15 @@ std::unique_ptr<Shared> share(FileIo& io, SlabPool& pool, const std::string& pat
   return out;
 }
 
+void expect_same_pages(const std::vector<ImportedPage>& one,
+                       const std::vector<ImportedPage>& other) {
+  ASSERT_EQ(one.size(), other.size());
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    EXPECT_EQ(one[i].ciphertext, other[i].ciphertext);
+    EXPECT_EQ(one[i].file_stats, other[i].file_stats);
+  }
+}
+
 Result<void> write_chunk(Exporter& exporter, SlabPool& pool, const Shared& shared,
                          std::uint32_t chunk) {
   const ShareShape shape(shared.import.root);

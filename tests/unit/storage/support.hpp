@@ -55,6 +55,9 @@ struct Shared {
 /// Imports; a failure fails the test and gives nothing.
 [[nodiscard]] std::unique_ptr<Shared> share(FileIo& io, SlabPool& pool, const std::string& path,
                                             ImportOptions options);
+/// The same ciphertexts and recorded states.
+void expect_same_pages(const std::vector<ImportedPage>& one,
+                       const std::vector<ImportedPage>& other);
 /// Writes content chunk `chunk` to the exporter, for each page that describes it.
 [[nodiscard]] Result<void> write_chunk(Exporter& exporter, SlabPool& pool, const Shared& shared,
                                        std::uint32_t chunk);
