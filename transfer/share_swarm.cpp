@@ -124,9 +124,11 @@ void ShareSwarm::clear_bit(Holder& holder, ChunkIndex index) {
 }
 
 bool ShareSwarm::mark_sent(ChunkIndex index) {
+  const std::size_t first_chunk = 1 + page_lengths_.size();
+  if (index < first_chunk) return false;
   if (sent_.size() != total_) sent_ = Bitfield(total_);
   sent_.set(index);
-  if (!sent_.all()) return false;
+  if (sent_.count() < total_ - first_chunk) return false;
   sent_.clear_all();
   return true;
 }

@@ -73,8 +73,10 @@ class ShareSwarm {
   void clear_bit(Holder& holder, ChunkIndex index);
 
   // --- sole source: every chunk once before any twice ---
+  /// Root and pages never count as sent: whoever lacks them can ask for nothing else, and has
+  /// nothing that would help the others.
   [[nodiscard]] bool sent(ChunkIndex index) const { return sent_.test(index); }
-  /// Marks it; when every index was sent, all count as not sent again. True then.
+  /// Marks a chunk; when every chunk was sent, all count as not sent again. True then.
   bool mark_sent(ChunkIndex index);
 
   // --- progress ---

@@ -674,6 +674,59 @@ TEST_F(Session, FirstCopiesGoBeforeSecondOnes) {
   EXPECT_EQ(out_.seals[0].index, 6U);
 }
 
+TEST_F(Session, RootAndPagesNeverStandBackAsSecondCopies) {
+  serve_all();
+  for (std::uint8_t i = 1; i <= 2; ++i) {
+    connect(ConnId{i}, i);
+    ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
+  }
+  // The first peer was sent root, page and two chunks, and wants more that nobody was sent.
+  for (const ChunkIndex index : {0U, 1U, 5U, 6U}) {
+    ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{1}));
+    seal(out_.seals.back());
+  }
+  clear();
+  limit({.up = 1});
+  for (ChunkIndex index = 7; index < 12; ++index) {
+    ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{1}));
+  }
+  for (const ChunkIndex index : {5U, 0U, 1U}) ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{2}));
+  clear();
+  limit({});
+  // A newcomer has its turn for them as if nobody had asked before; its copy of a chunk waits.
+  std::vector<ChunkIndex> begun;
+  for (const SealRequest& request : out_.seals) begun.push_back(request.index);
+  EXPECT_LT(std::ranges::find(begun, 0U), std::ranges::find(begun, 9U));
+  EXPECT_LT(std::ranges::find(begun, 1U), std::ranges::find(begun, 11U));
+  EXPECT_EQ(begun.back(), 5U);
+}
+
+TEST_F(Session, ARoundOfASoleSourceEndsWithoutRootAndPages) {
+  serve_all();
+  for (std::uint8_t i = 1; i <= 2; ++i) {
+    connect(ConnId{i}, i);
+    ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
+  }
+  // Pages come from other peers: all chunks make a round, after which none was sent.
+  const auto send = [&](ChunkIndex index) {
+    clear();
+    ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{1}));
+    ASSERT_EQ(out_.seals.size(), 1U);
+    seal(out_.seals[0]);
+    manager_.on_wrote(now_, ConnId{1}, manager_.send_reserved(), 0, out_);
+  };
+  for (ChunkIndex index = 2; index < kTotal; ++index) send(index);
+  send(5);
+  clear();
+  limit({.up = 1});
+  for (const ChunkIndex index : {7U, 5U, 6U}) ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{2}));
+  clear();
+  limit({});
+  ASSERT_EQ(out_.seals.size(), 2U);
+  EXPECT_EQ(out_.seals[0].index, 6U);  // a first copy of the new round
+  EXPECT_EQ(out_.seals[1].index, 5U);
+}
+
 // --- anything ---
 
 TEST(SessionModelTest, InvariantsHoldUnderRandomFrames) {
