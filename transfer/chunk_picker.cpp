@@ -174,7 +174,7 @@ void ChunkPicker::end_request(ChunkIndex index) {
 }
 
 void ChunkPicker::settle(std::uint32_t bytes, std::uint32_t came) {
-  KITH_ASSERT(doubted_bytes_ >= bytes && bytes >= came);
+  KITH_ASSERT(doubted_bytes_ >= bytes);
   doubted_bytes_ -= bytes;
   late_bytes_ += came;
 }

@@ -24,9 +24,10 @@
 // Hedging: when nothing is wanted any more, an idle connection may ask for a chunk that waits at a
 // slower one, the longest waiting first.
 //
-// What may come twice, all bytes ever hedged and what came of moved chunks where they were taken
-// back, stays within a twentieth of the bytes of the share, and one chunk. While it is not known
-// what comes of a chunk that was taken back, all of it counts.
+// What comes twice, all bytes ever hedged and what came of chunks where they were taken back: only
+// while that is within a twentieth of the bytes of the share, and one chunk, more is hedged or
+// moved. While it is not known what comes of a chunk that was moved, all of it counts; of one whose
+// deadline passed, which is asked for anew in any case, what came.
 #pragma once
 
 #include <array>
@@ -112,7 +113,7 @@ class ChunkPicker {
   [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
   /// `bytes` that were taken back where they waited, to be moved, may still come.
   void doubt(std::uint32_t bytes) { doubted_bytes_ += bytes; }
-  /// Of `bytes` in doubt so many came, and no more will.
+  /// Of a chunk that was taken back, with `bytes` in doubt, so many came, and no more will.
   void settle(std::uint32_t bytes, std::uint32_t came);
   /// The first bytes of it came: it moves no more. Without effect if it is not in flight.
   void begin(ChunkIndex index);

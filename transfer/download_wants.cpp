@@ -175,8 +175,8 @@ void Download::settle(PeerSession& session, const WantKey& key, const Want& want
   if (unused > 0) limits_changed();
   // A fetch that ended, and perhaps began anew, does not ask what came.
   ShareSwarm* share = session.ask.watches.contains(key.first) ? core_.share(want.share) : nullptr;
-  if (want.moved && share != nullptr && share->fetching())
-    share->picker().settle(want.reserved, want.assembly.received());
+  if (!(want.moved || want.late) || share == nullptr || !share->fetching()) return;
+  share->picker().settle(want.moved ? want.reserved : 0, want.assembly.received());
 }
 
 void Download::end_want(TimePoint now, PeerSession& session, const WantKey& key) {
@@ -248,6 +248,7 @@ bool Download::overdue(TimePoint now, PeerSession& session, const WantKey& key, 
     return false;
   }
   want.restore = true;
+  want.late = true;
   take_back(now, session, key, out);
   share.clear_bit(*share.holder(session.conn), key.second);
   requeue(share, key.second, session.conn);

@@ -195,7 +195,7 @@ Result<void> Manager::Impl::dispatch(TimePoint now, PeerSession& session, FrameT
     }
     case FrameType::kWant: {
       KITH_TRY(const auto frame, WantFrame::decode(body));
-      return upload.on_want(session, frame, out);
+      return upload.on_want(now, session, frame, out);
     }
     case FrameType::kCancel: {
       KITH_TRY(const auto frame, CancelFrame::decode(body));

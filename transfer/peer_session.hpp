@@ -41,7 +41,7 @@ struct QueuedWant {
   std::uint32_t offset = 0;  // sealed up to here
   std::uint32_t size = 0;    // of the chunk; 0 until its first section was sealed
   bool sealing = false;      // its next section is at a job
-  bool first_copy = false;   // nobody was sent it before
+  bool first_copy = false;   // it is sent as one: in the circle of those
 };
 
 /// A have-set that goes out in several frames, as the peer reads.
@@ -59,7 +59,9 @@ struct ServeSide {
   std::size_t unsent = 0;               // bytes in the connection's send queue
   std::size_t sealing = 0;              // content bytes at jobs
   std::size_t wrote = 0;                // since last_record
-  TimePoint last_record;  // when a record's bytes had left, or the queue began to fill
+  TimePoint last_record;   // when a record's bytes had left, or the queue began to fill
+  TimePoint last_first{};  // when the last first copy began, or wants came after there were none
+  TimePoint no_others_until{};  // till then copies are sent as first copies
   RateMeter meter;
   RateLimit bad_reports{limits::kBadReportsPerSecond, limits::kBadReportsBurst};
 };

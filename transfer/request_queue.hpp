@@ -33,6 +33,7 @@ struct Want {
   TimePoint asked;
   TimePoint deadline;
   bool is_void = false;  // taken back
+  bool late = false;     // taken back because its deadline passed
   bool moved = false;    // taken back because it is asked for elsewhere, and the picker doubts it
   bool restore = false;  // taken back for slowness: the holder still has it
   bool started = false;  // its first section was announced

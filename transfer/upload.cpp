@@ -130,7 +130,8 @@ void Upload::pump_have_sets(TimePoint now, PeerSession& session, Outbox& out) {
   }
 }
 
-Result<void> Upload::on_want(PeerSession& session, const WantFrame& frame, Outbox& out) {
+Result<void> Upload::on_want(TimePoint now, PeerSession& session, const WantFrame& frame,
+                             Outbox& out) {
   ServeSide& serve = session.serve;
   const auto watched = serve.watched.find(frame.handle);
   if (watched == serve.watched.end()) {
@@ -151,6 +152,10 @@ Result<void> Upload::on_want(PeerSession& session, const WantFrame& frame, Outbo
   want.handle = frame.handle;
   want.index = frame.index;
   want.share = share->id;
+  if (serve.wants.empty()) {
+    serve.last_first = now;
+    patience_.set(session.conn, now + kCopyPatience);
+  }
   serve.wants.push_back(want);
   wanted_.insert({want.share, want.index, session.conn});
   sending_.insert(session.conn);
@@ -222,6 +227,7 @@ void Upload::forget(PeerSession& session) {
   fresh_.remove(session.conn);
   repeats_.remove(session.conn);
   stalls_.cancel(session.conn);
+  patience_.cancel(session.conn);
 }
 
 }  // namespace kith::transfer

@@ -12,7 +12,9 @@
 //
 // Sole source: chunks that were sent to nobody yet go before copies of others, on every connection
 // together, so that a source sends everything once before anything twice and the fetchers pass the
-// rest among themselves. One start in kRepeatEvery goes to the copies first: nobody starves.
+// rest among themselves. One start in kRepeatEvery goes to the copies first: nobody starves. Who
+// gets nothing but copies for kCopyPatience has nobody else to ask, as two fetchers have not that
+// are both behind routers: for a while its copies count as first ones. Root and pages always do.
 #pragma once
 
 #include <map>
@@ -45,7 +47,8 @@ class Upload {
   /// Frames of peers. Errors, blame peer, close the connection.
   [[nodiscard]] Result<void> on_watch(TimePoint now, PeerSession& session, const WatchFrame& frame,
                                       Outbox& out);
-  [[nodiscard]] Result<void> on_want(PeerSession& session, const WantFrame& frame, Outbox& out);
+  [[nodiscard]] Result<void> on_want(TimePoint now, PeerSession& session, const WantFrame& frame,
+                                     Outbox& out);
   [[nodiscard]] Result<void> on_cancel(PeerSession& session, const CancelFrame& frame, Outbox& out);
   [[nodiscard]] Result<void> on_bad(TimePoint now, PeerSession& session, const BadFrame& frame,
                                     Outbox& out);
@@ -74,6 +77,9 @@ class Upload {
   /// nobody was sent, or somebody was.
   enum class Stage : std::uint8_t { kBegun, kFresh, kRepeat };
 
+  /// How long a connection waits for copies, without a first one, until it may have them as such.
+  static constexpr Duration kCopyPatience = std::chrono::seconds(5);
+
   void send_have_set(TimePoint now, PeerSession& session, Handle handle, ShareSwarm* share,
                      Outbox& out);
   void pump_have_sets(TimePoint now, PeerSession& session, Outbox& out);
@@ -84,14 +90,18 @@ class Upload {
   void look_again();
 
   [[nodiscard]] QueuedWant* find(PeerSession& session, Handle handle, ChunkIndex index);
-  [[nodiscard]] QueuedWant* startable(PeerSession& session, Stage stage);
+  [[nodiscard]] Stage stage(TimePoint now, const PeerSession& session,
+                            const QueuedWant& want) const;
+  [[nodiscard]] QueuedWant* startable(TimePoint now, PeerSession& session, Stage stage);
+  void check_patience(TimePoint now, PeerSession& session);
   [[nodiscard]] Offer offer_of(TimePoint now, ConnId conn, Stage stage);
   [[nodiscard]] SendScheduler& circle(Stage stage);
   [[nodiscard]] std::uint32_t section_length(const PeerSession& session) const;
   [[nodiscard]] std::size_t ahead(const PeerSession& session) const;
   [[nodiscard]] bool has_memory() const;
   bool start_next(TimePoint now, Stage stage, Outbox& out);
-  void start_section(PeerSession& session, QueuedWant& want, std::uint32_t length, Outbox& out);
+  void start_section(TimePoint now, PeerSession& session, QueuedWant& want, std::uint32_t length,
+                     Stage stage, Outbox& out);
   void emit_section(TimePoint now, PeerSession& session, const ChunkFrame& frame, SlabChain sealed,
                     Outbox& out);
   void refuse(PeerSession& session, Handle handle, ChunkIndex index, Outbox& out);
@@ -115,6 +125,7 @@ class Upload {
   std::map<ShareId, std::map<ConnId, Handle>> watchers_;
   Timers<ShareId> announcements_;
   Timers<ConnId> stalls_;
+  Timers<ConnId> patience_;           // has wants: when the oldest may have waited too long
   std::optional<TimePoint> limited_;  // when a limit lets one of those go on that wait for one
 };
 

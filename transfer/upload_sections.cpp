@@ -19,6 +19,8 @@ constexpr std::size_t kFirstAhead = 1 * limits::kMiB;
 constexpr std::size_t kFastAhead = 2 * limits::kChunkMaxAllowed;
 /// One start in this many goes to copies before first copies.
 constexpr std::uint64_t kRepeatEvery = 64;
+/// How long copies of whoever has nobody else to ask go as first copies, before that is asked anew.
+constexpr Duration kNoOthersFor = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -36,17 +38,33 @@ QueuedWant* Upload::find(PeerSession& session, Handle handle, ChunkIndex index) 
   return it == wants.end() ? nullptr : &*it;
 }
 
-QueuedWant* Upload::startable(PeerSession& session, Stage stage) {
+Upload::Stage Upload::stage(TimePoint now, const PeerSession& session,
+                            const QueuedWant& want) const {
+  if (want.offset > 0) return Stage::kBegun;
+  const ShareSwarm* share = core_.share(want.share);
+  KITH_ASSERT(share != nullptr);
+  if (!share->sent(want.index) || now < session.serve.no_others_until) return Stage::kFresh;
+  return Stage::kRepeat;
+}
+
+QueuedWant* Upload::startable(TimePoint now, PeerSession& session, Stage stage_now) {
   for (QueuedWant& want : session.serve.wants) {
-    if (want.sealing) continue;
-    const ShareSwarm* share = core_.share(want.share);
-    KITH_ASSERT(share != nullptr);
-    const Stage mine = want.offset > 0           ? Stage::kBegun
-                       : share->sent(want.index) ? Stage::kRepeat
-                                                 : Stage::kFresh;
-    if (mine == stage) return &want;
+    if (!want.sealing && stage(now, session, want) == stage_now) return &want;
   }
   return nullptr;
+}
+
+void Upload::check_patience(TimePoint now, PeerSession& session) {
+  ServeSide& serve = session.serve;
+  if (serve.wants.empty()) return;
+  if (now - serve.last_first < kCopyPatience) {
+    patience_.set(session.conn, serve.last_first + kCopyPatience);
+    return;
+  }
+  patience_.set(session.conn, now + kCopyPatience);
+  if (startable(now, session, Stage::kRepeat) == nullptr) return;
+  serve.no_others_until = now + kNoOthersFor;
+  wake(session);
 }
 
 std::uint32_t Upload::section_length(const PeerSession& session) const {
@@ -78,7 +96,7 @@ Offer Upload::offer_of(TimePoint now, ConnId conn, Stage stage) {
   // would hold all.
   const std::size_t budget = core_.config.send_budget_bytes;
   if (held > 0 && in_use() >= budget - budget / 4) return {Offer::What::kFull};
-  const QueuedWant* want = startable(session, stage);
+  const QueuedWant* want = startable(now, session, stage);
   if (want == nullptr) return {};
   if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
     limited_ = earliest(limited_, until);
@@ -128,18 +146,19 @@ bool Upload::start_next(TimePoint now, Stage stage, Outbox& out) {
   const auto turn = circle(stage).next([&](ConnId conn) { return offer_of(now, conn, stage); });
   if (!turn) return false;
   PeerSession& session = core_.sessions.at(turn->first);
-  QueuedWant& want = *startable(session, stage);
+  QueuedWant& want = *startable(now, session, stage);
   if (stage == Stage::kBegun)
     (want.first_copy ? fresh_ : repeats_).charge(turn->first, turn->second);
-  start_section(session, want, turn->second, out);
+  start_section(now, session, want, turn->second, stage, out);
   return true;
 }
 
-void Upload::start_section(PeerSession& session, QueuedWant& want, std::uint32_t length,
-                           Outbox& out) {
+void Upload::start_section(TimePoint now, PeerSession& session, QueuedWant& want,
+                           std::uint32_t length, Stage stage, Outbox& out) {
   ShareSwarm& share = *core_.share(want.share);
   if (want.offset == 0) {
-    want.first_copy = !share.sent(want.index);
+    want.first_copy = stage == Stage::kFresh;
+    if (want.first_copy) session.serve.last_first = now;
     // After a whole round everything counts as not sent: connections that had only copies to
     // offer now have first ones.
     if (share.mark_sent(want.index)) {
@@ -239,6 +258,7 @@ void Upload::on_timeout(TimePoint now, Outbox& out) {
     if (ShareSwarm* share = core_.share(*id)) flush_announcements(*share, out);
   }
   if (limited_ && *limited_ <= now) look_again();
+  while (const auto conn = patience_.pop_due(now)) check_patience(now, core_.sessions.at(*conn));
   while (const auto conn = stalls_.pop_due(now)) {
     const ServeSide& serve = core_.sessions.at(*conn).serve;
     if (serve.unsent == 0) continue;
@@ -258,7 +278,8 @@ void Upload::look_again() {
 }
 
 std::optional<TimePoint> Upload::next_timeout() const {
-  return earliest(limited_, earliest(announcements_.next(), stalls_.next()));
+  return earliest(earliest(limited_, patience_.next()),
+                  earliest(announcements_.next(), stalls_.next()));
 }
 
 void Upload::check_invariants() const {
