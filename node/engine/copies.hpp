@@ -309,6 +309,8 @@ class Copies {
   /// Empty if there is none.
   [[nodiscard]] const std::vector<Copy*>& copies_of(const ShareId& share) const;
   Copy* fetching(const ShareId& share);
+  /// To a place: a stream does not count.
+  [[nodiscard]] bool is_fetched(const ShareId& share) const;
   const Copy* complete_copy(const ShareId& share) const;
   Copy* stream_of(const ShareId& share);
   void read_on(Turn& turn, const ShareId& share);

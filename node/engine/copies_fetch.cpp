@@ -384,7 +384,8 @@ void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
   Copy* copy = fetching(event.share);
-  if (copy == nullptr) return mend_unavailable(event);
+  if (!is_fetched(event.share)) mend_unavailable(event);
+  if (copy == nullptr) return;
   // Nobody has it, or nobody has it good: that is known only of one that came and was wrong.
   if (!copy->bad_paths.contains(event.index)) return;
   copy->unavailable.insert(event.index);
