@@ -65,7 +65,8 @@ Manager::~Manager() = default;
 void Manager::add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
                         Outbox& out) {
   ShareSwarm& here = impl_->core.shares.try_emplace(share, share).first->second;
-  if (here.join(swarm)) impl_->upload.offer(now, here, swarm, out);
+  const bool is_told = here.join(swarm) && here.total() > 0;
+  if (is_told) impl_->upload.offer(now, here, swarm, out);
   if (fetching || here.fetching()) impl_->download.start(here, out);
   impl_->settle(now, out);
 }

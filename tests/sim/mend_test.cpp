@@ -309,6 +309,7 @@ TEST(Mend, AShareIsServedInEverySwarmInWhichItIsHeld) {
   WithAThird c;
   c.world.add_node();
   c.join(3);
+  c.world.run_for(10s);  // until the two know each other
   c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
   (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
   (void)c.fetched(3, Case::fetch_to(c.link, "/fourth"));
@@ -362,8 +363,8 @@ TEST(Mend, WhatIsDamagedIsReadAndRepaired) {
   Fetched c;
   c.edit(1, "/fetched/it", "b", 'X');
   EXPECT_EQ(read(c, c.link, "b", 0), "small");
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) c.rot(1, "/fetched/it/a", at + 3);
   for (std::uint64_t at = 0; at < 50'000; at += 10'000) {
-    c.rot(1, "/fetched/it/a", at + 3);
     EXPECT_EQ(read(c, c.link, "a", at), c.tree.at("a").content.substr(at, 5));
   }
   c.world.run_for(5s);
@@ -373,8 +374,8 @@ TEST(Mend, WhatIsDamagedIsReadAndRepaired) {
 TEST(Mend, AReadingGoesOnWhereARepairCannotBeWritten) {
   Fetched c;
   c.disk(1).set_read_only(true);
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) c.rot(1, "/fetched/it/a", at + 3);
   for (std::uint64_t at = 0; at < 50'000; at += 10'000) {
-    c.rot(1, "/fetched/it/a", at + 3);
     EXPECT_EQ(read(c, c.link, "a", at), c.tree.at("a").content.substr(at, 5));
   }
   c.world.run_for(20s);

@@ -20,9 +20,10 @@ constexpr Duration kDiskMax = 3ms;
 Node::Node(World& world, std::size_t number, bool lan)
     : world_(world),
       number_(number),
-      address_(Endpoint::v4({std::uint8_t{lan ? 10U : 44U}, static_cast<std::uint8_t>(number / 250),
-                             static_cast<std::uint8_t>(number % 250), 1},
-                            kPort)),
+      address_(Endpoint::v4(
+          {static_cast<std::uint8_t>(lan ? 10 : 44), static_cast<std::uint8_t>(number / 250),
+           static_cast<std::uint8_t>(number % 250), 1},
+          kPort)),
       rng_(world.rng().next_u64()),
       keys_(DeviceKeys::generate(rng_)) {}
 

@@ -36,7 +36,7 @@ TEST_F(Session, AShareOfSeveralSwarmsIsServedAndAskedForInEachOfThem) {
     return id;
   };
   connect();
-  for (const std::uint8_t n : {2, 3, 4}) {
+  for (std::uint8_t n = 2; n <= 4; ++n) {
     manager_.on_connected(now_, ConnId{n}, device_of(n), swarm_of(n), false, out_);
   }
   serve_all();
