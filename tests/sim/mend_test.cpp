@@ -359,6 +359,26 @@ TEST(Mend, AReaderWhoNeverEndsHoldsNothingUp) {
   EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
 }
 
+TEST(Mend, WhatWasAskedForBeforeAReaderCameIsStillAskedFor) {
+  Fetched c;
+  c.edit(1, "/fetched/it", "b", 'X');
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/a", 20'000);
+  const auto answer = c.begin(1, node::VerifyShare{});
+  c.world.run_for(2s);
+  const auto first = c.begin(1, node::ReadFile{c.link, "b", 0, 5});
+  c.world.run_for(2s);
+  ASSERT_FALSE(answer->has_value() || first->has_value());
+  c.world.node(0).start();
+  ASSERT_TRUE(c.world.run_until([&] { return first->has_value(); }, 60s));
+  for (int i = 0; i < 10 && !answer->has_value(); ++i) {
+    EXPECT_EQ(read(c, c.link, "b", 0), "small");
+    c.world.run_for(500ms);
+  }
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_EQ(std::get<node::VerifyReport>(***answer).repaired, 1U);
+}
+
 TEST(Mend, WhatIsDamagedIsReadAndRepaired) {
   Fetched c;
   c.edit(1, "/fetched/it", "b", 'X');
