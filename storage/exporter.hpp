@@ -157,8 +157,8 @@ class Exporter {
   std::string path_;
   Root root_;
   std::atomic<std::uint64_t> bytes_;  // of all that it takes; of a part 0 until it is known
-  Dir parent_;               // the directory of the final name
-  Handle lock_;              // keeps the staging locked
+  Dir parent_;                        // the directory of the final name
+  Handle lock_;                       // keeps the staging locked
   StagedRoot staged_;
   CopyFiles files_;
   DirtySet dirty_;
