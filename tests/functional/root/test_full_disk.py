@@ -84,7 +84,8 @@ class FullDisks(KithTest):
         (tree / "large").write_bytes(random.Random(1).randbytes(24 * MIB))
         (tree / "small").write_bytes(random.Random(2).randbytes(10 * MIB))
         link = self.a.ask("share", tree)["link"]
-        error = self.assert_fails(self.b.run("--json", "fetch", link, "-o", disk, "--path", "large"), 7, "no-space")
+        refused = self.b.run("--json", "fetch", link, "-o", disk, "--path", "large")
+        error = self.assert_fails(refused, 7, "no-space")
         self.assertIn(str(disk), error["subject"] + error["what"])
         self.assertIn(f"{24 * MIB} bytes", error["what"])
         self.assertEqual(os.listdir(disk), [])
