@@ -10,13 +10,16 @@ namespace {
 constexpr std::uint64_t kSpaceMargin = 1024 * 1024;
 constexpr std::uint32_t kProbeMode = 0710;  // FAT and its like show something else
 
-Error no_space(const std::string& directory, std::uint64_t needed, std::uint64_t free,
-               std::uint64_t stays) {
+// `what` takes `needed` bytes: is there room for them?
+Result<void> check_fits(const FileSystemInfo& system, const ExportTarget& target, const char* what,
+                        std::uint64_t needed) {
+  const std::uint64_t stays = std::max(kSpaceMargin, reserve_of(system, target.min_free));
+  if (system.free_bytes >= stays && system.free_bytes - stays >= needed) return {};
   return local_error(Errc::kNoSpace,
-                     "the share has " + std::to_string(needed) + " bytes, and only " +
-                         std::to_string(free) + " are free, of which " + std::to_string(stays) +
-                         " are to stay so",
-                     directory, "make room, or choose another directory with -o");
+                     std::string(what) + " has " + std::to_string(needed) + " bytes, and only " +
+                         std::to_string(system.free_bytes) + " are free, of which " +
+                         std::to_string(stays) + " are to stay so",
+                     target.directory, "make room, or choose another directory with -o");
 }
 
 Error over_quota(const std::string& path, std::uint64_t needed, std::uint64_t room) {
@@ -91,13 +94,10 @@ class ExportPreparation {
     KITH_TRY(const bool exists, is_there(target_.name));
     const bool replaces = target_.replace && !target_.compare_first;
     if (exists && !replaces) return result(PreparedExport::State::kExists);
-    // How much a part takes nobody knows before its pages are here.
+    // How much a part takes nobody knows before its pages are here; then check_rest() is asked.
     const std::uint64_t needed = target_.part.empty() ? root_.totals.bytes : 0;
     if (needed > target_.room) return over_quota(path_, needed, target_.room);
-    const std::uint64_t stays = std::max(kSpaceMargin, reserve_of(system, target_.min_free));
-    if (system.free_bytes < stays || system.free_bytes - stays < needed) {
-      return no_space(target_.directory, needed, system.free_bytes, stays);
-    }
+    KITH_CHECK(check_fits(system, target_, "the share", needed));
     KITH_CHECK(remove_leftover());
     KITH_CHECK(make_staging());
     return fresh();
@@ -144,7 +144,7 @@ class ExportPreparation {
     KITH_TRY(const auto there, identity_of(staging_));
     if (there.inode == recorded.inode) {
       KITH_TRY(auto exporter, open_staging());
-      KITH_CHECK(exporter->check_room(0));
+      KITH_CHECK(exporter->check_rest());
       PreparedExport out = result(PreparedExport::State::kResumed);
       out.exporter = std::move(exporter);
       return std::optional(std::move(out));
@@ -241,6 +241,14 @@ class ExportPreparation {
   std::string path_;
   Dir parent_;
 };
+
+// Looking at what is there already takes long where that are many files.
+Result<void> Exporter::check_rest() const {
+  KITH_TRY(const FileSystemInfo system, io_->file_system(parent_));
+  if (check_fits(system, target_, "", bytes_)) return {};
+  KITH_TRY(const std::uint64_t needed, rest());
+  return check_fits(system, target_, "what is still to come", needed);
+}
 
 Result<PreparedExport> prepare_export(FileIo& io, const Root& root, const ShareId& share,
                                       ExportTarget target, StagedRoot recorded) {

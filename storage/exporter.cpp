@@ -39,6 +39,7 @@ Exporter::Exporter(FileIo& io, const Root& root, ExportTarget target, std::strin
       staging_name_(std::move(staging_name)),
       path_(join_native(target_.directory, target_.name)),
       root_(root),
+      bytes_(target_.part.empty() ? root.totals.bytes : 0),
       parent_(std::move(parent)),
       staged_(staged),
       files_(io, std::move(top), root.single_file ? staging_name_ : std::string()) {}
@@ -57,19 +58,24 @@ Result<void> Exporter::check_room(std::uint64_t more) const {
   return storage::check_room(*io_, parent_, target_.min_free, more, target_.directory);
 }
 
+// Bytes that are still to come, without those that its files have room for.
+Result<std::uint64_t> Exporter::rest() const {
+  KITH_TRY(const TreeBytes there, tree_bytes(*io_, parent_, staging_name_));
+  const std::uint64_t all = bytes_;
+  return all - std::min(all, there.allocated);
+}
+
 // Before the bytes are written, and for all that is written until the next time: what is to stay
-// free is not touched. What is reserved for its file is not asked for again.
+// free is not touched. What is reserved for its file is not asked for again. Only where so much is
+// not free it is found out what is needed: that looks at every file.
 Result<void> Exporter::take_room(const Entry& entry, std::uint64_t bytes) {
   if (reserves_ && entry.size >= kAllocateFrom) return {};
   const std::uint64_t before = written_.fetch_add(bytes);
   if (before / kCheckEvery == (before + bytes) / kCheckEvery) return {};
-  std::uint64_t past = before;
-  {
-    const std::lock_guard lock(reserving_);
-    if (reserves_) past += reserved_;
-  }
-  const std::uint64_t left = root_.totals.bytes - std::min(root_.totals.bytes, past);
-  auto room = check_room(std::min(kCheckEvery, left));
+  auto room = check_room(kCheckEvery);
+  if (room || room.error().code != Errc::kNoSpace) return room;
+  const auto needed = rest();
+  if (needed && *needed < kCheckEvery) room = check_room(*needed);
   if (!room) written_ -= bytes;  // whoever tries again is told again
   return room;
 }

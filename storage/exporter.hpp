@@ -69,6 +69,12 @@ class Exporter {
   void set_options(bool replace, bool safe_links);
   /// kNoSpace: `more` bytes would reach into what is to stay free of the file system.
   [[nodiscard]] Result<void> check_room(std::uint64_t more) const;
+  /// How many bytes a part takes; of a whole share the root tells. Before the first chunk of a part
+  /// is written.
+  void set_bytes(std::uint64_t bytes) { bytes_ = bytes; }
+  /// kNoSpace: what is still to come, without what is in the staging already, would reach into what
+  /// is to stay free.
+  [[nodiscard]] Result<void> check_rest() const;
   /// For reading chunks back while the fetch goes on.
   [[nodiscard]] CopyFiles& files() { return files_; }
 
@@ -136,6 +142,7 @@ class Exporter {
   [[nodiscard]] Result<std::shared_ptr<File>> open_part(const Dir& dir, std::string_view name,
                                                         const Entry& entry);
   [[nodiscard]] Result<void> give_size(const File& file, const Entry& entry);
+  [[nodiscard]] Result<std::uint64_t> rest() const;
   [[nodiscard]] Result<void> take_room(const Entry& entry, std::uint64_t bytes);
   [[nodiscard]] Result<File> open_existing(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
@@ -149,8 +156,9 @@ class Exporter {
   std::string staging_name_;
   std::string path_;
   Root root_;
-  Dir parent_;   // the directory of the final name
-  Handle lock_;  // keeps the staging locked
+  std::atomic<std::uint64_t> bytes_;  // of all that it takes; of a part 0 until it is known
+  Dir parent_;                        // the directory of the final name
+  Handle lock_;                       // keeps the staging locked
   StagedRoot staged_;
   CopyFiles files_;
   DirtySet dirty_;

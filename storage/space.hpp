@@ -23,4 +23,13 @@ inline constexpr std::uint64_t kReserveMax = std::uint64_t{1} << 30;
                                       std::optional<std::uint64_t> min_free, std::uint64_t more,
                                       const std::string& place);
 
+/// What the files of a tree take.
+struct TreeBytes {
+  std::uint64_t size = 0;       // the sum of their sizes
+  std::uint64_t allocated = 0;  // of these, bytes that the file system has room for already
+};
+
+/// Of the tree, or the file, `name` in `at`; what cannot be entered counts nothing. kNotFound.
+[[nodiscard]] Result<TreeBytes> tree_bytes(FileIo& io, const Dir& at, const std::string& name);
+
 }  // namespace kith::storage

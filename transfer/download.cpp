@@ -10,13 +10,13 @@ namespace kith::transfer {
 
 Download::Download(Core& core, Upload& upload) : core_(core), upload_(upload) {}
 
-void Download::start(TimePoint, ShareSwarm& share, Outbox& out) {
-  if (share.fetching()) return;
-  share.start_fetching();
+void Download::start(ShareSwarm& share, Outbox& out) {
+  const bool begins = !share.fetching();
+  if (begins) share.start_fetching();
   for (auto& [conn, session] : core_.sessions) {
-    if (session.swarm == share.swarm) watch(session, share, out);
+    if (share.is_in(session.swarm)) watch(session, share, out);
   }
-  tell_if_complete(share, out);
+  if (begins) tell_if_complete(share, out);
 }
 
 void Download::stop(TimePoint now, ShareSwarm& share, Outbox& out) {
@@ -87,7 +87,7 @@ void Download::wake(ConnId conn, Holder& holder) {
 
 void Download::watch_all(PeerSession& session, Outbox& out) {
   for (auto& [id, share] : core_.shares) {
-    if (share.fetching() && share.swarm == session.swarm) watch(session, share, out);
+    if (share.fetching() && share.is_in(session.swarm)) watch(session, share, out);
   }
 }
 

@@ -26,8 +26,8 @@ class Download {
   Download(Core& core, Upload& upload);
 
   // --- shares ---
-  /// Watches the share at every connection of its swarm.
-  void start(TimePoint now, ShareSwarm& share, Outbox& out);
+  /// Watches the share at every connection of its swarms at which it is not watched yet.
+  void start(ShareSwarm& share, Outbox& out);
   /// Takes every want back, unwatches everywhere. Store jobs under way go on.
   void stop(TimePoint now, ShareSwarm& share, Outbox& out);
   /// As Manager::set_shape, and set_lengths.

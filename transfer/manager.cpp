@@ -64,9 +64,10 @@ Manager::~Manager() = default;
 
 void Manager::add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
                         Outbox& out) {
-  const auto [it, fresh] = impl_->core.shares.try_emplace(share, share, swarm);
-  KITH_ASSERT(it->second.swarm == swarm);
-  if (fetching) impl_->download.start(now, it->second, out);
+  ShareSwarm& here = impl_->core.shares.try_emplace(share, share).first->second;
+  const bool is_told = here.join(swarm) && here.total() > 0;
+  if (is_told) impl_->upload.offer(now, here, swarm, out);
+  if (fetching || here.fetching()) impl_->download.start(here, out);
   impl_->settle(now, out);
 }
 
@@ -76,7 +77,7 @@ void Manager::set_shape(TimePoint now, const ShareId& id, ChunkIndex total,
   if (share == nullptr) return;
   if (share->total() == 0) {
     impl_->download.set_shape(now, *share, total, page_lengths, have, out);
-    impl_->upload.offer(now, *share, out);
+    impl_->upload.offer(now, *share, std::nullopt, out);
   } else {
     KITH_ASSERT(share->total() == total);
     Bitfield::from(have, total).for_each([&](ChunkIndex index) {
@@ -134,9 +135,9 @@ void Manager::remove_share(TimePoint now, const ShareId& id, Outbox& out) {
 
 bool Manager::has_share(const ShareId& share) const { return impl_->core.shares.contains(share); }
 
-std::optional<SwarmId> Manager::swarm_of(const ShareId& id) const {
+bool Manager::is_in(const ShareId& id, const SwarmId& swarm) const {
   const ShareSwarm* share = impl_->core.share(id);
-  return share == nullptr ? std::nullopt : std::optional(share->swarm);
+  return share != nullptr && share->is_in(swarm);
 }
 
 ShareProgress Manager::progress(const ShareId& id) const {

@@ -48,9 +48,9 @@ class Manager {
   ~Manager();
 
   // --- shares ---
-  /// Begins to serve, and if `fetching` to fetch, a share within one swarm: only connections of
-  /// that swarm may watch it. Connected peers are watched at once when fetching. A share that is
-  /// here already must be of the same swarm.
+  /// Begins to serve, and if `fetching` to fetch, a share within a swarm: only connections of
+  /// swarms for which this was called may watch it. Connected peers are watched at once when
+  /// fetching. A share may be in several swarms; then peers of all of them are asked.
   void add_share(TimePoint now, const ShareId& share, const SwarmId& swarm, bool fetching,
                  Outbox& out);
   /// Its chunks are asked for in the order of their indices, not rarest first. While it is fetched.
@@ -71,8 +71,8 @@ class Manager {
   /// Unshare: takes effect on live sessions at once.
   void remove_share(TimePoint now, const ShareId& share, Outbox& out);
   [[nodiscard]] bool has_share(const ShareId& share) const;
-  /// The swarm within which it is served; nothing: it is not here.
-  [[nodiscard]] std::optional<SwarmId> swarm_of(const ShareId& share) const;
+  /// It is here, and in this swarm.
+  [[nodiscard]] bool is_in(const ShareId& share, const SwarmId& swarm) const;
   /// All zero for a share that is not here.
   [[nodiscard]] ShareProgress progress(const ShareId& share) const;
 

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -30,11 +31,14 @@ struct Holder {
 
 class ShareSwarm {
  public:
-  ShareSwarm(const ShareId& share_id, const SwarmId& swarm_id)
-      : id(share_id), swarm(swarm_id), have_(1) {}
+  explicit ShareSwarm(const ShareId& share_id) : id(share_id), have_(1) {}
 
   const ShareId id;
-  const SwarmId swarm;
+
+  // --- swarms in which it is served, and asked for ---
+  [[nodiscard]] bool is_in(const SwarmId& swarm) const { return swarms_.contains(swarm); }
+  /// Returns whether it was not in it before.
+  bool join(const SwarmId& swarm) { return swarms_.insert(swarm).second; }
 
   // --- held here ---
   /// 0 until the root is known.
@@ -92,6 +96,7 @@ class ShareSwarm {
   void check_invariants() const;
 
  private:
+  std::set<SwarmId> swarms_;
   ChunkIndex total_ = 0;
   Bitfield have_;  // one bit, the root's, until the shape is known
   Bitfield sent_;

@@ -25,12 +25,14 @@ bool awaits_have_set(const PeerSession& session, Handle handle) {
 
 Upload::Upload(Core& core) : core_(core) {}
 
-void Upload::offer(TimePoint now, ShareSwarm& share, Outbox& out) {
+void Upload::offer(TimePoint now, ShareSwarm& share, const std::optional<SwarmId>& only,
+                   Outbox& out) {
   const auto watchers = watchers_.find(share.id);
   if (watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
     PeerSession& session = core_.sessions.at(conn);
-    if (session.swarm == share.swarm) send_have_set(now, session, handle, &share, out);
+    const bool is_meant = !only || session.swarm == *only;
+    if (is_meant && share.is_in(session.swarm)) send_have_set(now, session, handle, &share, out);
   }
 }
 
@@ -51,7 +53,7 @@ void Upload::flush_announcements(ShareSwarm& share, Outbox& out) {
   if (frame.indices.empty() || watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
     const PeerSession& session = core_.sessions.at(conn);
-    if (session.swarm != share.swarm || awaits_have_set(session, handle)) continue;
+    if (!share.is_in(session.swarm) || awaits_have_set(session, handle)) continue;
     frame.handle = handle;
     send(out, conn, frame);
   }
@@ -62,7 +64,7 @@ void Upload::withdraw(ShareSwarm& share, ChunkIndex index, Outbox& out) {
   if (share.total() == 0 || watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
     PeerSession& session = core_.sessions.at(conn);
-    if (session.swarm != share.swarm) continue;
+    if (!share.is_in(session.swarm)) continue;
     send(out, conn,
          HaveSetFrame{handle, index / 8 * 8, share.total(), share.have().bytes(index / 8, 1)});
     refuse_wants(session, handle, index, out);
@@ -75,7 +77,7 @@ void Upload::remove(ShareSwarm& share, Outbox& out) {
   if (watchers == watchers_.end()) return;
   for (const auto& [conn, handle] : watchers->second) {
     PeerSession& session = core_.sessions.at(conn);
-    if (session.swarm != share.swarm) continue;
+    if (!share.is_in(session.swarm)) continue;
     std::erase_if(session.serve.have_sets,
                   [h = handle](const HaveSetCursor& c) { return c.handle == h; });
     refuse_wants(session, handle, std::nullopt, out);
@@ -96,7 +98,7 @@ Result<void> Upload::on_watch(TimePoint now, PeerSession& session, const WatchFr
     return peer_error(Errc::kMalformed, "a share watched twice");
   }
   ShareSwarm* share = core_.share(frame.share);
-  if (share != nullptr && share->swarm != session.swarm) share = nullptr;
+  if (share != nullptr && !share->is_in(session.swarm)) share = nullptr;
   send_have_set(now, session, frame.handle, share, out);
   return {};
 }
@@ -144,7 +146,7 @@ Result<void> Upload::on_want(TimePoint now, PeerSession& session, const WantFram
     return peer_error(Errc::kMalformed, "a chunk wanted twice");
   }
   const ShareSwarm* share = core_.share(watched->second);
-  if (share == nullptr || share->swarm != session.swarm || !share->serves(frame.index)) {
+  if (share == nullptr || !share->is_in(session.swarm) || !share->serves(frame.index)) {
     refuse(session, frame.handle, frame.index, out);
     return {};
   }
@@ -189,7 +191,7 @@ Result<void> Upload::on_bad(TimePoint now, PeerSession& session, const BadFrame&
     return peer_error(Errc::kMalformed, "a bad of a share that is not watched");
   }
   const ShareSwarm* share = core_.share(watched->second);
-  if (share == nullptr || share->swarm != session.swarm || !share->serves(frame.index)) return {};
+  if (share == nullptr || !share->is_in(session.swarm) || !share->serves(frame.index)) return {};
   if (!session.serve.bad_reports.allows(now)) return {};
   session.serve.bad_reports.spend(1);
   out.events.push_back(CheckChunk{share->id, frame.index});

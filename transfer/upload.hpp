@@ -32,8 +32,9 @@ class Upload {
   explicit Upload(Core& core);
 
   // --- shares ---
-  /// The share can be served from now on, or its have-set changed as a whole: tells its watchers.
-  void offer(TimePoint now, ShareSwarm& share, Outbox& out);
+  /// The share can be served from now on, or its have-set changed as a whole: tells its watchers,
+  /// or those of one swarm.
+  void offer(TimePoint now, ShareSwarm& share, const std::optional<SwarmId>& only, Outbox& out);
   /// An index came: watchers are told with the next batch.
   void announce(TimePoint now, ShareSwarm& share, ChunkIndex index, Outbox& out);
   /// An index is not held any more: watchers are told, its wants refused.

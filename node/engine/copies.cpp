@@ -73,6 +73,11 @@ Copies::Copy* Copies::fetching(const ShareId& share) {
   return nullptr;
 }
 
+bool Copies::is_fetched(const ShareId& share) const {
+  return std::ranges::any_of(
+      copies_of(share), [](const Copy* copy) { return is_fetch(copy->state) && !copy->is_stream; });
+}
+
 const Copies::Copy* Copies::complete_copy(const ShareId& share) const {
   for (const Copy* copy : copies_of(share)) {
     if (is_held(copy->state) && copy->root && !copy->part && is_whole(*copy)) return copy;
@@ -135,9 +140,7 @@ void Copies::serve(Turn& turn, const Copy& copy) {
     pause(turn, *other);
     begin(turn, *other);
   }
-  if (!transfer_.has_share(copy.share)) {
-    transfer_.add_share(turn.now.mono, copy.share, copy.swarm, false, turn.transfer);
-  }
+  transfer_.add_share(turn.now.mono, copy.share, copy.swarm, false, turn.transfer);
   show_shape(turn, copy);
 }
 
@@ -251,7 +254,7 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   const Copy* other = fetching(share);
   const bool goes_on = other != nullptr && other->on_network;
   // Copies in other swarms are no reason to serve it in this one.
-  const bool was_last_here = transfer_.swarm_of(share) == swarm && !is_in(share, swarm);
+  const bool was_last_here = transfer_.is_in(share, swarm) && !is_in(share, swarm);
   if (on_network || was_last_here || (!goes_on && complete_copy(share) == nullptr)) {
     transfer_.remove_share(turn.now.mono, share, turn.transfer);
     for (const auto& [held_id, held] : copies_) {
@@ -363,12 +366,13 @@ void Copies::will_read(const Turn& turn, Copy& copy) {
 std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey& key,
                                      const DeviceId& device) {
   Copy* copy = fetching(store.share);
-  if (copy == nullptr) {
-    Copy* damaged = mending(store.share, store.index);
-    if (damaged == nullptr) return std::nullopt;
+  // What is read besides finds it in the copy that it mends.
+  Copy* damaged = is_fetched(store.share) ? nullptr : mending(store.share, store.index);
+  if (damaged != nullptr) {
     damaged->mends.at(store.index).at_job = true;
     return MendChunkJob{damaged->id, device, std::move(store), key};
   }
+  if (copy == nullptr) return std::nullopt;
   const CopyId stream = copy->is_stream ? copy->id : CopyId{};
   if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key, stream};
   if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key, stream};

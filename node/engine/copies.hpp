@@ -97,6 +97,7 @@ class Copies {
   void on_prepared(Turn& turn, const FetchPrepared& result);
   void on_compared(Turn& turn, const DestinationCompared& result);
   void on_selected(Turn& turn, const PageSelected& result);
+  void on_room(Turn& turn, const RoomChecked& result);
   void on_finished(Turn& turn, FetchFinished result);
   void on_catalog(Turn& turn, const CatalogDone& result);
   void on_renamed(Turn& turn, FetchRenamed result);
@@ -213,6 +214,7 @@ class Copies {
     ShareShape shape;
     HaveLog have;
     std::optional<Selection> part;       // nothing: it takes all of the share
+    bool has_room = false;               // there is room for the part
     std::vector<std::uint32_t> lengths;  // of content chunks; 0: page not here yet. Fetches only
     std::uint32_t pages_left = 0;
     bool is_stream = false;                  // see copies_stream.cpp
@@ -307,6 +309,8 @@ class Copies {
   /// Empty if there is none.
   [[nodiscard]] const std::vector<Copy*>& copies_of(const ShareId& share) const;
   Copy* fetching(const ShareId& share);
+  /// To a place: a stream does not count.
+  [[nodiscard]] bool is_fetched(const ShareId& share) const;
   const Copy* complete_copy(const ShareId& share) const;
   Copy* stream_of(const ShareId& share);
   void read_on(Turn& turn, const ShareId& share);
@@ -377,6 +381,7 @@ class Copies {
   void begin_network(Turn& turn, Copy& copy);
   void show_shape(Turn& turn, const Copy& copy);
   void begin_content(Turn& turn, Copy& copy);
+  void fill(Turn& turn, Copy& copy);
   [[nodiscard]] static bool may_ask(const Copy& copy);
   void offer_all(Turn& turn, Copy& copy);
   void offer_lengths(Turn& turn, Copy& copy, std::uint32_t page);
@@ -413,6 +418,8 @@ class Copies {
   void select_pages(Turn& turn, const Copy& copy);
   void end_empty(Turn& turn, Copy& copy);
   void end_part(Turn& turn, Copy& copy, const Error& why);
+  void refuse_part(Turn& turn, Copy& copy, const Error& why);
+  [[nodiscard]] bool check_part(Turn& turn, Copy& copy);
   [[nodiscard]] Error over_quota(const Copy& copy) const;
   void tell_held(Turn& turn, const Copy& copy, ChunkIndex index);
   [[nodiscard]] Buffer servable(const Copy& copy) const;

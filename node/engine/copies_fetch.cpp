@@ -72,6 +72,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.compared = false;
   copy.repaired = false;
   copy.missing.reset();
+  copy.has_room = false;
   copy.jobs = 0;
   copy.bytes_copied = 0;
   copy.scanning = false;
@@ -224,12 +225,15 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
   copy.from_local = complete_copy(copy.share) != nullptr;
   const bool lengths_known = copy.lengths.size() == copy.shape.chunks();
   if (!copy.from_local && !lengths_known) return reopen(turn, copy);
-  const bool is_over = copy.part && copy.part->bytes() > room_for(copy);
-  if (is_over) return end_part(turn, copy, over_quota(copy));
   copy.next_index = copy.shape.index_of_chunk(0);
   copy.sync_at = turn.now.mono + kSyncEvery;
   copy.last_stored = turn.now.mono;
   forget_reuse(copy);
+  if (check_part(turn, copy)) fill(turn, copy);
+}
+
+// There is room for it: its chunks come from wherever they are.
+void Copies::fill(Turn& turn, Copy& copy) {
   if (copy.from_local) return copy_more(turn, copy);
   if (!copy.to_check.empty()) return check_more(turn, copy);
   offer_all(turn, copy);
@@ -238,7 +242,7 @@ void Copies::begin_content(Turn& turn, Copy& copy) {
 // Chunks may be asked of peers: nothing here has to be looked at before.
 bool Copies::may_ask(const Copy& copy) {
   return copy.state == State::kContent && !copy.from_local && copy.to_check.empty() &&
-         copy.reuse_tree.empty();
+         copy.reuse_tree.empty() && (!copy.part || copy.has_room);
 }
 
 // Every chunk of which the pages are here may be asked for.
@@ -380,7 +384,8 @@ void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
   Copy* copy = fetching(event.share);
-  if (copy == nullptr) return mend_unavailable(event);
+  if (!is_fetched(event.share)) mend_unavailable(event);
+  if (copy == nullptr) return;
   // Nobody has it, or nobody has it good: that is known only of one that came and was wrong.
   if (!copy->bad_paths.contains(event.index)) return;
   copy->unavailable.insert(event.index);

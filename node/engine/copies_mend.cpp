@@ -54,7 +54,7 @@ void Copies::damaged(Turn& turn, Copy& copy, const ChunkVerified& found) {
                                      " bytes of " + where + " in " + copy.path);
     turn.event("chunk-damaged", "damaged on the disk, looked for elsewhere", where);
   }
-  if (fetching(copy.share) == nullptr) (void)mend_one(turn, copy, found.index);
+  if (!is_fetched(copy.share)) (void)mend_one(turn, copy, found.index);
 }
 
 // Looks for a chunk that is damaged, first on this device, then at peers. True: peers are asked.
@@ -67,14 +67,16 @@ bool Copies::mend_one(Turn& turn, Copy& copy, ChunkIndex index) {
 // The same for all that is damaged in copies of the share.
 void Copies::mend_more(Turn& turn, const ShareId& share) {
   // A fetch of it asks peers already, and not for these; what it gets is taken from it at its end.
+  // A stream has nothing to give: what is damaged is asked for beside what it reads.
   const std::vector<Copy*>& copies = copies_of(share);
-  if (copies.empty() || fetching(share) != nullptr) return;
+  if (copies.empty() || is_fetched(share)) return;
   bool asks = false;
   for (Copy* copy : copies) {
     if (!is_held(copy->state)) continue;
     for (const auto& [index, mend] : copy->mends) asks = mend_one(turn, *copy, index) || asks;
   }
-  if (!asks) transfer_.stop_fetching(turn.now.mono, share, turn.transfer);
+  if (!asks && stream_of(share) == nullptr)
+    transfer_.stop_fetching(turn.now.mono, share, turn.transfer);
 }
 
 bool Copies::mend_from_here(Turn& turn, Copy& copy, ChunkIndex index, Mend& mend) {
@@ -92,10 +94,11 @@ bool Copies::ask_for(Turn& turn, const Copy& copy, ChunkIndex index) {
     if (!copy.have.has(i)) return false;
   }
   const std::uint32_t length = copy.mends.at(index).length;
-  // A copy in another swarm may be the one that is served: then what is damaged in both is asked
-  // for there, once.
-  const SwarmId swarm = transfer_.swarm_of(copy.share).value_or(copy.swarm);
-  transfer_.add_share(turn.now.mono, copy.share, swarm, true, turn.transfer);
+  // Whoever has it is asked: in every swarm in which a copy of it is held.
+  for (const Copy* held : copies_of(copy.share)) {
+    if (!is_held(held->state)) continue;
+    transfer_.add_share(turn.now.mono, copy.share, held->swarm, true, turn.transfer);
+  }
   transfer_.set_lengths(turn.now.mono, copy.share, index, std::span(&length, 1), turn.transfer);
   return true;
 }
@@ -122,10 +125,13 @@ void Copies::on_mended(Turn& turn, const ChunkMended& result) {
   if (!result.local) {
     // A fetch that began meanwhile holds nothing by it, nor does another copy: for these it was
     // lost on its way.
-    const bool stale = !here || fetching(result.share) != nullptr;
+    const bool stale = !here || is_fetched(result.share);
+    // Nor does a reading of it end because a copy cannot be written.
+    const bool is_read_on =
+        result.outcome == transfer::StoreOutcome::kFailed && stream_of(result.share) != nullptr;
     transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                        stale ? transfer::StoreOutcome::kLost : result.outcome, result.error,
-                        turn.transfer);
+                        stale || is_read_on ? transfer::StoreOutcome::kLost : result.outcome,
+                        result.error, turn.transfer);
   }
   // What was asked for is asked for still: only the end, and what the next copy can take from this
   // one, change anything. There may be many.
@@ -135,6 +141,7 @@ void Copies::on_mended(Turn& turn, const ChunkMended& result) {
   if (!done || !goes_on || mending(result.share, result.index) != nullptr) {
     mend_more(turn, result.share);
   }
+  read_on(turn, result.share);
 }
 
 void Copies::mend_ended(Turn& turn, Copy& copy, const ChunkMended& result) {
@@ -204,7 +211,7 @@ void Copies::no_rot(Turn& turn, Copy& copy, ChunkIndex index, const Error& why,
                     const std::string& path) {
   auto mend = copy.mends.extract(index);
   if (mend.empty()) return;
-  if (fetching(copy.share) == nullptr) {
+  if (fetching(copy.share) == nullptr) {  // a stream keeps what comes for it
     // The transfer core wants it still: what came for it would be lost, again and again.
     transfer_.stop_fetching(turn.now.mono, copy.share, turn.transfer);
     mend_more(turn, copy.share);

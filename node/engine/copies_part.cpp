@@ -89,13 +89,31 @@ void Copies::on_selected(Turn& turn, const PageSelected& result) {
   if (result.error) return;
   learn_part(*copy, result.page, result.selection);
   if (copy->state != State::kContent && copy->state != State::kManifest) return;
-  const bool is_over = copy->state == State::kContent && copy->part->bytes() > room_for(*copy);
-  if (is_over) return end_part(turn, *copy, over_quota(*copy));
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
-  if (copy->from_local) return copy_more(turn, *copy);
-  if (!copy->reuse_tree.empty()) return scan_tree(turn, *copy, nullptr);
-  if (may_ask(*copy)) offer_page(turn, *copy, result.page);
-  maybe_finish(turn, *copy);
+  if (copy->state == State::kManifest) return maybe_finish(turn, *copy);
+  (void)check_part(turn, *copy);  // on_room() goes on
+}
+
+// True: there is room for it. What it takes is known when every page was looked at; until then
+// nothing is asked for but pages, and after that a job looks for room. The quota may be found too
+// small before.
+bool Copies::check_part(Turn& turn, Copy& copy) {
+  if (!copy.part || copy.has_room) return true;
+  if (copy.part->bytes() > room_for(copy)) {
+    refuse_part(turn, copy, over_quota(copy));
+  } else if (copy.part->is_complete()) {
+    turn.out.jobs.push_back(CheckRoomJob{copy.id, copy.part->bytes()});
+  }
+  return false;
+}
+
+void Copies::on_room(Turn& turn, const RoomChecked& result) {
+  Copy* copy = find(result.copy);
+  const bool asked = copy != nullptr && copy->state == State::kContent && copy->part;
+  if (!asked || copy->has_room) return;
+  if (result.error) return refuse_part(turn, *copy, *result.error);
+  copy->has_room = true;
+  fill(turn, *copy);
 }
 
 // Whoever asked for it should not find an empty directory.
@@ -115,6 +133,13 @@ void Copies::end_part(Turn& turn, Copy& copy, const Error& why) {
   }
   turn.event("fetch-failed", why.what, copy.root->name);
   remove(turn, copy, true);
+}
+
+// It does not fit. What an earlier run brought of it is kept, for when there is room.
+void Copies::refuse_part(Turn& turn, Copy& copy, const Error& why) {
+  const bool has_some = copy.bytes_have > 0 || !copy.to_check.empty();
+  if (has_some || copy.detached) return fail(turn, copy, why);
+  end_part(turn, copy, why);
 }
 
 // Not what is cut: nobody could be sent it.

@@ -131,7 +131,7 @@ void Copies::offer_chunk(Turn& turn, Copy& copy, ChunkIndex index) {
 // are asked for pages only.
 void Copies::scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree) {
   const bool may = copy.state == State::kContent && !copy.from_local && copy.to_check.empty() &&
-                   copy.pages_left == 0 && (!copy.part || copy.part->is_complete());
+                   copy.pages_left == 0 && (!copy.part || copy.has_room);
   if (!may || copy.scanning) return;
   copy.scanning = true;
   ++copy.jobs;

@@ -132,6 +132,7 @@ void Copies::begin_stream(Turn& turn, const ShareId& share, const Stream& stream
     copy.pages_left = 0;
   }
   begin_network(turn, copy);
+  mend_more(turn, share);  // what was asked for was forgotten
 }
 
 // It wants only what readings need.

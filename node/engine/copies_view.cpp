@@ -187,8 +187,8 @@ std::vector<ShareId> Copies::looked_for(const SwarmId& swarm) const {
   std::vector<ShareId> out;
   for (const auto& [id, copy] : copies_) {
     const bool fetches = is_fetch(copy.state) && copy.on_network;
-    // What is damaged is asked for where the share is served.
-    const bool mends = is_mending(copy) && transfer_.swarm_of(copy.share) == swarm;
+    // What is damaged is asked for wherever the share is served.
+    const bool mends = is_mending(copy) && transfer_.is_in(copy.share, swarm);
     if ((fetches && copy.swarm == swarm) || mends) out.push_back(copy.share);
   }
   return out;

@@ -181,6 +181,7 @@ void Engine::handle_job(Now now, JobResult result, Outbox& out) {
     void operator()(FetchPrepared&& r) { engine.copies_.on_prepared(turn, r); }
     void operator()(DestinationCompared&& r) { engine.copies_.on_compared(turn, r); }
     void operator()(PageSelected&& r) { engine.copies_.on_selected(turn, r); }
+    void operator()(RoomChecked&& r) { engine.copies_.on_room(turn, r); }
     void operator()(FetchFinished&& r) { engine.copies_.on_finished(turn, std::move(r)); }
     void operator()(FetchRenamed&& r) { engine.copies_.on_renamed(turn, std::move(r)); }
     void operator()(FetchDiscarded&& r) { engine.copies_.on_discarded(turn, r); }

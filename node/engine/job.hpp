@@ -94,6 +94,11 @@ struct SelectPageJob {
   std::uint32_t page = 0;
   std::vector<std::string> part;
 };
+/// Every page of a part was looked at: is there room for what it takes? Answer: RoomChecked.
+struct CheckRoomJob {
+  CopyId copy{};
+  std::uint64_t bytes = 0;  // of the files of the part
+};
 /// Everything is written: make empty entries and links, set modes and times, sync. Needs every
 /// page. Runs on the sync thread.
 struct FinishFetchJob {
@@ -242,11 +247,11 @@ struct MoveCopyJob {
 };
 
 using Job = std::variant<OpenRootJob, OpenPageJob, ReusePageJob, StoreChunkJob, SealSectionJob,
-                         PrepareFetchJob, CompareDestinationJob, SelectPageJob, FinishFetchJob,
-                         RenameFetchJob, DiscardFetchJob, CollectGarbageJob, SyncJob, FindBytesJob,
-                         ReadChunkJob, VerifyChunkJob, MendChunkJob, MendFromCopyJob, CloseFilesJob,
-                         CopyChunkJob, ScanTreeJob, FindChunksJob, OpenCopyJob, LookPageJob,
-                         LocateChunkJob, MoveCopyJob>;
+                         PrepareFetchJob, CompareDestinationJob, SelectPageJob, CheckRoomJob,
+                         FinishFetchJob, RenameFetchJob, DiscardFetchJob, CollectGarbageJob,
+                         SyncJob, FindBytesJob, ReadChunkJob, VerifyChunkJob, MendChunkJob,
+                         MendFromCopyJob, CloseFilesJob, CopyChunkJob, ScanTreeJob, FindChunksJob,
+                         OpenCopyJob, LookPageJob, LocateChunkJob, MoveCopyJob>;
 
 // --- results ---
 
@@ -321,6 +326,10 @@ struct PageSelected {
   std::uint32_t page = 0;
   std::optional<Error> error;  // the page cannot be read
   PageSelection selection;
+};
+struct RoomChecked {
+  CopyId copy{};
+  std::optional<Error> error;
 };
 struct FetchFinished {
   CopyId copy{};
@@ -473,10 +482,11 @@ struct CopyMoved {
   std::vector<Buffer> file_stats;
 };
 
-using JobResult = std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
-                               DestinationCompared, PageSelected, FetchFinished, FetchRenamed,
-                               FetchDiscarded, GarbageCollected, CopySynced, BytesFound, ChunkRead,
-                               ChunkVerified, ChunkMended, ChunkCopied, TreeScanned, ChunksFound,
-                               CopyOpened, PageLooked, ChunkLocated, CopyMoved>;
+using JobResult =
+    std::variant<RootOpened, PageOpened, ChunkWritten, SectionSealed, FetchPrepared,
+                 DestinationCompared, PageSelected, RoomChecked, FetchFinished, FetchRenamed,
+                 FetchDiscarded, GarbageCollected, CopySynced, BytesFound, ChunkRead, ChunkVerified,
+                 ChunkMended, ChunkCopied, TreeScanned, ChunksFound, CopyOpened, PageLooked,
+                 ChunkLocated, CopyMoved>;
 
 }  // namespace kith::node

@@ -207,7 +207,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
   // A fetch that was paused in this process still has its staging open, and locked.
   const auto exporter = copies_.exporter(job.copy);
   if (exporter && exporter->is_in_place()) {
-    if (auto room = exporter->check_room(0); !room) out.error = std::move(room).error();
+    if (auto room = exporter->check_rest(); !room) out.error = std::move(room).error();
     exporter->set_options(job.replace, job.safe_links);
     out.path = exporter->path();
     out.fresh = false;

@@ -83,6 +83,7 @@ class Jobs {
   [[nodiscard]] Result<void> find_bytes(FindBytesJob& job, BytesFound& out);
   // part_jobs.cpp
   [[nodiscard]] JobResult perform(SelectPageJob& job);
+  [[nodiscard]] JobResult perform(const CheckRoomJob& job);
 
   // mend_jobs.cpp
   [[nodiscard]] JobResult perform(MendChunkJob& job);

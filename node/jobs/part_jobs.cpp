@@ -43,6 +43,15 @@ JobResult Jobs::perform(SelectPageJob& job) {
   return out;
 }
 
+JobResult Jobs::perform(const CheckRoomJob& job) {
+  RoomChecked out{job.copy, {}};
+  const auto exporter = copies_.exporter(job.copy);
+  if (!exporter) return out;  // it was cancelled
+  exporter->set_bytes(job.bytes);
+  if (auto room = exporter->check_rest(); !room) out.error = std::move(room).error();
+  return out;
+}
+
 // A chunk of which only a part is here. What is being fetched has no recorded state.
 Result<std::uint32_t> Jobs::check_part(CopyId copy, const ShareInfo& share, const Place& place,
                                        const storage::PathGlobs& part) {

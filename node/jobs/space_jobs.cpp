@@ -10,29 +10,6 @@ constexpr int kDiscardTries = 3;
 
 using storage::Dir;
 using storage::FileInfo;
-using storage::FileIo;
-using storage::NodeKind;
-
-/// The sizes of all files of a tree; what cannot be entered counts nothing.
-Result<std::uint64_t> tree_bytes(FileIo& io, const Dir& parent, const std::string& name) {
-  KITH_TRY(const FileInfo top, io.stat_at(parent, name));
-  if (top.kind != NodeKind::kDirectory) return top.size;
-  std::uint64_t sum = 0;
-  std::vector<std::string> paths = {name};
-  while (!paths.empty()) {
-    const std::string path = std::move(paths.back());
-    paths.pop_back();
-    const auto dir = io.open_dir(parent, path);
-    if (!dir) continue;
-    KITH_TRY(const auto items, io.list(*dir));
-    for (const storage::DirItem& item : items) {
-      if (item.kind == NodeKind::kDirectory) paths.push_back(path + "/" + item.name);
-      if (item.kind != NodeKind::kFile) continue;
-      if (const auto info = io.stat_at(*dir, item.name)) sum += info->size;
-    }
-  }
-  return sum;
-}
 
 bool is_not_found(const Error& error) { return error.code == Errc::kNotFound; }
 
@@ -97,7 +74,8 @@ Result<std::uint64_t> Jobs::bytes_of(const Leftover& staging) {
   if (info.dev != staging.device || info.inode != staging.inode) {
     return local_error(Errc::kNotFound, "something else stands there");
   }
-  return tree_bytes(io_, parent, name);
+  KITH_TRY(const storage::TreeBytes bytes, storage::tree_bytes(io_, parent, name));
+  return bytes.size;
 }
 
 // Only what is certainly so: a path that cannot be looked at may be there.

@@ -61,6 +61,12 @@ class Limits(KithTest):
         self.a.ask("limit", "1MB/s", "--up", "--peer", "b")
         self.assertGreater(self.fetch_seconds(), 1)
 
+    def test_who_is_on_the_local_network_may_be_exempt(self):
+        self.a.ask("limit", "1kB/s", "--up")
+        self.a.ask("limit", "--lan-exempt", "yes")
+        # At the limit it would be most of an hour.
+        self.assertLess(self.fetch_seconds(), 60)
+
     def test_wrong_words(self):
         for args in (["fast"], ["--up"], ["--peer", "b"], ["1MB/s", "--lan-exempt", "perhaps"]):
             with self.subTest(args):

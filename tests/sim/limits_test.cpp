@@ -77,6 +77,42 @@ TEST_F(Limits, EachKindHoldsInEachDirection) {
   EXPECT_LE(seconds_to_fetch(1, link), 0.2 * ideal);
 }
 
+TEST_F(Limits, WhoIsOnTheLocalNetworkIsExemptIfTheUserSaysSo) {
+  constexpr std::uint64_t kRate = 400 * kKB;
+  const double ideal = static_cast<double>(kFile) / kRate;
+  case_.world.add_node(true);
+  case_.join(4);
+  const std::string link = file("/shared", 1);
+  const auto exempt = [&](bool yes) {
+    node::ChangeLimit command;
+    command.lan_exempt = yes;
+    ASSERT_TRUE(case_.ask(0, command));
+  };
+  // To the one on the local network; and to the other, always as slowly as was said.
+  const auto seconds = [&] {
+    EXPECT_GE(seconds_to_fetch(1, link), 0.95 * ideal);
+    EXPECT_TRUE(case_.ask(1, node::Unshare{link}));
+    const double out = seconds_to_fetch(4, link);
+    EXPECT_TRUE(case_.ask(4, node::Unshare{link}));
+    return out;
+  };
+  settle();
+  for (const Of of : {Of::kAll, Of::kSwarm}) {
+    SCOPED_TRACE(static_cast<int>(of));
+    limit(0, of, true, kRate);
+    EXPECT_GE(seconds(), 0.95 * ideal) << "by default nobody is";
+    exempt(true);
+    EXPECT_LE(seconds(), 0.2 * ideal);
+    exempt(false);
+    limit(0, of, true, 0);
+  }
+  // Who is named is meant.
+  exempt(true);
+  limit(0, Of::kAll, true, kRate);
+  limit(0, Of::kDevice, true, kRate, 4);
+  EXPECT_GE(seconds(), 0.95 * ideal);
+}
+
 TEST_F(Limits, ThreeUnderOneLimitGetEqualPartsAndTheLastOneAll) {
   std::vector<std::string> links;
   for (std::uint64_t i = 1; i <= 3; ++i) links.push_back(file("/shared" + std::to_string(i), i));

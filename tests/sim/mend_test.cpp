@@ -283,16 +283,126 @@ TEST(Mend, WhatIsChangedUnderOneRosterAndDamagedUnderAnotherIsRepaired) {
   }
 }
 
-TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
-  InTwoSwarms c;
-  node::MakeInvite command;
-  command.swarm = "second";
-  const std::string text = std::get<node::InviteMade>(*c.ask(1, command)).text;
+// Node 2 is in the second swarm only.
+struct WithAThird : InTwoSwarms {
+  WithAThird() {
+    node::MakeInvite command;
+    command.swarm = "second";
+    const std::string text = std::get<node::InviteMade>(*ask(1, command)).text;
+    world.add_node();
+    EXPECT_TRUE(ask(2, node::Join{*Invite::parse(text), "a device", 60s}));
+  }
+};
+
+TEST(Mend, PeersOfEverySwarmInWhichItIsHeldAreAsked) {
+  for (const std::size_t gone : {0U, 2U}) {
+    SCOPED_TRACE(gone);
+    WithAThird c;
+    (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+    c.world.run_for(10s);
+    c.world.node(gone).crash(MemoryFileIo::Crash::kProcess);
+    expect_both_are_repaired(c);
+  }
+}
+
+TEST(Mend, AShareIsServedInEverySwarmInWhichItIsHeld) {
+  WithAThird c;
   c.world.add_node();
-  ASSERT_TRUE(c.ask(2, node::Join{*Invite::parse(text), "a device", 60s}));
+  c.join(3);
+  c.world.run_for(10s);  // until the two know each other
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+  (void)c.fetched(3, Case::fetch_to(c.link, "/fourth"));
+  EXPECT_EQ(c.tree_at(2, "/third/it"), c.tree);
+  EXPECT_EQ(c.tree_at(3, "/fourth/it"), c.tree);
+}
+
+TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
+  WithAThird c;
   ASSERT_TRUE(c.ask(1, node::LeaveSwarm{"swarm"}));
   (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
   EXPECT_EQ(c.tree_at(2, "/third/it"), c.tree);
+}
+
+// --- beside `kith cat` ---
+
+std::string read(Case& c, const std::string& link, const std::string& path, std::uint64_t offset) {
+  const auto answer = c.ask(1, node::ReadFile{link, path, offset, 5});
+  if (!answer) return to_string(answer.error());
+  std::string out;
+  for (const node::FileStretch& stretch : std::get<node::FileRead>(*answer).stretches) {
+    Buffer bytes(stretch.length);
+    stretch.chunk->copy_out(stretch.offset, bytes);
+    out.append(bytes.begin(), bytes.end());
+  }
+  return out;
+}
+
+TEST(Mend, AReaderWhoNeverEndsHoldsNothingUp) {
+  Fetched c;
+  // The reader needs what is not here any more: peers are asked for it.
+  c.edit(1, "/fetched/it", "b", 'X');
+  EXPECT_EQ(read(c, c.link, "b", 0), "small");
+  c.rot(1, "/fetched/it/a", 20'000);
+  c.rot(1, "/fetched/it/a", 40'000);
+  const auto answer = c.begin(1, node::VerifyShare{});
+  for (int i = 0; i < 20 && !answer->has_value(); ++i) {
+    c.world.run_for(500ms);
+    EXPECT_EQ(read(c, c.link, "b", 0), "small");
+  }
+  ASSERT_TRUE(answer->has_value());
+  const auto report = std::get<node::VerifyReport>(***answer);
+  EXPECT_EQ(report.bad, std::vector<std::string>{"b"});
+  EXPECT_EQ(report.repaired, 2U);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it").at("a"), c.tree.at("a"));
+  c.world.run_for(20s);
+  EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+}
+
+TEST(Mend, WhatWasAskedForBeforeAReaderCameIsStillAskedFor) {
+  Fetched c;
+  c.edit(1, "/fetched/it", "b", 'X');
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.rot(1, "/fetched/it/a", 20'000);
+  const auto answer = c.begin(1, node::VerifyShare{});
+  c.world.run_for(2s);
+  const auto first = c.begin(1, node::ReadFile{c.link, "b", 0, 5});
+  c.world.run_for(2s);
+  ASSERT_FALSE(answer->has_value() || first->has_value());
+  c.world.node(0).start();
+  ASSERT_TRUE(c.world.run_until([&] { return first->has_value(); }, 60s));
+  for (int i = 0; i < 10 && !answer->has_value(); ++i) {
+    EXPECT_EQ(read(c, c.link, "b", 0), "small");
+    c.world.run_for(500ms);
+  }
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_EQ(std::get<node::VerifyReport>(***answer).repaired, 1U);
+}
+
+TEST(Mend, WhatIsDamagedIsReadAndRepaired) {
+  Fetched c;
+  c.edit(1, "/fetched/it", "b", 'X');
+  EXPECT_EQ(read(c, c.link, "b", 0), "small");
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) c.rot(1, "/fetched/it/a", at + 3);
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) {
+    EXPECT_EQ(read(c, c.link, "a", at), c.tree.at("a").content.substr(at, 5));
+  }
+  c.world.run_for(5s);
+  EXPECT_EQ(c.tree_at(1, "/fetched/it").at("a"), c.tree.at("a"));
+}
+
+TEST(Mend, AReadingGoesOnWhereARepairCannotBeWritten) {
+  Fetched c;
+  c.disk(1).set_read_only(true);
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) c.rot(1, "/fetched/it/a", at + 3);
+  for (std::uint64_t at = 0; at < 50'000; at += 10'000) {
+    EXPECT_EQ(read(c, c.link, "a", at), c.tree.at("a").content.substr(at, 5));
+  }
+  c.world.run_for(20s);
+  EXPECT_GT(c.shares(1).front().damaged, 0U);
+  c.disk(1).set_read_only(false);
+  EXPECT_THAT(verify(c, 1).bad, IsEmpty());
+  c.expect_whole(1, "/fetched/it");
 }
 
 // A small share, so that the calls of a repair are the last of a verify.

@@ -271,6 +271,88 @@ TEST(Part, AQuotaCountsWhatItTakes) {
   EXPECT_EQ(std::get<node::QuotaAnswer>(*c.ask(1, node::ChangeQuota{})).used, 219'000U);
 }
 
+// So much may be written beyond what always stays free.
+void leave_free(Case& c, std::size_t node, std::uint64_t bytes) {
+  MemoryFileIo& disk = c.world.node(node).disk();
+  disk.set_capacity(disk.used_bytes() + (1U << 20) + bytes);
+}
+
+TEST(Part, WhatDoesNotFitIsRefusedBeforeAnythingOfItComes) {
+  for (const bool is_here : {false, true}) {
+    SCOPED_TRACE(is_here);
+    Case c(2);
+    const std::string link = c.share(0, album());
+    if (is_here) c.fetched(1, Case::fetch_to(link, "/whole"));
+    leave_free(c, 1, 199'999);
+    const std::uint64_t before = c.world.node(1).disk().used_bytes();
+    const auto refused = c.ask(1, part_to(link, "/film", {"film"}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::kNoSpace);
+    EXPECT_THAT(refused.error().what, testing::HasSubstr("200000 bytes, and only"));
+    c.world.run_for(1s);
+    EXPECT_EQ(c.world.node(1).disk().used_bytes(), before);
+    EXPECT_TRUE(storage::test::names_in(c.world.node(1).disk(), "/film").empty());
+    EXPECT_EQ(c.shares(1).size(), is_here ? 1U : 0U);
+    const auto peers = std::get<node::PeersAnswer>(*c.ask(1, node::ListPeers{})).peers;
+    EXPECT_LT(peers.at(0).bytes_received, is_here ? 600'000U : 150'000U) << "no content came";
+    // All of the share would not fit either; what fits is what counts.
+    c.fetched(1, part_to(link, "/texts", {"*.txt"}));
+    leave_free(c, 1, 200'000);
+    c.fetched(1, part_to(link, "/film", {"film"}));
+    EXPECT_EQ(c.tree_at(1, "/film/it"), named(album(), "film"));
+  }
+}
+
+TEST(Part, GoesOnIfTheRestOfItFits) {
+  for (const bool restarts : {false, true}) {
+    SCOPED_TRACE(restarts);
+    Case c(2);
+    const std::string link = c.share(0, album());
+    MemoryFileIo& disk = c.world.node(1).disk();
+    const std::uint64_t before = disk.used_bytes();
+    ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
+    const auto command = part_to(link, "/out", {"film"});
+    c.begin(1, command);
+    ASSERT_TRUE(c.world.run_until([&] { return disk.used_bytes() > before + 100'000; }, 60s));
+    c.world.node(1).hang_up(c.request);
+    c.world.run_for(1s);
+    if (restarts) c.world.node(1).crash(MemoryFileIo::Crash::kProcess);
+    if (restarts) c.world.node(1).start();
+    c.world.run_for(1s);
+    ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+    const std::uint64_t rest = 200'000 - (disk.used_bytes() - before);
+    ASSERT_GT(rest, 0U);
+    const std::uint64_t have = c.shares(1).at(0).bytes_have;
+    EXPECT_GT(have, 0U);
+    leave_free(c, 1, rest - 1);
+    EXPECT_EQ(error_of(c, 1, command), Errc::kNoSpace);
+    ASSERT_EQ(c.shares(1).size(), 1U) << "what came is kept";
+    EXPECT_EQ(c.shares(1)[0].bytes_have, have);
+    leave_free(c, 1, rest);
+    EXPECT_LT(c.fetched(1, command).bytes_received, 200'000U);
+    EXPECT_EQ(c.tree_at(1, "/out/it"), named(album(), "film"));
+  }
+}
+
+TEST(Part, AQuotaThatGotTooSmallTakesNothingAway) {
+  Case c(2);
+  const std::string link = c.share(0, album());
+  ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
+  const auto command = part_to(link, "/out", {"film"});
+  c.begin(1, command);
+  c.world.run_for(3s);
+  c.world.node(1).hang_up(c.request);
+  c.world.run_for(1s);
+  const std::uint64_t have = c.shares(1).at(0).bytes_have;
+  EXPECT_GT(have, 0U);
+  ASSERT_TRUE(c.ask(1, node::ChangeQuota{100'000}));
+  EXPECT_EQ(error_of(c, 1, command), Errc::kNoSpace);
+  EXPECT_EQ(c.shares(1).at(0).bytes_have, have);
+  ASSERT_TRUE(c.ask(1, node::ChangeQuota{0}));
+  ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+  c.fetched(1, command);
+}
+
 TEST(Part, WhatItIsFilledFromMayGoAwayAtAnyMoment) {
   for (int moment = 0; moment < 40; ++moment) {
     for (const bool whole : {false, true}) {

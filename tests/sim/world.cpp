@@ -17,12 +17,12 @@ constexpr Duration kDiskMax = 3ms;
 
 // --- a node ---
 
-Node::Node(World& world, std::size_t number)
+Node::Node(World& world, std::size_t number, bool lan)
     : world_(world),
       number_(number),
-      // Each in a /24 of its own, as over the Internet.
       address_(Endpoint::v4(
-          {44, static_cast<std::uint8_t>(number / 250), static_cast<std::uint8_t>(number % 250), 1},
+          {static_cast<std::uint8_t>(lan ? 10 : 44), static_cast<std::uint8_t>(number / 250),
+           static_cast<std::uint8_t>(number % 250), 1},
           kPort)),
       rng_(world.rng().next_u64()),
       keys_(DeviceKeys::generate(rng_)) {}
@@ -352,8 +352,8 @@ World::~World() {
   events_ = {};
 }
 
-Node& World::add_node() {
-  nodes_.push_back(std::make_unique<Node>(*this, nodes_.size()));
+Node& World::add_node(bool lan) {
+  nodes_.push_back(std::make_unique<Node>(*this, nodes_.size(), lan));
   nodes_.back()->start();
   return *nodes_.back();
 }

@@ -35,7 +35,9 @@ class Node {
  public:
   using Crash = storage::MemoryFileIo::Crash;
 
-  Node(World& world, std::size_t number);
+  /// `lan`: with an address of a local network; else each in a /24 of its own, as over the
+  /// Internet.
+  Node(World& world, std::size_t number, bool lan);
 
   void start();
   /// The process ends at once. kSystem: the machine too, and what was not synced is lost.
@@ -122,7 +124,7 @@ class World {
   explicit World(std::uint64_t seed, NetworkFaults faults = {});
   ~World();
 
-  Node& add_node();
+  Node& add_node(bool lan = false);
   [[nodiscard]] Node& node(std::size_t number) { return *nodes_[number]; }
   [[nodiscard]] std::size_t size() const { return nodes_.size(); }
 

@@ -75,6 +75,24 @@ class FullDisks(KithTest):
         self.assertTrue(filecmp.cmp(self.file, disk / "file", shallow=False))
         self.assertEqual(os.listdir(disk), ["file"])
 
+    def test_a_part_that_does_not_fit(self):
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "16m")
+        tree = self.top / "tree"
+        tree.mkdir()
+        (tree / "large").write_bytes(random.Random(1).randbytes(24 * MIB))
+        (tree / "small").write_bytes(random.Random(2).randbytes(10 * MIB))
+        link = self.a.ask("share", tree)["link"]
+        refused = self.b.run("--json", "fetch", link, "-o", disk, "--path", "large")
+        error = self.assert_fails(refused, 7, "no-space")
+        self.assertIn(str(disk), error["subject"] + error["what"])
+        self.assertIn(f"{24 * MIB} bytes", error["what"])
+        self.assertEqual(os.listdir(disk), [])
+        self.assertEqual(self.b.ask("list")["shares"], [])
+        self.b.ask("fetch", link, "-o", disk, "--path", "small")
+        self.assertTrue(filecmp.cmp(tree / "small", disk / "tree" / "small", shallow=False))
+
     def test_room_for_a_file_is_taken_at_the_beginning(self):
         self.join()
         disk = self.top / "disk"

@@ -29,6 +29,39 @@ TEST_F(Session, WatchesConnectedAndNewPeersOfTheSwarmOnly) {
   EXPECT_EQ(sent<WatchFrame>(FrameType::kWatch, ConnId{3}).size(), 1U);
 }
 
+TEST_F(Session, AShareOfSeveralSwarmsIsServedAndAskedForInEachOfThem) {
+  const auto swarm_of = [](std::uint8_t n) {
+    SwarmId id;
+    id.bytes[0] = n;
+    return id;
+  };
+  connect();
+  for (std::uint8_t n = 2; n <= 4; ++n) {
+    manager_.on_connected(now_, ConnId{n}, device_of(n), swarm_of(n), false, out_);
+  }
+  serve_all();
+  for (const ConnId conn : {kConn, ConnId{2}}) ASSERT_TRUE(feed(WatchFrame{0, share_}, conn));
+  EXPECT_EQ(sent<HaveSetFrame>(FrameType::kHaveSet, ConnId{2}).at(0).total, 0U);
+  clear();
+  manager_.add_share(now_, share_, swarm_of(2), false, out_);
+  ASSERT_EQ(sent<HaveSetFrame>(FrameType::kHaveSet, ConnId{2}).size(), 1U);
+  EXPECT_EQ(sent<HaveSetFrame>(FrameType::kHaveSet, ConnId{2}).at(0).total, kTotal);
+  EXPECT_EQ(sent<HaveSetFrame>(FrameType::kHaveSet).size(), 0U) << "it was told already";
+  const auto watches = [&](ConnId conn) {
+    return sent<WatchFrame>(FrameType::kWatch, conn).size();
+  };
+  manager_.add_share(now_, share_, swarm_, true, out_);
+  EXPECT_EQ(watches(kConn), 1U);
+  EXPECT_EQ(watches(ConnId{2}), 1U);
+  EXPECT_EQ(watches(ConnId{3}), 0U);
+  manager_.add_share(now_, share_, swarm_of(3), false, out_);
+  EXPECT_EQ(watches(ConnId{3}), 1U) << "it is being fetched";
+  EXPECT_EQ(watches(kConn), 1U);
+  EXPECT_TRUE(manager_.is_in(share_, swarm_of(3)));
+  EXPECT_FALSE(manager_.is_in(share_, swarm_of(4)));
+  EXPECT_EQ(watches(ConnId{4}), 0U);
+}
+
 TEST_F(Session, AsksForTheRootFirstAndReservesAPage) {
   connect();
   manager_.add_share(now_, share_, swarm_, true, out_);
