@@ -43,30 +43,56 @@ Result<void> check_not_home(const ShareRequest& share, const std::string& home) 
                      share.path, "leave it out: --exclude '/" + inner.string() + "/'");
 }
 
-// Hashed chunks on their way back from the pool.
-class Results {
+// Chunks that were scanned, to be hashed by the pool or, while it has enough of them, by the thread
+// that scans: of a pool of two threads an import may use one. Outlives the import in the pool.
+class Hashing {
  public:
   struct Item {
     std::uint64_t ordinal;
     storage::HashedChunk chunk;
   };
-  void put(Item item) {
-    {
-      const std::lock_guard lock(mutex_);
-      items_.push_back(std::move(item));
-    }
-    ready_.notify_one();
+  Hashing(const Secret& conv, storage::KnownLookup known) : conv_(conv), known_(std::move(known)) {}
+
+  void add(storage::ScannedChunk chunk) {
+    const std::lock_guard lock(mutex_);
+    scanned_.push_back(std::move(chunk));
   }
-  [[nodiscard]] std::deque<Item> take(bool wait) {
+  /// Any thread. False: there was none.
+  bool hash_one() {
     std::unique_lock lock(mutex_);
-    if (wait) ready_.wait(lock, [this] { return !items_.empty(); });
-    return std::exchange(items_, {});
+    if (scanned_.empty()) return false;
+    storage::ScannedChunk chunk = std::move(scanned_.front());
+    scanned_.pop_front();
+    lock.unlock();
+    Item item{chunk.ordinal, storage::hash_chunk(conv_, chunk.plaintext, known_)};
+    chunk.plaintext = SlabChain();
+    lock.lock();
+    hashed_.push_back(std::move(item));
+    ready_.notify_one();
+    return true;
+  }
+  /// What was hashed since the last call. `wait`: at least one; there must be one that was added.
+  [[nodiscard]] std::deque<Item> take(bool wait) {
+    if (wait && !has_hashed() && !hash_one()) {
+      std::unique_lock lock(mutex_);
+      ready_.wait(lock, [this] { return !hashed_.empty(); });
+    }
+    const std::lock_guard lock(mutex_);
+    return std::exchange(hashed_, {});
   }
 
  private:
+  bool has_hashed() {
+    const std::lock_guard lock(mutex_);
+    return !hashed_.empty();
+  }
+
+  const Secret conv_;
+  const storage::KnownLookup known_;
   std::mutex mutex_;
   std::condition_variable ready_;
-  std::deque<Item> items_;
+  std::deque<storage::ScannedChunk> scanned_;
+  std::deque<Item> hashed_;
 };
 
 // Tells how far an import is. What is still to come is counted beside it, by a thread of its own,
@@ -223,7 +249,7 @@ Result<ImportDriver::Imported> ImportDriver::import(RequestId request, const Sha
   KITH_TRY(storage::ImportScan scan,
            storage::ImportScan::open(links_.io, links_.slabs, share.path, std::move(options)));
   if (earlier) scan.set_earlier(earlier->tree);
-  const auto results = std::make_shared<Results>();
+  const auto hashing = std::make_shared<Hashing>(conv, std::move(lookup));
   ProgressReport report(request, links_.update, [&](const std::function<bool()>& stopped) {
     return storage::content_bytes(links_.io, share.path, storage::PathGlobs(share.exclude),
                                   stopped);
@@ -233,7 +259,7 @@ Result<ImportDriver::Imported> ImportDriver::import(RequestId request, const Sha
   const auto collect = [&](bool wait) -> Result<void> {
     // All that came is counted, also behind an error: whoever waits for the rest counts on it.
     Result<void> first;
-    for (Results::Item& item : results->take(wait)) {
+    for (Hashing::Item& item : hashing->take(wait)) {
       --out;
       auto added = scan.add_result(item.ordinal, item.chunk);
       if (!added && first) first = std::move(added);
@@ -252,12 +278,8 @@ Result<ImportDriver::Imported> ImportDriver::import(RequestId request, const Sha
       error = stepped.error();
     } else if (*stepped) {
       ++out;
-      auto chunk = std::make_shared<storage::ScannedChunk>(std::move(**stepped));
-      links_.pool.post(Pool::Kind::kBackground, [results, chunk, conv, lookup] {
-        storage::HashedChunk hashed = storage::hash_chunk(conv, chunk->plaintext, lookup);
-        chunk->plaintext = SlabChain();
-        results->put({chunk->ordinal, std::move(hashed)});
-      });
+      hashing->add(std::move(**stepped));
+      links_.pool.post(Pool::Kind::kBackground, [hashing] { (void)hashing->hash_one(); });
     }
   }
   // Chunks that are out hold slabs and point here: they come home whatever happened.
