@@ -16,7 +16,7 @@ constexpr std::uint64_t kTwiceDivisor = 20;
 constexpr std::ptrdiff_t kHedgeCandidates = 16;
 /// How long a chunk waits before it may move: several times the way there and back, for what is
 /// taken back while it begins is sent in vain, and uses up what may come twice.
-constexpr Duration kMoveAfter = std::chrono::milliseconds(420);
+constexpr Duration kMoveAfter = std::chrono::milliseconds(600);
 
 }  // namespace
 

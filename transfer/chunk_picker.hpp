@@ -10,7 +10,8 @@
 // fails, and from held when a chunk is found damaged.
 //
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
-// is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
+// is reserved for it. Order of picking: root and pages, then content; rarest first; of
+// random equals the longest.
 //
 // Moving: a chunk that waits at one connection for some tenths of a second, and of which nothing
 // came yet, is asked of an idle one instead, if some peer got it since it was asked for or moved
@@ -86,7 +87,7 @@ class ChunkPicker {
   /// What to ask of a peer that holds `held`, by the order above; `cursor` is kept per peer.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
                                                Rng& rng) const {
-    return in_order_ ? availability_.first(held) : availability_.pick(held, cursor, rng);
+    return in_order_ ? availability_.first(held) : availability_.pick(held, lengths_, cursor, rng);
   }
   /// From now on the least index is picked that the peer holds.
   void pick_in_order() { in_order_ = true; }

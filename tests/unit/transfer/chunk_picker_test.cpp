@@ -240,9 +240,9 @@ TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
   EXPECT_FALSE(stuck(2, TimePoint{1h}));
   picker_.add_holder(all_of(3));
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(stuck(2, TimePoint{421ms}));
-  EXPECT_EQ(stuck(2, TimePoint{422ms}), 1U);
-  EXPECT_FALSE(stuck(1, TimePoint{422ms}));
+  EXPECT_FALSE(stuck(2, TimePoint{601ms}));
+  EXPECT_EQ(stuck(2, TimePoint{602ms}), 1U);
+  EXPECT_FALSE(stuck(1, TimePoint{602ms}));
   EXPECT_FALSE(waiting(2));
   picker_.check_invariants();
   (void)picker_.move(1, ConnId{2}, TimePoint{1s});
@@ -263,8 +263,8 @@ TEST_F(Moving, WhatBeganIsNotStuck) {
 TEST_F(Moving, NotBeforeItWaitedLong) {
   picker_.on_news(1);
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{421ms}));
-  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{422ms}), 1U);
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{601ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{602ms}), 1U);
   picker_.begin(1);
   EXPECT_FALSE(picker_.may_move());
 }
