@@ -78,18 +78,31 @@ void Availability::move(ChunkIndex index, std::uint32_t from, std::uint32_t to) 
   }
 }
 
-std::optional<ChunkIndex> Availability::pick(const Bitfield& held, ChunkIndex& cursor,
-                                             Rng& rng) const {
+std::optional<ChunkIndex> Availability::choose(std::uint32_t rank, const Bitfield& held,
+                                               std::span<const std::uint32_t> lengths,
+                                               std::size_t& probes, Rng& rng) const {
+  const std::uint32_t n = begin_[rank + 1] - begin_[rank];
+  if (n == 0) return std::nullopt;
+  const auto start = static_cast<std::uint32_t>(rng.uniform(n));
+  std::optional<ChunkIndex> longest;
+  std::size_t choices = 0;
+  for (std::uint32_t i = 0; i < n && probes < kProbes && choices < kChoices; ++i, ++probes) {
+    const ChunkIndex index = order_[begin_[rank] + (start + i) % n];
+    if (!held.test(index)) continue;
+    ++choices;
+    if (!longest || lengths[index] > lengths[*longest]) longest = index;
+  }
+  return longest;
+}
+
+std::optional<ChunkIndex> Availability::pick(const Bitfield& held,
+                                             std::span<const std::uint32_t> lengths,
+                                             ChunkIndex& cursor, Rng& rng) const {
   if (order_.empty() || held.none()) return std::nullopt;
   std::size_t probes = 0;
   for (std::uint32_t r = 0; r < kRanks && probes < kProbes; ++r) {
-    const std::uint32_t n = begin_[r + 1] - begin_[r];
-    if (n == 0 || r == 0 || r == kCommon + 1) continue;  // nobody holds what has rarity 0
-    const auto start = static_cast<std::uint32_t>(rng.uniform(n));
-    for (std::uint32_t i = 0; i < n && probes < kProbes; ++i, ++probes) {
-      const ChunkIndex index = order_[begin_[r] + (start + i) % n];
-      if (held.test(index)) return index;
-    }
+    if (r == 0 || r == kCommon + 1) continue;  // nobody holds what has rarity 0
+    if (const auto index = choose(r, held, lengths, probes, rng)) return index;
   }
   if (probes < kProbes) return std::nullopt;
   if (const auto page = scan(held, 0, first_content_)) return page;

@@ -12,11 +12,11 @@ namespace {
 
 /// Of the bytes of a share, one in this many may be received twice to get round a slow source.
 constexpr std::uint64_t kTwiceDivisor = 20;
-/// Of what waits longest so many are looked at to find one to hedge.
-constexpr std::ptrdiff_t kHedgeCandidates = 16;
+/// Of what waits longest so many are looked at to find one to move or to hedge.
+constexpr std::ptrdiff_t kCandidates = 16;
 /// How long a chunk waits before it may move: several times the way there and back, for what is
 /// taken back while it begins is sent in vain, and uses up what may come twice.
-constexpr Duration kMoveAfter = std::chrono::milliseconds(420);
+constexpr Duration kMoveAfter = std::chrono::milliseconds(600);
 
 }  // namespace
 
@@ -108,11 +108,11 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (twice_bytes() + doubted_bytes_ + reservation(index)) * kTwiceDivisor <= known_bytes_;
 }
 
-template <class Requests, class Accept>
-std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(Requests&& requests, const Bitfield& held,
-                                                         ConnId conn, TimePoint since,
-                                                         Accept&& accept) const {
-  for (const auto& [asked, index] : requests) {
+template <class Accept>
+std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(const Waiting& requests,
+                                                         const Bitfield& held, ConnId conn,
+                                                         TimePoint since, Accept&& accept) const {
+  for (const auto& [asked, index] : requests | std::views::take(kCandidates)) {
     ++looks_;
     if (asked > since) return std::nullopt;
     if (in_flight_.at(index).conns[0] == conn || !held.test(index)) continue;
@@ -129,8 +129,7 @@ std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId
 
 std::optional<ChunkIndex> ChunkPicker::pick_stuck(const Bitfield& held, ConnId conn,
                                                   TimePoint now) const {
-  return longest_elsewhere(stuck_ | std::views::take(kHedgeCandidates), held, conn,
-                           now - kMoveAfter, [](ChunkIndex) { return true; });
+  return longest_elsewhere(stuck_, held, conn, now - kMoveAfter, [](ChunkIndex) { return true; });
 }
 
 bool ChunkPicker::may_move() const {
@@ -140,9 +139,10 @@ bool ChunkPicker::may_move() const {
 }
 
 void ChunkPicker::list(ChunkIndex index, const Request& request) {
-  if (request.count != 1) return;
-  if (holders(index) > 1) waiting_.emplace(request.since, index);
-  if (holders(index) > 1 && request.waits() && request.late) stuck_.emplace(request.since, index);
+  // Where nobody else holds it, it would be in the way of those that can be got elsewhere.
+  if (request.count != 1 || holders(index) < 2) return;
+  waiting_.emplace(request.since, index);
+  if (request.waits() && request.late) stuck_.emplace(request.since, index);
   if (request.waits() && request.news) movable_.emplace(request.since, index);
 }
 
@@ -217,13 +217,12 @@ void ChunkPicker::begin(ChunkIndex index) {
 std::optional<ChunkIndex> ChunkPicker::pick_hedge(const Bitfield& held, ConnId conn, TimePoint now,
                                                   Duration patience) const {
   if (wanted() != 0) return std::nullopt;
-  return longest_elsewhere(waiting_ | std::views::take(kHedgeCandidates), held, conn,
-                           now - patience,
+  return longest_elsewhere(waiting_, held, conn, now - patience,
                            [this](ChunkIndex index) { return hedge_allowed(index); });
 }
 
 bool ChunkPicker::may_hedge() const {
-  const auto first = waiting_ | std::views::take(kHedgeCandidates);
+  const auto first = waiting_ | std::views::take(kCandidates);
   return wanted() == 0 && std::ranges::any_of(first, [this](const auto& e) {
            return ++looks_, hedge_allowed(e.second);
          });
@@ -322,10 +321,10 @@ void ChunkPicker::check_invariants() const {
     const bool elsewhere = holders(index) > 1;
     KITH_ASSERT(waiting_.contains(key) == (request.count == 1 && elsewhere));
     KITH_ASSERT(stuck_.contains(key) == (request.waits() && request.late && elsewhere));
-    KITH_ASSERT(movable_.contains(key) == (request.waits() && request.news));
+    KITH_ASSERT(movable_.contains(key) == (request.waits() && request.news && elsewhere));
   }
-  KITH_ASSERT(std::max(waiting_.size(), movable_.size()) <= in_flight_.size());
-  KITH_ASSERT(stuck_.size() <= waiting_.size());
+  KITH_ASSERT(waiting_.size() <= in_flight_.size());
+  KITH_ASSERT(std::max(stuck_.size(), movable_.size()) <= waiting_.size());
   KITH_ASSERT(hedged_bytes_ * kTwiceDivisor <= known_bytes_ || hedged_bytes_ == 0);
 }
 

@@ -10,7 +10,8 @@
 // fails, and from held when a chunk is found damaged.
 //
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
-// is reserved for it. Order of picking: root and pages, then content; rarest first; random ties.
+// is reserved for it. Order of picking: root and pages, then content; rarest first; of
+// random equals the longest.
 //
 // Moving: a chunk that waits at one connection for some tenths of a second, and of which nothing
 // came yet, is asked of an idle one instead, if some peer got it since it was asked for or moved
@@ -87,12 +88,12 @@ class ChunkPicker {
   /// What to ask of a peer that holds `held`, by the order above; `cursor` is kept per peer.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
                                                Rng& rng) const {
-    return in_order_ ? availability_.first(held) : availability_.pick(held, cursor, rng);
+    return in_order_ ? availability_.first(held) : availability_.pick(held, lengths_, cursor, rng);
   }
   /// From now on the least index is picked that the peer holds.
   void pick_in_order() { in_order_ = true; }
   /// A chunk of `held` that waits at another connection than `conn` and may move now: the one that
-  /// waits longest.
+  /// waits longest. As the two below, it looks at few of those that wait longest of all.
   [[nodiscard]] std::optional<ChunkIndex> pick_waiting(const Bitfield& held, ConnId conn,
                                                        TimePoint now) const;
   /// A chunk in flight elsewhere since at least `patience`, that `conn` holds and the hedging
@@ -160,9 +161,10 @@ class ChunkPicker {
     bool late = false;   // conns[0] had missed deadlines when it was asked
     [[nodiscard]] bool waits() const { return count == 1 && !begun; }
   };
-  /// A request that is the only one for its chunk stands in waiting_ if several hold that, in
-  /// stuck_ if besides nothing came and it was asked of a late connection, and in movable_ if
-  /// nothing came and somebody got it since.
+  using Waiting = std::set<std::pair<TimePoint, ChunkIndex>>;  // longest waiting first
+  /// A request that is the only one for its chunk stands in waiting_ if several hold that, and of
+  /// these, if nothing came, in stuck_ what was asked of a late connection, and in movable_ what
+  /// somebody got since.
   void list(ChunkIndex index, const Request& request);
   void unlist(ChunkIndex index, const Request& request);
   /// After it changed how many hold it.
@@ -172,10 +174,10 @@ class ChunkPicker {
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
-  /// The first of `requests`, which are as waiting_ is, that was asked for by `since` of another
-  /// connection than `conn`, is `held`, and of which accept(index) is true.
-  template <class Requests, class Accept>
-  [[nodiscard]] std::optional<ChunkIndex> longest_elsewhere(Requests&& requests,
+  /// The first of `requests` that was asked for by `since` of another connection than `conn`, is
+  /// `held`, and of which accept(index) is true. Looks at some only, however many wait.
+  template <class Accept>
+  [[nodiscard]] std::optional<ChunkIndex> longest_elsewhere(const Waiting& requests,
                                                             const Bitfield& held, ConnId conn,
                                                             TimePoint since, Accept&& accept) const;
   /// Hedged, or came where it was taken back.
@@ -185,7 +187,7 @@ class ChunkPicker {
   std::vector<std::uint32_t> lengths_;  // 0: unknown
   Availability availability_;           // its members are the wanted indices
   std::map<ChunkIndex, Request> in_flight_;
-  std::set<std::pair<TimePoint, ChunkIndex>> waiting_, movable_, stuck_;  // longest waiting first
+  Waiting waiting_, movable_, stuck_;
   mutable std::uint64_t looks_ = 0;
   ChunkIndex held_ = 0;
   std::uint64_t open_bytes_ = 0;

@@ -31,6 +31,8 @@ class Backing {
   void crash(Crash kind, Rng& rng);
 
   [[nodiscard]] node::JobResult run(node::Job job, UnixMillis wall);
+  /// From now on every chunk that is verified is found good, whatever stands on the disk.
+  void see_no_damage() { sees_damage_ = false; }
   /// Commits the writes as one group.
   [[nodiscard]] Result<void> save(std::vector<node::CatalogWrite> writes);
   /// Imports a path of the disk and commits it, as the import driver does. `fresh`: the id of the
@@ -48,6 +50,7 @@ class Backing {
   void lose_groups(Rng& rng);
 
   storage::MemoryFileIo disk_;
+  bool sees_damage_ = true;
   std::unique_ptr<storage::Catalog> catalog_;
   // Everything that was ever committed, so that a system crash can take back the end of it.
   std::vector<Group> log_;

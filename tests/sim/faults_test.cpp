@@ -304,7 +304,10 @@ TEST(Disks, WhatIsMissedIsToldWhileAnotherFetchGoesOn) {
 TEST(Disks, AStagingThatWasChangedIsRepairedByTheSameCommand) {
   Case c(2);
   Tree tree = noise_tree(1 << 20);
-  tree["c"] = storage::test::file("another");
+  // As much that b is not in the shortest chunk, which comes last.
+  for (const char* name : {"c", "d", "e", "f", "g"}) {
+    tree[name] = storage::test::file(std::string(1'000, *name));
+  }
   const std::string link = share_settled(c, 0, tree);
   ASSERT_TRUE(c.ask(0, node::SetLimit{256 * 1024}));
   c.begin(1, Case::fetch_to(link, "/fetched"));

@@ -50,6 +50,8 @@ class Node {
   void sleep(Duration duration);
   /// The wall clock of this node jumps by so much.
   void shift_clock(std::chrono::milliseconds by) { clock_shift_ += by; }
+  /// It does not mind what is wrong on its disk: told of it, it goes on sending it.
+  void see_no_damage() { backing_.see_no_damage(); }
   /// From now on it reads so many bytes a second of each stream; nothing: as fast as they come.
   void read_slowly(std::optional<std::size_t> bytes_per_second);
 

@@ -1,7 +1,9 @@
 #include "transfer/availability.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <set>
+#include <vector>
 
 #include "proto/crypto/random.hpp"
 
@@ -14,6 +16,10 @@ Bitfield all_of(ChunkIndex total) {
   return out;
 }
 
+std::vector<std::uint32_t> equally_long(ChunkIndex total) {
+  return std::vector<std::uint32_t>(total, 1'000);
+}
+
 TEST(Availability, PicksTheRarest) {
   Availability a(10, 1);
   for (ChunkIndex i = 1; i < 10; ++i) {
@@ -23,12 +29,12 @@ TEST(Availability, PicksTheRarest) {
   SeededRng rng(1);
   ChunkIndex cursor = 0;
   for (ChunkIndex expected = 9; expected >= 1; --expected) {
-    const auto got = a.pick(all_of(10), cursor, rng);
+    const auto got = a.pick(all_of(10), equally_long(10), cursor, rng);
     ASSERT_EQ(got, expected);
     a.erase(*got);
     a.check_invariants();
   }
-  EXPECT_FALSE(a.pick(all_of(10), cursor, rng));
+  EXPECT_FALSE(a.pick(all_of(10), equally_long(10), cursor, rng));
 }
 
 TEST(Availability, NothingThatNobodyHolds) {
@@ -36,8 +42,8 @@ TEST(Availability, NothingThatNobodyHolds) {
   a.insert(2);
   SeededRng rng(1);
   ChunkIndex cursor = 0;
-  EXPECT_FALSE(a.pick(Bitfield(4), cursor, rng));
-  EXPECT_FALSE(a.pick(Bitfield(), cursor, rng));
+  EXPECT_FALSE(a.pick(Bitfield(4), equally_long(4), cursor, rng));
+  EXPECT_FALSE(a.pick(Bitfield(), equally_long(4), cursor, rng));
 }
 
 TEST(Availability, CommonOnesShareARank) {
@@ -50,11 +56,35 @@ TEST(Availability, CommonOnesShareARank) {
   a.check_invariants();
   SeededRng rng(4);
   ChunkIndex cursor = 0;
-  EXPECT_EQ(a.pick(all_of(3), cursor, rng), 2U);
+  EXPECT_EQ(a.pick(all_of(3), equally_long(3), cursor, rng), 2U);
   a.erase(2);
   std::set<ChunkIndex> seen;
-  for (int i = 0; i < 50; ++i) seen.insert(*a.pick(all_of(3), cursor, rng));
+  for (int i = 0; i < 50; ++i) seen.insert(*a.pick(all_of(3), equally_long(3), cursor, rng));
   EXPECT_EQ(seen, (std::set<ChunkIndex>{0, 1}));
+}
+
+TEST(Availability, PicksTheLongestOfAFewThatAreEquallyRare) {
+  constexpr ChunkIndex kTotal = 40;
+  Availability a(kTotal, 0);
+  std::vector<std::uint32_t> lengths(kTotal);
+  for (ChunkIndex i = 0; i < kTotal; ++i) {
+    a.insert(i);
+    a.add(i);
+    lengths[i] = 1 + i;
+  }
+  a.add(39);  // the longest, and not as rare as the others
+  SeededRng rng(4);
+  ChunkIndex cursor = 0;
+  std::map<ChunkIndex, int> picked;
+  for (int i = 0; i < 10'000; ++i) ++picked[*a.pick(all_of(kTotal), lengths, cursor, rng)];
+  EXPECT_EQ(picked.count(39), 0U);
+  for (ChunkIndex i = 0; i < 3; ++i) EXPECT_EQ(picked.count(i), 0U) << i;  // a longer one is near
+  EXPECT_GT(picked.size(), 8U);                                            // not always the same
+  // What the peer does not hold is no choice.
+  Bitfield two(kTotal);
+  two.set(3);
+  two.set(20);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(a.pick(two, lengths, cursor, rng), 20U);
 }
 
 TEST(Availability, BitsPastTheEndAreIgnored) {

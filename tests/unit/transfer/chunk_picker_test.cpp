@@ -203,6 +203,7 @@ class Moving : public testing::Test {
     picker_.set_shape(3, {}, Bitfield::from(Buffer{0x80}, 3));
     picker_.set_lengths(1, std::vector<std::uint32_t>(2, 100));
     picker_.add_holder(all_of(3));
+    picker_.add_holder(all_of(3));
     picker_.start(1, ConnId{1}, TimePoint{2ms});
     picker_.start(2, ConnId{1}, TimePoint{1ms});
   }
@@ -236,13 +237,14 @@ TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
   const auto stuck = [this](std::uint64_t conn, TimePoint now) {
     return picker_.pick_stuck(all_of(3), ConnId{conn}, now);
   };
+  picker_.remove_holder(all_of(3));
   EXPECT_FALSE(picker_.may_move());  // nobody else holds it
   EXPECT_FALSE(stuck(2, TimePoint{1h}));
   picker_.add_holder(all_of(3));
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(stuck(2, TimePoint{421ms}));
-  EXPECT_EQ(stuck(2, TimePoint{422ms}), 1U);
-  EXPECT_FALSE(stuck(1, TimePoint{422ms}));
+  EXPECT_FALSE(stuck(2, TimePoint{601ms}));
+  EXPECT_EQ(stuck(2, TimePoint{602ms}), 1U);
+  EXPECT_FALSE(stuck(1, TimePoint{602ms}));
   EXPECT_FALSE(waiting(2));
   picker_.check_invariants();
   (void)picker_.move(1, ConnId{2}, TimePoint{1s});
@@ -254,7 +256,6 @@ TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
 TEST_F(Moving, WhatBeganIsNotStuck) {
   EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
   picker_.start(1, ConnId{1}, TimePoint{2ms}, true);
-  picker_.add_holder(all_of(3));
   picker_.begin(1);
   EXPECT_FALSE(picker_.pick_stuck(all_of(3), ConnId{2}, TimePoint{1h}));
   picker_.check_invariants();
@@ -263,8 +264,8 @@ TEST_F(Moving, WhatBeganIsNotStuck) {
 TEST_F(Moving, NotBeforeItWaitedLong) {
   picker_.on_news(1);
   EXPECT_TRUE(picker_.may_move());
-  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{421ms}));
-  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{422ms}), 1U);
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{601ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{2}, TimePoint{602ms}), 1U);
   picker_.begin(1);
   EXPECT_FALSE(picker_.may_move());
 }
@@ -276,6 +277,32 @@ TEST_F(Moving, TheLongestWaitingFirst) {
   (void)picker_.move(2, ConnId{2}, TimePoint{3ms});
   picker_.on_news(2);
   EXPECT_EQ(waiting(3), 1U);
+}
+
+TEST_F(Moving, NothingThatNobodyElseHolds) {
+  picker_.on_news(1);
+  picker_.remove_holder(all_of(3));
+  EXPECT_FALSE(picker_.may_move());
+  picker_.add_holder(all_of(3));
+  EXPECT_EQ(waiting(2), 1U);
+}
+
+// However many wait, few are looked at for a peer that holds none of them.
+TEST(ChunkPicker, LooksAtFewThatMayMove) {
+  constexpr ChunkIndex kTotal = 2'000;
+  ChunkPicker picker;
+  picker.set_shape(kTotal, {}, Bitfield::from(Buffer{0x80}, kTotal));
+  picker.set_lengths(1, std::vector<std::uint32_t>(kTotal - 1, 100));
+  picker.add_holder(all_of(kTotal));
+  picker.add_holder(all_of(kTotal));
+  for (ChunkIndex i = 1; i < kTotal; ++i) {
+    picker.start(i, ConnId{1}, TimePoint{});
+    picker.on_news(i);
+  }
+  const std::uint64_t looks = picker.looks();
+  EXPECT_FALSE(picker.pick_waiting(Bitfield(kTotal), ConnId{2}, TimePoint{1h}));
+  EXPECT_LE(picker.looks(), looks + 16);
+  EXPECT_TRUE(picker.pick_waiting(all_of(kTotal), ConnId{2}, TimePoint{1h}));
 }
 
 TEST_F(Moving, NothingThatIsComing) {

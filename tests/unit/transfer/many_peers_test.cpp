@@ -60,6 +60,40 @@ TEST(ManyPeers, TwoHundredFetchFromOne) {
   EXPECT_LE(serve(200, 20 * kMB), 4);
 }
 
+/// Chunks wait at each of a hundred slow sources, and ten peers that get them meanwhile send next
+/// to nothing. So many others have nothing to give: what is looked at for each of them, every 50
+/// ms.
+double looks_per_idle(std::size_t idle) {
+  VirtualNet net(1);
+  const ModelShare share = small_files(3'000);
+  const std::size_t fetcher = net.add_node();
+  for (int i = 0; i < 100; ++i) {
+    const std::size_t source = net.add_node();
+    net.seed_share(source, share);
+    net.connect(fetcher, source, {5ms, 15'000, 0});
+  }
+  const std::size_t fast = net.add_node();
+  net.seed_share(fast, share);
+  for (int i = 0; i < 10; ++i) {
+    const std::size_t news = net.add_node();
+    net.set_limits(news, {{LimitRule{.up = 1'000}}, false});
+    net.connect(news, fast, {5ms, 1'500'000, 0});
+    net.connect(news, fetcher);
+    net.fetch(news, share);
+  }
+  for (std::size_t i = 0; i < idle; ++i) net.connect(fetcher, net.add_node());
+  net.resume(fetcher, share);
+  net.run(3s);
+  const std::uint64_t before = net.manager(fetcher).looks();
+  net.run(5s);
+  EXPECT_FALSE(net.complete(fetcher, share.id));
+  const auto looks = static_cast<double>(net.manager(fetcher).looks() - before);
+  return looks / static_cast<double>(idle) / 100;
+}
+
+// With all of them it would be 35.
+TEST(ManyPeers, OfWhatMayMoveFewAreLookedAt) { EXPECT_LE(looks_per_idle(200), 26); }
+
 /// Everybody fetches from a source and from each other; the most that anybody looks at.
 double exchange(std::size_t nodes) {
   VirtualNet net(1);

@@ -44,7 +44,7 @@ class Turns : public Session {
     const auto wants = sent<WantFrame>(FrameType::kWant, ConnId{1});
     ASSERT_GE(wants.size(), 3U);
     for (const WantFrame& want : wants) asked_.push_back(want.index);
-    now_ += 500ms;  // they wait long enough
+    now_ += 700ms;  // they wait long enough
     clear();
   }
   std::vector<ChunkIndex> wants(std::uint64_t conn) {
@@ -165,7 +165,7 @@ TEST_F(Turns, ItMovesToAnyIdleHolderWhenThereIsNews) {
   ASSERT_TRUE(feed(RefuseFrame{0, taken}, ConnId{1}));
   clear();
   // 3 is busy with one of them when 2 tells of the same: it may move on.
-  now_ += 500ms;
+  now_ += 700ms;
   ASSERT_TRUE(feed(HaveFrame{0, {taken}}, ConnId{2}));
   EXPECT_EQ(wants(2), std::vector{taken});
   ASSERT_TRUE(feed(RefuseFrame{0, taken}, ConnId{3}));

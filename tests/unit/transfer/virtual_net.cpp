@@ -62,8 +62,8 @@ void VirtualNet::drive(std::size_t node, F&& call) {
   ++nodes_[node]->calls;
   call(*nodes_[node]->manager, out);
   // That looks at every chunk of every peer: with hundreds of them now and then is enough.
-  const bool checks = nodes_.size() < 100 || nodes_[node]->calls % 64 == 0;
-  if (checks) nodes_[node]->manager->check_invariants();
+  const std::uint64_t every = nodes_.size() < 100 ? check_every_ : 64;
+  if (nodes_[node]->calls % every == 0) nodes_[node]->manager->check_invariants();
   nodes_[node]->peak = std::max(nodes_[node]->peak, nodes_[node]->manager->reserved());
   apply(node, std::move(out));
   rearm(node);

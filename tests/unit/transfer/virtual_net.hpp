@@ -66,6 +66,9 @@ class VirtualNet {
   explicit VirtualNet(std::uint64_t seed);
   ~VirtualNet();
 
+  /// The invariants of a node are checked after every so many calls: they cost far more than a
+  /// call.
+  void check_every(std::uint64_t calls) { check_every_ = calls; }
   std::size_t add_node(Behaviour behaviour = {}, Config config = {32 << 20, 32 << 20});
   /// The node holds all of it and serves.
   void seed_share(std::size_t node, const ModelShare& share);
@@ -172,6 +175,7 @@ class VirtualNet {
   std::uint64_t sequence_ = 0;
   std::uint64_t next_conn_ = 1;
   std::size_t events_run_ = 0;
+  std::uint64_t check_every_ = 1;
   SwarmId swarm_;
   std::multimap<std::pair<TimePoint, std::uint64_t>, std::function<void()>> events_;
   std::vector<std::unique_ptr<Node>> nodes_;
