@@ -97,7 +97,8 @@ TEST(ManyPeers, OfWhatMayMoveFewAreLookedAt) { EXPECT_LE(looks_per_idle(200), 26
 /// Everybody fetches from a source and from each other; the most that anybody looks at.
 double exchange(std::size_t nodes) {
   VirtualNet net(1);
-  const ModelShare share = small_files(60);
+  net.check_every(256);
+  const ModelShare share = small_files(300);
   net.add_node();
   net.set_limits(0, {{LimitRule{.up = kMB}}, false});
   net.seed_share(0, share);
@@ -114,8 +115,8 @@ double exchange(std::size_t nodes) {
 }
 
 TEST(ManyPeers, AllExchange) {
-  EXPECT_LE(exchange(10), 12);
-  EXPECT_LE(exchange(40), 12);
+  EXPECT_LE(exchange(10), 6);
+  EXPECT_LE(exchange(40), 9);
 }
 
 }  // namespace
