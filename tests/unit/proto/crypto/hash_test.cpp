@@ -83,11 +83,25 @@ TEST(Blake3Test, PortionsDoNotMatter) {
 
 TEST(Blake3Test, ChainEqualsFlat) {
   SlabPool pool;
-  for (const std::size_t size :
-       {0u, 1u, 16'384u, 61'439u, 61'440u, 61'441u, 65'536u, 200'000u, 983'040u, 1'048'577u}) {
-    const Buffer input = test::counting(size);
-    EXPECT_EQ(blake3(SlabChain::from(pool, input)), blake3(input)) << size;
+  SeededRng rng(1);
+  Buffer input(5'000'000);
+  rng.fill(input);
+  const auto expect_equal = [&](std::size_t size) {
+    const Bytes part = Bytes(input).first(size);
+    EXPECT_EQ(blake3(SlabChain::from(pool, part)), blake3(part)) << size;
+  };
+  // Every number of leaves (1 KiB) up to some slabs, and lengths of the last.
+  for (std::size_t leaves = 0; leaves < 140; ++leaves) {
+    for (const std::size_t more : {0U, 1U, 63U, 64U, 65U, 1'023U}) {
+      expect_equal(1'024 * leaves + more);
+    }
   }
+  // About every number of groups of leaves (1 MiB).
+  for (std::size_t mib = 1; mib <= 4; ++mib) {
+    for (const std::size_t less : {0U, 1U, 1'024U, 61'440U}) expect_equal((mib << 20) - less);
+    expect_equal((mib << 20) + 1);
+  }
+  for (int round = 0; round < 100; ++round) expect_equal(rng.uniform(input.size()));
 }
 
 TEST(Blake3Test, ExtendableOutputBeginsWithTheHash) {
