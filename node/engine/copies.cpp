@@ -218,9 +218,11 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
 
 // --- unshare, cancel, leave ---
 
+// A fetch that stands still is no reason to serve it there.
 bool Copies::is_in(const ShareId& share, const SwarmId& swarm) const {
-  return std::ranges::any_of(copies_of(share),
-                             [&](const Copy* copy) { return copy->swarm == swarm; });
+  return std::ranges::any_of(copies_of(share), [&](const Copy* copy) {
+    return copy->swarm == swarm && (is_held(copy->state) || copy->on_network);
+  });
 }
 
 // A moment that must not be cut in two: its rename may have happened already.
