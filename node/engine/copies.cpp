@@ -93,9 +93,9 @@ void Copies::set_root(Copy& copy, Root root) {
 }
 
 void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
-  PutCopy row{copy.id,         copy.share,  state,         copy.directory,
-              copy.name,       copy.path,   copy.detached, copy.replace,
-              copy.safe_links, copy.device, copy.inode,    globs_of(copy)};
+  PutCopy row{copy.id,    copy.share,     state,        copy.directory,  copy.name,
+              copy.path,  copy.detached,  copy.replace, copy.safe_links, copy.device,
+              copy.inode, globs_of(copy), copy.swarm};
   turn.out.catalog.push_back({std::move(row), {}, full});
 }
 

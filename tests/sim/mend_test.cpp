@@ -324,6 +324,17 @@ TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
   EXPECT_EQ(c.tree_at(2, "/third/it"), c.tree);
 }
 
+TEST(Mend, AfterARestartEachCopyIsInItsOwnSwarm) {
+  WithAThird c;
+  c.world.node(1).crash(MemoryFileIo::Crash::kProcess);
+  c.world.node(1).start();
+  c.world.run_for(10s);
+  (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+  ASSERT_TRUE(c.ask(1, node::LeaveSwarm{"swarm"}));
+  ASSERT_EQ(c.shares(1).size(), 1U);
+  EXPECT_EQ(c.shares(1).front().path, "/second/it");
+}
+
 // Node 3 is in the first swarm only, where nothing is left but a fetch that failed.
 TEST(Mend, AFetchThatFailedIsNoReasonToServeAShareInItsSwarm) {
   WithAThird c;
