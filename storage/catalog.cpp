@@ -98,6 +98,7 @@ Result<CopyRecord> read_copy(const Stmt& row) {
   copy.dev = static_cast<std::uint64_t>(row.integer(7));
   copy.inode = static_cast<std::uint64_t>(row.integer(8));
   copy.part = split_globs(row.text(9));
+  copy.swarm = row.fixed<SwarmId>(10);
   return copy;
 }
 
@@ -339,14 +340,16 @@ Result<std::vector<std::uint32_t>> Catalog::pages(const ShareId& share) {
 
 Result<void> Catalog::put_copy(const CopyRecord& copy) {
   KITH_TRY(const std::int64_t share, share_number(copy.share));
-  KITH_TRY(const Use put, stmt("INSERT OR REPLACE INTO copy"
-                               "(id, share, state, flags, directory, name, path, dev, inode, "
-                               "part) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"));
+  KITH_TRY(const Use put,
+           stmt("INSERT OR REPLACE INTO copy"
+                "(id, share, state, flags, directory, name, path, dev, inode, "
+                "part, swarm) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"));
   put->bind(1, number(copy.id)).bind(2, share).bind(3, static_cast<std::int64_t>(copy.state));
   put->bind(4, flags_of(copy)).bind_blob(5, as_bytes(copy.directory));
   put->bind_blob(6, as_bytes(copy.name)).bind_blob(7, as_bytes(copy.path));
   put->bind(8, number(copy.dev)).bind(9, number(copy.inode));
-  return put->bind_blob(10, as_bytes(join_globs(copy.part))).run();
+  put->bind_blob(10, as_bytes(join_globs(copy.part)));
+  return put->bind_blob(11, copy.swarm.view()).run();
 }
 
 Result<void> Catalog::set_copy_state(CopyId copy, CopyState state, std::string_view path) {
@@ -359,9 +362,10 @@ Result<void> Catalog::set_copy_state(CopyId copy, CopyState state, std::string_v
 
 Result<std::vector<CopyRecord>> Catalog::copies() {
   std::vector<CopyRecord> out;
-  KITH_TRY(const Use get,
-           stmt("SELECT copy.id, share.id, state, flags, directory, copy.name, path, dev, inode, "
-                "part FROM copy JOIN share ON share.number = copy.share ORDER BY copy.id"));
+  KITH_TRY(
+      const Use get,
+      stmt("SELECT copy.id, share.id, state, flags, directory, copy.name, path, dev, inode, "
+           "part, copy.swarm FROM copy JOIN share ON share.number = copy.share ORDER BY copy.id"));
   while (true) {
     KITH_TRY(const bool row, get->step());
     if (!row) return out;

@@ -38,7 +38,7 @@ enum class CopyState : std::uint8_t {
 
 struct ShareRecord {
   ShareId id;
-  SwarmId swarm;
+  SwarmId swarm;  // in which it came here first
   std::string name;
   ChunkKey key;  // of the root
   Buffer root;   // ciphertext
@@ -58,6 +58,7 @@ struct CopyRecord {
   std::uint64_t dev = 0;  // of the staged root
   std::uint64_t inode = 0;
   std::vector<std::string> part = {};  // globs of what it takes; empty: everything
+  SwarmId swarm = {};                  // in which it is served
   bool operator==(const CopyRecord&) const = default;
 };
 

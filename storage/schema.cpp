@@ -132,7 +132,13 @@ CREATE TABLE scrub(
 ) STRICT;
 )";
 
-constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3};
+// A share may be held in several swarms: each copy is in one.
+constexpr const char* kVersion4 = R"(
+ALTER TABLE copy ADD COLUMN swarm BLOB NOT NULL DEFAULT x'';
+UPDATE copy SET swarm = (SELECT swarm FROM share WHERE share.number = copy.share);
+)";
+
+constexpr std::array kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 Result<std::int64_t> checked_version(Db& db) {
   KITH_TRY(const std::int64_t version, db.query_integer("PRAGMA user_version"));

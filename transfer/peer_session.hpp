@@ -61,7 +61,8 @@ struct ServeSide {
   std::size_t wrote = 0;                // since last_record
   TimePoint last_record;   // when a record's bytes had left, or the queue began to fill
   TimePoint last_first{};  // when the last first copy began, or wants came after there were none
-  TimePoint no_others_until{};  // till then copies are sent as first copies
+  std::uint64_t starts_then = 0;  // how many chunks this node had begun by then, to all
+  TimePoint no_others_until{};    // till then copies are sent as first copies
   RateMeter meter;
   RateLimit bad_reports{limits::kBadReportsPerSecond, limits::kBadReportsBurst};
 };

@@ -155,7 +155,7 @@ Result<void> Upload::on_want(TimePoint now, PeerSession& session, const WantFram
   want.index = frame.index;
   want.share = share->id;
   if (serve.wants.empty()) {
-    serve.last_first = now;
+    note_first(now, session);
     patience_.set(session.conn, now + kCopyPatience);
   }
   serve.wants.push_back(want);

@@ -13,8 +13,9 @@
 // Sole source: chunks that were sent to nobody yet go before copies of others, on every connection
 // together, so that a source sends everything once before anything twice and the fetchers pass the
 // rest among themselves. One start in kRepeatEvery goes to the copies first: nobody starves. Who
-// gets nothing but copies for kCopyPatience has nobody else to ask, as two fetchers have not that
-// are both behind routers: for a while its copies count as first ones. Root and pages always do.
+// gets nothing but copies for kCopyPatience, and while others got several chunks each, has nobody
+// else to ask, as two fetchers have not that are both behind routers: for a while its copies count
+// as first ones. Root and pages always do.
 #pragma once
 
 #include <map>
@@ -94,6 +95,8 @@ class Upload {
   [[nodiscard]] Stage stage(TimePoint now, const PeerSession& session,
                             const QueuedWant& want) const;
   [[nodiscard]] QueuedWant* startable(TimePoint now, PeerSession& session, Stage stage);
+  void note_first(TimePoint now, PeerSession& session);
+  [[nodiscard]] bool is_passed_over(TimePoint now, const PeerSession& session) const;
   void check_patience(TimePoint now, PeerSession& session);
   [[nodiscard]] Offer offer_of(TimePoint now, ConnId conn, Stage stage);
   [[nodiscard]] SendScheduler& circle(Stage stage);

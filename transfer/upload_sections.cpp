@@ -19,6 +19,9 @@ constexpr std::size_t kFirstAhead = 1 * limits::kMiB;
 constexpr std::size_t kFastAhead = 2 * limits::kChunkMaxAllowed;
 /// One start in this many goes to copies before first copies.
 constexpr std::uint64_t kRepeatEvery = 64;
+/// Others got so many chunks each: with many of them, or slow ones, it takes long until somebody
+/// who has one passes it on to all.
+constexpr std::uint64_t kCopyPatienceStarts = 4;
 /// How long copies of whoever has nobody else to ask go as first copies, before that is asked anew.
 constexpr Duration kNoOthersFor = std::chrono::minutes(1);
 
@@ -54,15 +57,23 @@ QueuedWant* Upload::startable(TimePoint now, PeerSession& session, Stage stage_n
   return nullptr;
 }
 
+void Upload::note_first(TimePoint now, PeerSession& session) {
+  session.serve.last_first = now;
+  session.serve.starts_then = starts_;
+}
+
+bool Upload::is_passed_over(TimePoint now, const PeerSession& session) const {
+  const ServeSide& serve = session.serve;
+  return now - serve.last_first >= kCopyPatience &&
+         starts_ - serve.starts_then >= kCopyPatienceStarts * sending_.size();
+}
+
 void Upload::check_patience(TimePoint now, PeerSession& session) {
   ServeSide& serve = session.serve;
   if (serve.wants.empty()) return;
-  if (now - serve.last_first < kCopyPatience) {
-    patience_.set(session.conn, serve.last_first + kCopyPatience);
-    return;
-  }
-  patience_.set(session.conn, now + kCopyPatience);
-  if (startable(now, session, Stage::kRepeat) == nullptr) return;
+  const bool waits_long = now - serve.last_first >= kCopyPatience;
+  patience_.set(session.conn, (waits_long ? now : serve.last_first) + kCopyPatience);
+  if (!is_passed_over(now, session) || startable(now, session, Stage::kRepeat) == nullptr) return;
   serve.no_others_until = now + kNoOthersFor;
   wake(session);
 }
@@ -158,7 +169,7 @@ void Upload::start_section(TimePoint now, PeerSession& session, QueuedWant& want
   ShareSwarm& share = *core_.share(want.share);
   if (want.offset == 0) {
     want.first_copy = stage == Stage::kFresh;
-    if (want.first_copy) session.serve.last_first = now;
+    if (want.first_copy) note_first(now, session);
     // After a whole round everything counts as not sent: connections that had only copies to
     // offer now have first ones.
     if (share.mark_sent(want.index)) {

@@ -58,6 +58,7 @@ struct PutCopy {
   std::uint64_t device = 0;  // of the staged root
   std::uint64_t inode = 0;
   std::vector<std::string> part;  // globs; empty: everything
+  SwarmId swarm;                  // in which it is served
 };
 struct SetCopyState {
   CopyId copy{};
@@ -136,7 +137,6 @@ struct SavedSwarm {
 };
 struct SavedCopy {
   PutCopy copy;
-  SwarmId swarm;
   ChunkKey key;
   struct Row {
     PutHave row;

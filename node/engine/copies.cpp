@@ -93,9 +93,9 @@ void Copies::set_root(Copy& copy, Root root) {
 }
 
 void Copies::save(Turn& turn, const Copy& copy, CopyState state, bool full) {
-  PutCopy row{copy.id,         copy.share,  state,         copy.directory,
-              copy.name,       copy.path,   copy.detached, copy.replace,
-              copy.safe_links, copy.device, copy.inode,    globs_of(copy)};
+  PutCopy row{copy.id,    copy.share,     state,        copy.directory,  copy.name,
+              copy.path,  copy.detached,  copy.replace, copy.safe_links, copy.device,
+              copy.inode, globs_of(copy), copy.swarm};
   turn.out.catalog.push_back({std::move(row), {}, full});
 }
 
@@ -218,9 +218,11 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
 
 // --- unshare, cancel, leave ---
 
+// A fetch that stands still is no reason to serve it there.
 bool Copies::is_in(const ShareId& share, const SwarmId& swarm) const {
-  return std::ranges::any_of(copies_of(share),
-                             [&](const Copy* copy) { return copy->swarm == swarm; });
+  return std::ranges::any_of(copies_of(share), [&](const Copy* copy) {
+    return copy->swarm == swarm && (is_held(copy->state) || copy->on_network);
+  });
 }
 
 // A moment that must not be cut in two: its rename may have happened already.

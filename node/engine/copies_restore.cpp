@@ -10,7 +10,7 @@ namespace kith::node {
 
 void Copies::restore(Turn& turn, const SavedCopy& saved) {
   Copy& copy = insert(saved.copy.copy, saved.copy.share);
-  copy.swarm = saved.swarm;
+  copy.swarm = saved.copy.swarm;
   copy.key = saved.key;
   copy.directory = saved.copy.directory;
   copy.name = saved.copy.name;

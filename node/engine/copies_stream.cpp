@@ -258,16 +258,19 @@ void Copies::end_stream(Turn& turn, Copy& copy) {
   mend_more(turn, share);
 }
 
-// The swarm was left.
+// The swarm was left. What is read by a link of another one goes on there.
 void Copies::end_streams(Turn& turn, const SwarmId& swarm) {
   std::vector<ShareId> shares;
-  for (const auto& [share, stream] : streams_) {
-    if (stream.swarm == swarm) shares.push_back(share);
-  }
+  for (const auto& [share, stream] : streams_) shares.push_back(share);
   for (const ShareId& share : shares) {
-    fail_readings(turn, share, local_error(Errc::kCancelled, "the swarm was left"));
-    streams_.erase(share);
-    if (Copy* copy = stream_of(share)) end_stream(turn, *copy);
+    if (streams_.at(share).swarm == swarm) {
+      fail_readings(turn, share, local_error(Errc::kCancelled, "the swarm was left"));
+      streams_.erase(share);
+    }
+    Copy* copy = stream_of(share);
+    if (copy != nullptr && (copy->swarm == swarm || !streams_.contains(share))) {
+      end_stream(turn, *copy);
+    }
   }
 }
 

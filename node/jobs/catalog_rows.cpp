@@ -36,7 +36,7 @@ Result<void> put(Catalog& catalog, const PutPage& w) {
 
 Result<void> put(Catalog& catalog, const PutCopy& w) {
   return catalog.put_copy({w.copy, w.share, to_row(w.state), w.detached, w.replace, w.safe_links,
-                           w.directory, w.name, w.path, w.device, w.inode, w.part});
+                           w.directory, w.name, w.path, w.device, w.inode, w.part, w.swarm});
 }
 
 Result<void> put(Catalog& catalog, const SetCopyState& w) {
@@ -98,8 +98,8 @@ Result<void> load_copies(Catalog& catalog, const std::string& boot, SavedState& 
     copy.copy = {record.id,        record.share,   static_cast<CopyState>(record.state),
                  record.directory, record.name,    record.path,
                  record.detached,  record.replace, record.safe_links,
-                 record.dev,       record.inode,   record.part};
-    copy.swarm = share->swarm;
+                 record.dev,       record.inode,   record.part,
+                 record.swarm};
     copy.key = share->key;
     KITH_TRY(const auto scrub, catalog.scrub(record.id));
     if (scrub) copy.scrub = {scrub->next, scrub->ended, scrub->damaged, scrub->repaired};

@@ -57,6 +57,7 @@ Result<CopyId> ImportDriver::save(RequestId request, const std::string& path,
   record.state = storage::CopyState::kShared;
   record.name = result.root.name;
   record.path = path;
+  record.swarm = target.swarm;
   const storage::ShareRecord share{result.share, target.swarm, result.root.name, result.key,
                                    result.root_ciphertext};
   for (int tries = 1;; ++tries) {

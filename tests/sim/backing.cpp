@@ -43,6 +43,7 @@ Result<void> put_import(storage::Catalog& catalog, const storage::ImportResult& 
   record.state = storage::CopyState::kShared;
   record.name = result.root.name;
   record.path = path;
+  record.swarm = swarm;
   KITH_CHECK(catalog.put_copy(record));
   for (std::size_t i = 0; i < result.pages.size(); ++i) {
     const auto number = static_cast<std::uint32_t>(i);

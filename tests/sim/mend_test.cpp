@@ -324,6 +324,38 @@ TEST(Mend, AShareOfARosterThatWasLeftIsServedUnderTheOther) {
   EXPECT_EQ(c.tree_at(2, "/third/it"), c.tree);
 }
 
+TEST(Mend, AfterARestartEachCopyIsInItsOwnSwarm) {
+  WithAThird c;
+  c.world.node(1).crash(MemoryFileIo::Crash::kProcess);
+  c.world.node(1).start();
+  c.world.run_for(10s);
+  (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+  ASSERT_TRUE(c.ask(1, node::LeaveSwarm{"swarm"}));
+  ASSERT_EQ(c.shares(1).size(), 1U);
+  EXPECT_EQ(c.shares(1).front().path, "/second/it");
+}
+
+// Node 3 is in the first swarm only, where nothing is left but a fetch that failed.
+TEST(Mend, AFetchThatFailedIsNoReasonToServeAShareInItsSwarm) {
+  WithAThird c;
+  c.world.add_node();
+  c.join(3);
+  MemoryFileIo& disk = c.disk(1);
+  node::Fetch failing = Case::fetch_to(c.link, "/no-room");
+  failing.detached = true;
+  disk.set_capacity(disk.used_bytes() + (1U << 20) + 10'000);
+  (void)c.ask(1, failing);
+  c.world.run_for(1s);
+  disk.set_capacity(std::uint64_t{1} << 30);
+  EXPECT_TRUE(storage::remove_tree(disk, *disk.open_root("/fetched"), "it"));
+  (void)c.fetched(1, Case::fetch_to(link_in(c.link, c.other), "/fetched"));
+  c.world.run_for(10s);
+  ASSERT_EQ(c.shares(1).size(), 3U);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  EXPECT_FALSE(c.ask(3, Case::fetch_to(c.link, "/fourth")));
+  (void)c.fetched(2, Case::fetch_to(link_in(c.link, c.other), "/third"));
+}
+
 // --- beside `kith cat` ---
 
 std::string read(Case& c, const std::string& link, const std::string& path, std::uint64_t offset) {

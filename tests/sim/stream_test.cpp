@@ -277,5 +277,25 @@ TEST(Stream, GoesOnWhateverHappensAroundIt) {
   }
 }
 
+// Peers of the one swarm are asked when it is left, for a reading that names the other one now.
+TEST(Stream, ASwarmMayBeLeftThatIsReadFromByALinkOfAnother) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  const auto made = c.ask(1, node::CreateSwarm{"second"});
+  const SwarmId& other = std::get<node::SwarmCreated>(*made).swarm.id;
+  Link there = *Link::parse(link);
+  std::copy_n(other.bytes.begin(), there.swarm_prefix.size(), there.swarm_prefix.begin());
+  c.world.run_for(10s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  const auto first = c.begin(1, reading(link, "film", 0));
+  c.world.run_for(1s);
+  const auto second = c.begin(1, reading(there.to_string(), "film", 0));
+  c.world.run_for(1s);
+  ASSERT_TRUE(c.ask(1, node::LeaveSwarm{"swarm"}));
+  ASSERT_TRUE(c.world.run_until([&] { return first->has_value() && second->has_value(); }, 120s));
+  c.world.run_for(20s);
+  EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+}
+
 }  // namespace
 }  // namespace kith::sim

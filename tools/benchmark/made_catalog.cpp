@@ -88,6 +88,7 @@ Result<void> put(storage::Catalog& catalog, const Made& made, const storage::Fil
   copy.state = storage::CopyState::kShared;
   copy.name = "made";
   copy.path = path;
+  copy.swarm = swarms.front().id;
   KITH_CHECK(catalog.put_copy(copy));
   return catalog.commit_full();
 }

@@ -96,6 +96,7 @@ TEST_F(CatalogTest, CopiesWithTheirHaveSets) {
                   "/dir\xff", "name",         "/dir\xff/name",      UINT64_MAX, 77};
   ASSERT_OK(catalog_.put_copy(copy));
   copy.safe_links = true;
+  copy.swarm = id<SwarmId>(9);  // another one than its share came from
   copy.inode = 78;
   ASSERT_OK(catalog_.put_copy(copy));
   EXPECT_EQ(*catalog_.copies(), std::vector{copy});
@@ -372,6 +373,10 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
     ASSERT_OK(catalog);
     ASSERT_OK(catalog->put_share(a_share(1)));
     ASSERT_OK(catalog->put_page(id<ShareId>(1), 0, Buffer(10, 1)));
+    CopyRecord copy;
+    copy.id = CopyId(5);
+    copy.share = id<ShareId>(1);
+    ASSERT_OK(catalog->put_copy(copy));
   }
   {
     // As it was: hashes in the two indexes, and nothing that tells whose they are.
@@ -379,6 +384,7 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
     ASSERT_OK(db);
     ASSERT_OK((*db)->exec("DROP TABLE hash_run; DROP TABLE scrub"));
     ASSERT_OK((*db)->exec("ALTER TABLE copy DROP COLUMN part"));
+    ASSERT_OK((*db)->exec("ALTER TABLE copy DROP COLUMN swarm"));
     ASSERT_OK((*db)->exec("INSERT INTO chunk_index VALUES(1, 1, 0)"));
     ASSERT_OK((*db)->exec("PRAGMA user_version=1"));
   }
@@ -387,6 +393,8 @@ TEST_F(CatalogFile, OneOfTheFirstVersionIsBroughtUpToDate) {
   ASSERT_OK(catalog);
   EXPECT_EQ(*catalog->shares(), std::vector{a_share(1)});
   EXPECT_EQ(catalog->pages(id<ShareId>(1))->size(), 1U);
+  ASSERT_EQ(catalog->copies()->size(), 1U);
+  EXPECT_EQ(catalog->copies()->front().swarm, a_share(1).swarm);
   ASSERT_OK(catalog->index_chunks(id<ShareId>(1), 0, std::vector{id<ChunkId>(7)}));
   EXPECT_EQ(catalog->find_chunk(id<ChunkId>(7))->size(), 1U);
 }
