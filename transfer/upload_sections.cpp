@@ -108,7 +108,13 @@ Offer Upload::offer_of(TimePoint now, ConnId conn, Stage stage) {
   const std::size_t budget = core_.config.send_budget_bytes;
   if (held > 0 && in_use() >= budget - budget / 4) return {Offer::What::kFull};
   const QueuedWant* want = startable(now, session, stage);
-  if (want == nullptr) return {};
+  if (want == nullptr) {
+    // What was to go as a first copy may be a copy again, and is in that circle no more.
+    const bool has_copies =
+        stage == Stage::kFresh && startable(now, session, Stage::kRepeat) != nullptr;
+    if (has_copies) repeats_.activate(conn);
+    return {};
+  }
   if (const auto until = core_.limits.wait_until(Direction::kUp, now, session)) {
     limited_ = earliest(limited_, until);
     return {Offer::What::kWaits};
