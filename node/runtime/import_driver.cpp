@@ -44,7 +44,8 @@ Result<void> check_not_home(const ShareRequest& share, const std::string& home) 
 }
 
 // Chunks that were scanned, to be hashed by the pool or, while it has enough of them, by the thread
-// that scans: of a pool of two threads an import may use one. Outlives the import in the pool.
+// that scans: on two cores an import may use one thread of the pool, and all would wait for that.
+// Outlives the import in the pool.
 class Hashing {
  public:
   struct Item {
