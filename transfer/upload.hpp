@@ -129,7 +129,7 @@ class Upload {
   std::map<ShareId, std::map<ConnId, Handle>> watchers_;
   Timers<ShareId> announcements_;
   Timers<ConnId> stalls_;
-  Timers<ConnId> patience_;           // has wants: when the oldest may have waited too long
+  Timers<ConnId> patience_;           // has wants: when to look whether it waits too long
   std::optional<TimePoint> limited_;  // when a limit lets one of those go on that wait for one
 };
 

@@ -74,20 +74,17 @@ class Hashing {
   }
   /// What was hashed since the last call. `wait`: at least one; there must be one that was added.
   [[nodiscard]] std::deque<Item> take(bool wait) {
-    if (wait && !has_hashed() && !hash_one()) {
-      std::unique_lock lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (wait && hashed_.empty()) {
+      lock.unlock();
+      (void)hash_one();
+      lock.lock();
       ready_.wait(lock, [this] { return !hashed_.empty(); });
     }
-    const std::lock_guard lock(mutex_);
     return std::exchange(hashed_, {});
   }
 
  private:
-  bool has_hashed() {
-    const std::lock_guard lock(mutex_);
-    return !hashed_.empty();
-  }
-
   const Secret conv_;
   const storage::KnownLookup known_;
   std::mutex mutex_;

@@ -72,6 +72,19 @@ class Case {
     return out;
   }
 
+  /// The bytes that one ReadFile brings.
+  Result<std::string> read(std::size_t node, const node::ReadFile& command) {
+    const auto answer = ask(node, command);
+    if (!answer) return answer.error();
+    std::string out;
+    for (const node::FileStretch& stretch : std::get<node::FileRead>(*answer).stretches) {
+      Buffer bytes(stretch.length);
+      stretch.chunk->copy_out(stretch.offset, bytes);
+      out.append(bytes.begin(), bytes.end());
+    }
+    return out;
+  }
+
   /// The result of a fetch, which must succeed.
   node::FetchResult fetched(std::size_t node, const node::Fetch& command) {
     const auto answer = ask(node, command);

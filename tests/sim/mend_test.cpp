@@ -358,16 +358,10 @@ TEST(Mend, AFetchThatFailedIsNoReasonToServeAShareInItsSwarm) {
 
 // --- beside `kith cat` ---
 
+// Five bytes of a file at node 1, or the error.
 std::string read(Case& c, const std::string& link, const std::string& path, std::uint64_t offset) {
-  const auto answer = c.ask(1, node::ReadFile{link, path, offset, 5});
-  if (!answer) return to_string(answer.error());
-  std::string out;
-  for (const node::FileStretch& stretch : std::get<node::FileRead>(*answer).stretches) {
-    Buffer bytes(stretch.length);
-    stretch.chunk->copy_out(stretch.offset, bytes);
-    out.append(bytes.begin(), bytes.end());
-  }
-  return out;
+  const auto found = c.read(1, {link, path, offset, 5});
+  return found ? *found : to_string(found.error());
 }
 
 TEST(Mend, AReaderWhoNeverEndsHoldsNothingUp) {

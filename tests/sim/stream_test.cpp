@@ -26,24 +26,12 @@ node::ReadFile reading(const std::string& link, const std::string& path, std::ui
   return {link, path, offset, length};
 }
 
-Result<std::string> read_once(Case& c, std::size_t node, const node::ReadFile& command) {
-  const auto answer = c.ask(node, command);
-  if (!answer) return answer.error();
-  std::string out;
-  for (const node::FileStretch& stretch : std::get<node::FileRead>(*answer).stretches) {
-    Buffer bytes(stretch.length);
-    stretch.chunk->copy_out(stretch.offset, bytes);
-    out.append(bytes.begin(), bytes.end());
-  }
-  return out;
-}
-
 // The whole file, as the command does it.
 Result<std::string> read_all(Case& c, std::size_t node, const std::string& link,
                              const std::string& path) {
   std::string out;
   for (;;) {
-    KITH_TRY(const std::string more, read_once(c, node, reading(link, path, out.size())));
+    KITH_TRY(const std::string more, c.read(node, reading(link, path, out.size())));
     if (more.empty()) return out;
     out += more;
   }
@@ -71,7 +59,7 @@ TEST(Stream, APartOfItCostsThatPart) {
   const Tree tree = {{"", directory()}, {"film", file(noise(3, 40'000'000))}};
   const std::string link = c.share(0, tree);
   const std::string want = tree.at("film").content.substr(30'000'000, 5'000);
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 30'000'000, 5'000)).value(), want);
+  EXPECT_EQ(c.read(1, reading(link, "film", 30'000'000, 5'000)).value(), want);
   c.world.run_for(5s);
   const auto peers = std::get<node::PeersAnswer>(*c.ask(1, node::ListPeers{})).peers;
   // The list of chunks, the bytes, and what is read ahead.
@@ -83,7 +71,7 @@ TEST(Stream, PagesBeforeTheRangeAreNotFetched) {
   const Tree tree = {{"", directory()}, {"film", file(noise(3, 4'000'000))}, {"z", file("z")}};
   const std::string link = c.share(0, tree, "/shared", Chunking::tiny(1024));
   for (const std::uint64_t offset : {3'900'000U, 3'000'000U, 1'000U, 0U}) {
-    EXPECT_EQ(read_once(c, 1, reading(link, "film", offset, 5'000)).value(),
+    EXPECT_EQ(c.read(1, reading(link, "film", offset, 5'000)).value(),
               tree.at("film").content.substr(offset, 5'000))
         << offset;
     if (offset != 3'900'000U) continue;
@@ -110,7 +98,7 @@ TEST(Stream, WhatAFetchOfAnotherPartLeavesIsRefusedMeanwhile) {
   const auto fetch = c.begin(1, part);
   c.world.run_for(3s);
   ASSERT_FALSE(fetch->has_value());
-  const auto got = read_once(c, 1, reading(link, "docs/120", 0));
+  const auto got = c.read(1, reading(link, "docs/120", 0));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kConflict);
   ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 30s));
@@ -123,9 +111,9 @@ TEST(Stream, GoesOnWhenTheCopyBesideItIsUnshared) {
   ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/out")));
   c.world.run_for(5s);
   c.edit(1, "/out/it", "film", 1'000);
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  EXPECT_EQ(c.read(1, reading(link, "film", 0)).value().size(), kPortion);
   ASSERT_TRUE(c.ask(1, node::Unshare{link}));
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 380'000)).value(),
+  EXPECT_EQ(c.read(1, reading(link, "film", 380'000)).value(),
             library().at("film").content.substr(380'000));
 }
 
@@ -148,7 +136,7 @@ TEST(Stream, WhatIsNoFileIsAnError) {
   Case c(2);
   const std::string link = c.share(0, library());
   const auto code = [&](const std::string& path) {
-    const auto got = read_once(c, 1, reading(link, path, 0));
+    const auto got = c.read(1, reading(link, path, 0));
     return got ? Errc::kInternal : got.error().code;
   };
   EXPECT_EQ(code("none"), Errc::kNotFound);
@@ -185,10 +173,10 @@ TEST(Stream, WhatACopyHereHasLostComesFromPeers) {
 TEST(Stream, WithoutASourceItEndsAfterAWhile) {
   Case c(2);
   const std::string link = c.share(0, library());
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  EXPECT_EQ(c.read(1, reading(link, "film", 0)).value().size(), kPortion);
   c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
   c.world.run_for(15s);
-  const auto got = read_once(c, 1, reading(link, "film", 0));
+  const auto got = c.read(1, reading(link, "film", 0));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kNotFound);
   c.world.node(0).start();
@@ -198,7 +186,7 @@ TEST(Stream, WithoutASourceItEndsAfterAWhile) {
 TEST(Stream, AFetchOfTheShareTakesOverAndBothEndWell) {
   Case c(2);
   const std::string link = c.share(0, library());
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  EXPECT_EQ(c.read(1, reading(link, "film", 0)).value().size(), kPortion);
   const auto fetch = c.begin(1, Case::fetch_to(link, "/out"));
   EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
   ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
@@ -235,9 +223,9 @@ TEST(Stream, SeveralReadersOfOneShare) {
 TEST(Stream, LeavingTheSwarmEndsIt) {
   Case c(2);
   const std::string link = c.share(0, library());
-  EXPECT_EQ(read_once(c, 1, reading(link, "film", 0)).value().size(), kPortion);
+  EXPECT_EQ(c.read(1, reading(link, "film", 0)).value().size(), kPortion);
   ASSERT_TRUE(c.ask(1, node::LeaveSwarm{}));
-  const auto got = read_once(c, 1, reading(link, "film", 100'000));
+  const auto got = c.read(1, reading(link, "film", 100'000));
   ASSERT_FALSE(got);
   c.world.run_for(20s);
   EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
@@ -268,7 +256,7 @@ TEST(Stream, GoesOnWhateverHappensAroundIt) {
         default:
           c.world.run_for(std::chrono::milliseconds(c.world.rng().uniform(300)));
       }
-      const auto more = read_once(c, 1, reading(link, "film", got.size()));
+      const auto more = c.read(1, reading(link, "film", got.size()));
       ASSERT_TRUE(more) << to_string(more.error());
       got += *more;
     }

@@ -16,6 +16,14 @@ Bitfield all_of(ChunkIndex total) {
   return out;
 }
 
+/// A share without pages whose root is held, every chunk of `length` wanted, and one that holds
+/// all.
+void want_all(ChunkPicker& picker, ChunkIndex total, std::uint32_t length) {
+  picker.set_shape(total, {}, Bitfield::from(Buffer{0x80}, total));
+  picker.set_lengths(1, std::vector<std::uint32_t>(total - 1, length));
+  picker.add_holder(all_of(total));
+}
+
 TEST(ChunkPicker, KnowsTheRootFirst) {
   ChunkPicker picker;
   EXPECT_EQ(picker.total(), 1U);
@@ -105,9 +113,7 @@ TEST(ChunkPicker, PagesBeforeContentAndUnknownNever) {
 
 TEST(ChunkPicker, TiesAreRandom) {
   ChunkPicker picker;
-  picker.set_shape(9, {}, Bitfield::from(Buffer{0x80}, 9));
-  picker.set_lengths(1, std::vector<std::uint32_t>(8, 1));
-  picker.add_holder(all_of(9));
+  want_all(picker, 9, 1);
   SeededRng rng(2);
   std::map<ChunkIndex, int> seen;
   ChunkIndex cursor = 0;
@@ -119,9 +125,7 @@ TEST(ChunkPicker, TiesAreRandom) {
 TEST(ChunkPicker, FindsTheOneChunkOfAPoorPeer) {
   constexpr ChunkIndex kTotal = 1'000'000;
   ChunkPicker picker;
-  picker.set_shape(kTotal, {}, Bitfield::from(Buffer{0x80}, kTotal));
-  picker.set_lengths(1, std::vector<std::uint32_t>(kTotal - 1, 1));
-  picker.add_holder(all_of(kTotal));
+  want_all(picker, kTotal, 1);
   Bitfield one(kTotal);
   one.set(777'777);
   picker.add_holder(one);
@@ -291,9 +295,7 @@ TEST_F(Moving, NothingThatNobodyElseHolds) {
 TEST(ChunkPicker, LooksAtFewThatMayMove) {
   constexpr ChunkIndex kTotal = 2'000;
   ChunkPicker picker;
-  picker.set_shape(kTotal, {}, Bitfield::from(Buffer{0x80}, kTotal));
-  picker.set_lengths(1, std::vector<std::uint32_t>(kTotal - 1, 100));
-  picker.add_holder(all_of(kTotal));
+  want_all(picker, kTotal, 100);
   picker.add_holder(all_of(kTotal));
   for (ChunkIndex i = 1; i < kTotal; ++i) {
     picker.start(i, ConnId{1}, TimePoint{});

@@ -62,6 +62,14 @@ class Session : public testing::Test {
     manager_.set_shape(now_, share_, kTotal, std::vector<std::uint32_t>{kLength}, Buffer(3, 0xff),
                        out_);
   }
+  /// The same, with peers 1 and 2 that watch the share under handle 0.
+  void serve_two() {
+    serve_all();
+    for (std::uint8_t i = 1; i <= 2; ++i) {
+      connect(ConnId{i}, i);
+      ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
+    }
+  }
   /// A fetch whose root and page are held already; every chunk may be wanted.
   void fetch() {
     manager_.add_share(now_, share_, swarm_, true, out_);

@@ -689,11 +689,7 @@ TEST_F(Session, PeerThatDoesNotReadIsClosedAfterAMinute) {
 
 TEST_F(Session, FirstCopiesGoBeforeSecondOnes) {
   // Two peers want the same two chunks: each gets another one first.
-  serve_all();
-  for (std::uint8_t i = 1; i <= 2; ++i) {
-    connect(ConnId{i}, i);
-    ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
-  }
+  serve_two();
   limit({.up = 1});  // the bucket lets one section through, then no more
   ASSERT_TRUE(feed(WantFrame{0, 5}, ConnId{1}));
   ASSERT_TRUE(feed(WantFrame{0, 6}, ConnId{1}));
@@ -708,11 +704,7 @@ TEST_F(Session, FirstCopiesGoBeforeSecondOnes) {
 }
 
 TEST_F(Session, RootAndPagesNeverStandBackAsSecondCopies) {
-  serve_all();
-  for (std::uint8_t i = 1; i <= 2; ++i) {
-    connect(ConnId{i}, i);
-    ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
-  }
+  serve_two();
   // The first peer was sent root, page and two chunks, and wants more that nobody was sent.
   for (const ChunkIndex index : {0U, 1U, 5U, 6U}) {
     ASSERT_TRUE(feed(WantFrame{0, index}, ConnId{1}));
@@ -735,11 +727,7 @@ TEST_F(Session, RootAndPagesNeverStandBackAsSecondCopies) {
 }
 
 TEST_F(Session, ARoundOfASoleSourceEndsWithoutRootAndPages) {
-  serve_all();
-  for (std::uint8_t i = 1; i <= 2; ++i) {
-    connect(ConnId{i}, i);
-    ASSERT_TRUE(feed(WatchFrame{0, share_}, ConnId{i}));
-  }
+  serve_two();
   // Pages come from other peers: all chunks make a round, after which none was sent.
   const auto send = [&](ChunkIndex index) {
     clear();
