@@ -14,9 +14,17 @@ namespace {
 constexpr std::uint64_t kTwiceDivisor = 20;
 /// Of what waits longest so many are looked at to find one to move or to hedge.
 constexpr std::ptrdiff_t kCandidates = 16;
-/// How long a chunk waits before it may move: several times the way there and back, for what is
-/// taken back while it begins is sent in vain, and uses up what may come twice.
+/// How long a chunk waits before it may move: many times the way there and back, within bounds, for
+/// what is taken back while it begins is sent in vain, and uses up what may come twice.
 constexpr Duration kMoveAfter = std::chrono::milliseconds(600);
+constexpr Duration kMoveAfterMost = std::chrono::seconds(5);
+constexpr int kRoundTripsToMove = 10;
+
+Duration patience(Duration round_trip) {
+  // Bounded first: what a peer makes of the figure must not overflow.
+  return std::clamp(kRoundTripsToMove * std::min(round_trip, kMoveAfterMost), kMoveAfter,
+                    kMoveAfterMost);
+}
 
 }  // namespace
 
@@ -111,10 +119,10 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
 template <class Accept>
 std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(const Waiting& requests,
                                                          const Bitfield& held, ConnId conn,
-                                                         TimePoint since, Accept&& accept) const {
-  for (const auto& [asked, index] : requests | std::views::take(kCandidates)) {
+                                                         TimePoint until, Accept&& accept) const {
+  for (const auto& [time, index] : requests | std::views::take(kCandidates)) {
     ++looks_;
-    if (asked > since) return std::nullopt;
+    if (time > until) return std::nullopt;
     if (in_flight_.at(index).conns[0] == conn || !held.test(index)) continue;
     if (accept(index)) return index;
   }
@@ -124,12 +132,12 @@ std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(const Waiting& requests
 std::optional<ChunkIndex> ChunkPicker::pick_waiting(const Bitfield& held, ConnId conn,
                                                     TimePoint now) const {
   if ((twice_bytes() + doubted_bytes_) * kTwiceDivisor > known_bytes_) return std::nullopt;
-  return longest_elsewhere(movable_, held, conn, now - kMoveAfter, [](ChunkIndex) { return true; });
+  return longest_elsewhere(movable_, held, conn, now, [](ChunkIndex) { return true; });
 }
 
 std::optional<ChunkIndex> ChunkPicker::pick_stuck(const Bitfield& held, ConnId conn,
                                                   TimePoint now) const {
-  return longest_elsewhere(stuck_, held, conn, now - kMoveAfter, [](ChunkIndex) { return true; });
+  return longest_elsewhere(stuck_, held, conn, now, [](ChunkIndex) { return true; });
 }
 
 bool ChunkPicker::may_move() const {
@@ -142,8 +150,8 @@ void ChunkPicker::list(ChunkIndex index, const Request& request) {
   // Where nobody else holds it, it would be in the way of those that can be got elsewhere.
   if (request.count != 1 || holders(index) < 2) return;
   waiting_.emplace(request.since, index);
-  if (request.waits() && request.late) stuck_.emplace(request.since, index);
-  if (request.waits() && request.news) movable_.emplace(request.since, index);
+  if (request.waits() && request.late) stuck_.emplace(request.stays_until, index);
+  if (request.waits() && request.news) movable_.emplace(request.stays_until, index);
 }
 
 void ChunkPicker::list_again(ChunkIndex index) {
@@ -162,8 +170,8 @@ void ChunkPicker::list_all_again() {
 
 void ChunkPicker::unlist(ChunkIndex index, const Request& request) {
   waiting_.erase({request.since, index});
-  movable_.erase({request.since, index});
-  stuck_.erase({request.since, index});
+  movable_.erase({request.stays_until, index});
+  stuck_.erase({request.stays_until, index});
 }
 
 void ChunkPicker::end_request(ChunkIndex index) {
@@ -179,15 +187,16 @@ void ChunkPicker::settle(std::uint32_t bytes, std::uint32_t came) {
   late_bytes_ += came;
 }
 
-ConnId ChunkPicker::move(ChunkIndex index, ConnId conn, TimePoint now) {
+ConnId ChunkPicker::move(ChunkIndex index, const Asked& asked, TimePoint now) {
   Request& request = in_flight_.at(index);
-  KITH_ASSERT(request.count == 1 && request.conns[0] != conn && !request.begun);
+  KITH_ASSERT(request.count == 1 && request.conns[0] != asked.conn && !request.begun);
   unlist(index, request);
   request.since = now;
+  request.stays_until = now + patience(asked.round_trip);
   request.news = false;
   request.late = false;
   list(index, request);
-  return std::exchange(request.conns[0], conn);
+  return std::exchange(request.conns[0], asked.conn);
 }
 
 void ChunkPicker::on_news(ChunkIndex index) {
@@ -204,7 +213,7 @@ bool ChunkPicker::waits(ChunkIndex index) const {
 
 bool ChunkPicker::is_movable(ChunkIndex index) const {
   const auto it = in_flight_.find(index);
-  return it != in_flight_.end() && movable_.contains({it->second.since, index});
+  return it != in_flight_.end() && movable_.contains({it->second.stays_until, index});
 }
 
 void ChunkPicker::begin(ChunkIndex index) {
@@ -228,16 +237,17 @@ bool ChunkPicker::may_hedge() const {
          });
 }
 
-void ChunkPicker::start(ChunkIndex index, ConnId conn, TimePoint now, bool late) {
+void ChunkPicker::start(ChunkIndex index, const Asked& asked, TimePoint now) {
   if (states_[index] == ChunkState::kWanted) {
     set_state(index, ChunkState::kInFlight);
-    list(index, in_flight_[index] = {{conn}, 1, now, false, false, late});
+    const TimePoint stays_until = now + patience(asked.round_trip);
+    list(index, in_flight_[index] = {{asked.conn}, 1, now, stays_until, false, false, asked.late});
     return;
   }
   Request& request = in_flight_.at(index);
-  KITH_ASSERT(request.count == 1 && request.conns[0] != conn);
+  KITH_ASSERT(request.count == 1 && request.conns[0] != asked.conn);
   unlist(index, request);
-  request.conns[1] = conn;
+  request.conns[1] = asked.conn;
   request.count = 2;
   hedged_bytes_ += reservation(index);
 }
@@ -317,9 +327,9 @@ void ChunkPicker::check_invariants() const {
   }
   KITH_ASSERT(open == open_bytes_ && held == held_);
   for (const auto& [index, request] : in_flight_) {
-    const std::pair key(request.since, index);
+    const std::pair key(request.stays_until, index);
     const bool elsewhere = holders(index) > 1;
-    KITH_ASSERT(waiting_.contains(key) == (request.count == 1 && elsewhere));
+    KITH_ASSERT(waiting_.contains({request.since, index}) == (request.count == 1 && elsewhere));
     KITH_ASSERT(stuck_.contains(key) == (request.waits() && request.late && elsewhere));
     KITH_ASSERT(movable_.contains(key) == (request.waits() && request.news && elsewhere));
   }

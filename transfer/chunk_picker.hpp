@@ -13,10 +13,10 @@
 // is reserved for it. Order of picking: root and pages, then content; rarest first; of
 // random equals the longest.
 //
-// Moving: a chunk that waits at one connection for some tenths of a second, and of which nothing
-// came yet, is asked of an idle one instead, if some peer got it since it was asked for or moved
-// last. So what has a copy near by leaves the queue of the source that everybody asks, and without
-// news nothing goes to and fro.
+// Moving: a chunk that waits at one connection for some tenths of a second, or ten times its way
+// there and back, and of which nothing came yet, is asked of an idle one instead, if some peer got
+// it since it was asked for or moved last. So what has a copy near by leaves the queue of the
+// source that everybody asks, and without news nothing goes to and fro.
 //
 // Stuck: a chunk that was asked of a connection which missed its deadlines, since there was nobody
 // better, moves to an idle connection without news, and whatever came twice: else the last chunk
@@ -46,6 +46,13 @@
 namespace kith::transfer {
 
 enum class ChunkState : std::uint8_t { kUnknown, kWanted, kInFlight, kStoring, kHeld };
+
+/// Of whom a chunk is asked.
+struct Asked {
+  ConnId conn{};
+  Duration round_trip{};  // the least measured; 0: not measured
+  bool late = false;      // it missed deadlines
+};
 
 class ChunkPicker {
  public:
@@ -102,16 +109,16 @@ class ChunkPicker {
                                                      TimePoint now, Duration patience) const;
   /// True while hedging may become possible without anything else happening.
   [[nodiscard]] bool may_hedge() const;
-  /// wanted → in flight, or a second request of what is in flight. `late`: `conn` missed deadlines.
-  void start(ChunkIndex index, ConnId conn, TimePoint now, bool late = false);
+  /// wanted → in flight, or a second request of what is in flight.
+  void start(ChunkIndex index, const Asked& asked, TimePoint now);
   /// True while something may move without anything else happening.
   [[nodiscard]] bool may_move() const;
   /// A chunk of `held` that is stuck at another connection than `conn`.
   [[nodiscard]] std::optional<ChunkIndex> pick_stuck(const Bitfield& held, ConnId conn,
                                                      TimePoint now) const;
-  /// What pick_waiting() or pick_stuck() gave is asked of `conn` instead of the connection that is
-  /// returned.
-  [[nodiscard]] ConnId move(ChunkIndex index, ConnId conn, TimePoint now);
+  /// What pick_waiting() or pick_stuck() gave is asked of `asked` instead of the connection that is
+  /// returned. `asked.late` does not count: who is late gets nothing so.
+  [[nodiscard]] ConnId move(ChunkIndex index, const Asked& asked, TimePoint now);
   /// `bytes` that were taken back where they waited, to be moved, may still come.
   void doubt(std::uint32_t bytes) { doubted_bytes_ += bytes; }
   /// Of a chunk that was taken back, with `bytes` in doubt, so many came, and no more will.
@@ -155,16 +162,17 @@ class ChunkPicker {
   struct Request {
     std::array<ConnId, 2> conns{};
     std::uint8_t count = 0;
-    TimePoint since;     // of the first
-    bool begun = false;  // bytes of it came
-    bool news = false;   // somebody got it since it was asked for or moved
-    bool late = false;   // conns[0] had missed deadlines when it was asked
+    TimePoint since;        // of the first
+    TimePoint stays_until;  // before it does not move
+    bool begun = false;     // bytes of it came
+    bool news = false;      // somebody got it since it was asked for or moved
+    bool late = false;      // conns[0] had missed deadlines when it was asked
     [[nodiscard]] bool waits() const { return count == 1 && !begun; }
   };
   using Waiting = std::set<std::pair<TimePoint, ChunkIndex>>;  // longest waiting first
-  /// A request that is the only one for its chunk stands in waiting_ if several hold that, and of
-  /// these, if nothing came, in stuck_ what was asked of a late connection, and in movable_ what
-  /// somebody got since.
+  /// A request that is the only one for its chunk stands in waiting_ if several hold that, by
+  /// `since`, and of these, if nothing came, in stuck_ what was asked of a late connection, and in
+  /// movable_ what somebody got since, both by `stays_until`.
   void list(ChunkIndex index, const Request& request);
   void unlist(ChunkIndex index, const Request& request);
   /// After it changed how many hold it.
@@ -174,12 +182,12 @@ class ChunkPicker {
   void set_state(ChunkIndex index, ChunkState to);
   void want(ChunkIndex index);
   [[nodiscard]] bool hedge_allowed(ChunkIndex index) const;
-  /// The first of `requests` that was asked for by `since` of another connection than `conn`, is
-  /// `held`, and of which accept(index) is true. Looks at some only, however many wait.
+  /// The first of `requests` that stands there by `until`, was asked of another connection than
+  /// `conn`, is `held`, and of which accept(index) is true. Looks at some only, however many wait.
   template <class Accept>
   [[nodiscard]] std::optional<ChunkIndex> longest_elsewhere(const Waiting& requests,
                                                             const Bitfield& held, ConnId conn,
-                                                            TimePoint since, Accept&& accept) const;
+                                                            TimePoint until, Accept&& accept) const;
   /// Hedged, or came where it was taken back.
   [[nodiscard]] std::uint64_t twice_bytes() const { return hedged_bytes_ + late_bytes_; }
 

@@ -89,6 +89,7 @@ class Download {
   [[nodiscard]] bool pump(TimePoint now, std::set<ConnId>& turns, Outbox& out);
 
   // wants
+  [[nodiscard]] static Asked asked(const PeerSession& session);
   [[nodiscard]] Step ask_one(TimePoint now, PeerSession& session, Outbox& out);
   [[nodiscard]] std::optional<Choice> choose(TimePoint now, PeerSession& session, ShareSwarm& share,
                                              Holder& holder);

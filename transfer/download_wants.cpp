@@ -58,6 +58,10 @@ bool Download::pump(TimePoint now, std::set<ConnId>& turns, Outbox& out) {
   return true;
 }
 
+Asked Download::asked(const PeerSession& session) {
+  return {session.conn, session.ask.round_trip, session.ask.requests.slack()};
+}
+
 Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& out) {
   auto& watches = session.ask.watches;
   if (watches.empty()) return Step::kNothing;
@@ -76,7 +80,7 @@ Download::Step Download::ask_one(TimePoint now, PeerSession& session, Outbox& ou
     if (choice->moves) {
       move_here(now, session, share, choice->index, out);
     } else {
-      share.picker().start(choice->index, session.conn, now, session.ask.requests.slack());
+      share.picker().start(choice->index, asked(session), now);
     }
     ask(now, session, share, holder, choice->index, out);
     return Step::kAsked;
@@ -111,7 +115,7 @@ std::optional<Download::Choice> Download::choose(TimePoint now, PeerSession& ses
 
 void Download::move_here(TimePoint now, PeerSession& session, ShareSwarm& share, ChunkIndex index,
                          Outbox& out) {
-  const ConnId from = share.picker().move(index, session.conn, now);
+  const ConnId from = share.picker().move(index, asked(session), now);
   take_back_all(now, share, index, std::span(&from, 1), out);
   Want& want = *core_.sessions.at(from).ask.requests.find({share.holder(from)->handle, index});
   want.moved = true;

@@ -165,6 +165,13 @@ void Manager::on_connected(TimePoint now, ConnId conn, const DeviceId& device, c
   impl_->settle(now, out);
 }
 
+void Manager::on_round_trip(ConnId conn, Duration time) {
+  PeerSession* session = impl_->core.session(conn);
+  if (session == nullptr) return;
+  Duration& least = session->ask.round_trip;
+  if (least == Duration{} || time < least) least = time;
+}
+
 void Manager::on_closed(TimePoint now, ConnId conn, Outbox& out) {
   impl_->forget(now, conn);
   impl_->settle(now, out);

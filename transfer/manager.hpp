@@ -80,6 +80,8 @@ class Manager {
   /// `lan`: it is on the local network.
   void on_connected(TimePoint now, ConnId conn, const DeviceId& device, const SwarmId& swarm,
                     bool lan, Outbox& out);
+  /// A message on `conn` was answered after this time. The least counts: others waited somewhere.
+  void on_round_trip(ConnId conn, Duration time);
   /// The connection ended: what was asked of it is asked of others.
   void on_closed(TimePoint now, ConnId conn, Outbox& out);
   /// watch, have_set, have, want, cancel, refuse, bad. Errors have blame peer: close the

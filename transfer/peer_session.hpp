@@ -30,6 +30,7 @@ struct AskSide {
   std::map<Handle, ShareId> watches;  // alive, at most limits::kHandlesPerConnection
   Handle next_turn = 0;               // shares of one connection take turns
   RequestQueue requests;
+  Duration round_trip{};  // the least measured; 0: not measured
   std::optional<OpenSection> open;
 };
 

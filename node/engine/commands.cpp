@@ -384,7 +384,10 @@ void Engine::on_command(Turn& turn, RequestId request, const ListPeers&) {
     view.found_by = "incoming";
     view.bytes_sent = conn->sent;
     view.bytes_received = conn->received;
-    view.rtt_ms = conn->rtt_ms;
+    if (conn->round_trip) {
+      const auto rtt = std::chrono::duration_cast<std::chrono::milliseconds>(*conn->round_trip);
+      view.rtt_ms = rtt.count();
+    }
     const AddressBook* book = discovery_.book(conn->swarm);
     if (book != nullptr && book->all().contains(conn->remote)) {
       view.found_by = to_string(book->all().at(conn->remote).found_by);

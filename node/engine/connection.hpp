@@ -67,9 +67,9 @@ struct Connection {
   Section next_section = 0;           // of our direction
   TimePoint used{};                   // when a section last passed
   TimePoint heard{};
-  TimePoint pinged{};
+  TimePoint pinged{};  // when a ping was sent, or what of a handshake is answered
   std::uint32_t ping_number = 0;
-  std::int64_t rtt_ms = -1;
+  std::optional<Duration> round_trip;  // the last one
   std::uint64_t sent = 0, received = 0;
   std::size_t wrote = 0;   // since the transfer core was told
   std::uint64_t join = 0;  // outgoing kInvite: which pending join it belongs to

@@ -154,6 +154,7 @@ void Engine::handle_connected(Now now, ConnId id, const Endpoint& local, Outbox&
   Buffer message;
   conn->handshake->start(now.wall, rng_, message);
   conn->out.push(message);
+  conn->pinged = now.mono;
   mark_writable(id);
   finish_turn(turn);
 }
@@ -282,6 +283,7 @@ void Engine::answer_first(Turn& turn, Connection& conn) {
   handshake.accept(own_payload(invite ? nullptr : swarms_.find(conn.swarm)),
                    invite ? FirstKey::kInvite : FirstKey::kDevice, rng_, message);
   conn.out.push(message);
+  conn.pinged = turn.now.mono;
   mark_writable(conn.id);
 }
 
@@ -316,6 +318,7 @@ void Engine::opened(Turn& turn, Connection& conn) {
   conn.channel.emplace(conn.handshake->split());
   conn.handshake.reset();
   conn.state = Connection::State::kOpen;
+  conn.round_trip = turn.now.mono - conn.pinged;
   conn.heard = conn.pinged = turn.now.mono;
   conn.guest_until = turn.now.mono + limits::kGuestTime;
   if (conn.incoming) ++reached_by_;
@@ -350,6 +353,7 @@ void Engine::admit_device(Turn& turn, Connection& conn) {
   conn.announced = true;
   transfer_.on_connected(turn.now.mono, conn.id, conn.device, conn.swarm, is_on_lan(conn.remote),
                          turn.transfer);
+  transfer_.on_round_trip(conn.id, *conn.round_trip);
   discovery_.connected(turn, conn.swarm, conn.device, conn.remote, !conn.incoming);
   turn.log(LogLevel::kInfo,
            "connected to " + conn.device.hex().substr(0, 8) + " at " + conn.remote.to_string());

@@ -115,8 +115,8 @@ Result<void> Engine::on_ping(Connection& conn, Bytes body) {
 Result<void> Engine::on_pong(Turn& turn, Connection& conn, Bytes body) {
   KITH_TRY(const PongFrame pong, PongFrame::decode(body));
   if (pong.number != conn.ping_number) return {};
-  const auto rtt = turn.now.mono - conn.pinged;
-  conn.rtt_ms = std::chrono::duration_cast<std::chrono::milliseconds>(rtt).count();
+  conn.round_trip = turn.now.mono - conn.pinged;
+  transfer_.on_round_trip(conn.id, *conn.round_trip);
   return {};
 }
 

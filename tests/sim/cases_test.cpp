@@ -36,6 +36,19 @@ TEST(Cases, WhatCouldNotBeFetchedCanBeSharedFromHere) {
   EXPECT_EQ(c.tree_at(2, "/fetched/it"), c.tree_at(1, "/shared"));
 }
 
+TEST(Cases, TheWayToAPeerAndBackIsMeasuredByTheHandshakeOnBothSidesAndThenByPings) {
+  Case c(2, 1, {.delay_min = 50ms, .delay_max = 50ms});
+  for (const std::size_t node : {0U, 1U}) {
+    for (const Duration after : {1s, 21s}) {
+      c.world.run_for(after);
+      const auto peers = std::get<node::PeersAnswer>(*c.ask(node, node::ListPeers{})).peers;
+      ASSERT_EQ(peers.size(), 1U);
+      EXPECT_TRUE(peers[0].connected);
+      EXPECT_EQ(peers[0].rtt_ms, 100) << "of node " << node;
+    }
+  }
+}
+
 TEST(Cases, AFetchThatIsCompleteIsAnsweredRightAfterAStartAndOnlyListedOnce) {
   Case c(2);
   const std::string link = c.share(0, noise_tree(50'000));

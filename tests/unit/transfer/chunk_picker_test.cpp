@@ -43,7 +43,7 @@ TEST(ChunkPicker, WhatWasUsedAndIsNotHeldIsWantedAgainWhenItIsTold) {
   const std::vector<std::uint32_t> lengths = {10, 0, 30};
   picker.set_lengths(1, lengths);
   EXPECT_EQ(picker.state(2), ChunkState::kUnknown);  // no length: not wanted
-  picker.start(1, ConnId{1}, TimePoint{});
+  picker.start(1, {ConnId{1}}, TimePoint{});
   EXPECT_FALSE(picker.begin_store(1, ConnId{1}).has_value());
   picker.leave(1);
   EXPECT_EQ(picker.state(1), ChunkState::kUnknown);
@@ -69,7 +69,7 @@ TEST(ChunkPicker, InOrderWhereItIsTold) {
   ChunkIndex cursor = 30;
   std::vector<ChunkIndex> order;
   while (const auto i = picker.pick(held, cursor, rng)) {
-    picker.start(*i, ConnId{1}, TimePoint{});
+    picker.start(*i, {ConnId{1}}, TimePoint{});
     order.push_back(*i);
   }
   ASSERT_EQ(order.size(), 39U);
@@ -81,7 +81,7 @@ TEST(ChunkPicker, InOrderWhereItIsTold) {
 TEST(ChunkPicker, ShapeWhileTheRootIsOnItsWay) {
   for (const bool storing : {false, true}) {
     ChunkPicker picker;
-    picker.start(0, ConnId{1}, TimePoint{});
+    picker.start(0, {ConnId{1}}, TimePoint{});
     if (storing) {
       EXPECT_FALSE(picker.begin_store(0, ConnId{1}).has_value());
     }
@@ -102,7 +102,7 @@ TEST(ChunkPicker, PagesBeforeContentAndUnknownNever) {
   ChunkIndex cursor = 0;
   std::vector<ChunkIndex> order;
   while (const auto i = picker.pick(all_of(10), cursor, rng)) {
-    picker.start(*i, ConnId{1}, TimePoint{});
+    picker.start(*i, {ConnId{1}}, TimePoint{});
     order.push_back(*i);
   }
   ASSERT_EQ(order.size(), 5U);
@@ -133,7 +133,7 @@ TEST(ChunkPicker, FindsTheOneChunkOfAPoorPeer) {
   for (ChunkIndex cursor : {0U, 1U, 777'777U, 777'778U, kTotal - 1, kTotal + 5}) {
     EXPECT_EQ(picker.pick(one, cursor, rng), 777'777U);
   }
-  picker.start(777'777, ConnId{1}, TimePoint{});
+  picker.start(777'777, {ConnId{1}}, TimePoint{});
   ChunkIndex cursor = 0;
   EXPECT_FALSE(picker.pick(one, cursor, rng));
 }
@@ -147,7 +147,7 @@ class Hedging : public testing::Test {
     picker_.add_holder(all_of(101));
     picker_.add_holder(all_of(101));
     for (ChunkIndex i = 0; i < 91; ++i) (void)picker_.hold(i);
-    for (ChunkIndex i = 91; i < 101; ++i) picker_.start(i, ConnId{1}, TimePoint{i * 1ms});
+    for (ChunkIndex i = 91; i < 101; ++i) picker_.start(i, {ConnId{1}}, TimePoint{i * 1ms});
   }
   ChunkPicker picker_;
 };
@@ -156,7 +156,7 @@ TEST_F(Hedging, LongestWaitingFirstWithinABudget) {
   for (ChunkIndex i = 91; i < 96; ++i) {
     const auto got = picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms);
     ASSERT_EQ(got, i);
-    picker_.start(*got, ConnId{2}, TimePoint{1s});
+    picker_.start(*got, {ConnId{2}}, TimePoint{1s});
   }
   EXPECT_EQ(picker_.hedged_bytes(), 500U);
   EXPECT_FALSE(picker_.pick_hedge(all_of(101), ConnId{2}, TimePoint{1s}, 1ms));
@@ -191,9 +191,9 @@ TEST_F(Hedging, WhatNobodyElseHoldsIsInNobodysWay) {
 }
 
 TEST_F(Hedging, TheFirstToDeliverVoidsTheOther) {
-  picker_.start(91, ConnId{2}, TimePoint{1s});
+  picker_.start(91, {ConnId{2}}, TimePoint{1s});
   EXPECT_EQ(picker_.begin_store(91, ConnId{2}), ConnId{1});
-  picker_.start(92, ConnId{2}, TimePoint{1s});
+  picker_.start(92, {ConnId{2}}, TimePoint{1s});
   EXPECT_FALSE(picker_.give_back(92, ConnId{1}));
   EXPECT_EQ(picker_.requesters(92), std::vector<ConnId>{ConnId{2}});
   EXPECT_FALSE(picker_.begin_store(92, ConnId{2}).has_value());
@@ -208,8 +208,8 @@ class Moving : public testing::Test {
     picker_.set_lengths(1, std::vector<std::uint32_t>(2, 100));
     picker_.add_holder(all_of(3));
     picker_.add_holder(all_of(3));
-    picker_.start(1, ConnId{1}, TimePoint{2ms});
-    picker_.start(2, ConnId{1}, TimePoint{1ms});
+    picker_.start(1, {ConnId{1}}, TimePoint{2ms});
+    picker_.start(2, {ConnId{1}}, TimePoint{1ms});
   }
   std::optional<ChunkIndex> waiting(std::uint64_t conn) const {
     return picker_.pick_waiting(all_of(3), ConnId{conn}, TimePoint{1h});
@@ -223,7 +223,7 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
   EXPECT_EQ(waiting(2), 1U);
   EXPECT_FALSE(waiting(1));  // it waits there already
   EXPECT_FALSE(picker_.pick_waiting(Bitfield(3), ConnId{2}, TimePoint{1h}));
-  EXPECT_EQ(picker_.move(1, ConnId{2}, TimePoint{3ms}), ConnId{1});
+  EXPECT_EQ(picker_.move(1, {ConnId{2}}, TimePoint{3ms}), ConnId{1});
   EXPECT_EQ(picker_.requesters(1), std::vector<ConnId>{ConnId{2}});
   EXPECT_FALSE(waiting(1));
   EXPECT_FALSE(waiting(3));
@@ -236,7 +236,7 @@ TEST_F(Moving, OnlyOnNewsAndOnceForEach) {
 // Asked of a connection that missed deadlines: without news, and whatever came twice.
 TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
   EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
-  picker_.start(1, ConnId{1}, TimePoint{2ms}, true);
+  picker_.start(1, {ConnId{1}, {}, true}, TimePoint{2ms});
   picker_.doubt(100);
   const auto stuck = [this](std::uint64_t conn, TimePoint now) {
     return picker_.pick_stuck(all_of(3), ConnId{conn}, now);
@@ -251,7 +251,7 @@ TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
   EXPECT_FALSE(stuck(1, TimePoint{602ms}));
   EXPECT_FALSE(waiting(2));
   picker_.check_invariants();
-  (void)picker_.move(1, ConnId{2}, TimePoint{1s});
+  (void)picker_.move(1, {ConnId{2}}, TimePoint{1s});
   EXPECT_FALSE(picker_.may_move());
   EXPECT_FALSE(stuck(3, TimePoint{1h}));
   picker_.check_invariants();
@@ -259,7 +259,7 @@ TEST_F(Moving, WhatIsStuckLeavesWithoutNews) {
 
 TEST_F(Moving, WhatBeganIsNotStuck) {
   EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
-  picker_.start(1, ConnId{1}, TimePoint{2ms}, true);
+  picker_.start(1, {ConnId{1}, {}, true}, TimePoint{2ms});
   picker_.begin(1);
   EXPECT_FALSE(picker_.pick_stuck(all_of(3), ConnId{2}, TimePoint{1h}));
   picker_.check_invariants();
@@ -274,11 +274,30 @@ TEST_F(Moving, NotBeforeItWaitedLong) {
   EXPECT_FALSE(picker_.may_move());
 }
 
+// Of a far peer more comes after it was told to stop: ten ways there and back, and at most 5 s.
+TEST_F(Moving, NotBeforeItWaitedLongForTheWay) {
+  const auto moves_at = [this](Duration round_trip, TimePoint now) {
+    EXPECT_TRUE(picker_.give_back(1, picker_.requesters(1).at(0)));
+    picker_.start(1, {ConnId{1}, round_trip}, TimePoint{});
+    picker_.on_news(1);
+    return picker_.pick_waiting(all_of(3), ConnId{2}, now) == 1U;
+  };
+  EXPECT_FALSE(moves_at(200ms, TimePoint{1'999ms}));
+  EXPECT_TRUE(moves_at(200ms, TimePoint{2s}));
+  EXPECT_FALSE(moves_at(Duration::max(), TimePoint{4'999ms}));
+  EXPECT_TRUE(moves_at(Duration::max(), TimePoint{5s}));
+  EXPECT_EQ(picker_.move(1, {ConnId{2}, 100ms}, TimePoint{5s}), ConnId{1});
+  picker_.on_news(1);
+  EXPECT_FALSE(picker_.pick_waiting(all_of(3), ConnId{3}, TimePoint{5'999ms}));
+  EXPECT_EQ(picker_.pick_waiting(all_of(3), ConnId{3}, TimePoint{6s}), 1U);
+  picker_.check_invariants();
+}
+
 TEST_F(Moving, TheLongestWaitingFirst) {
   picker_.on_news(1);
   picker_.on_news(2);
   EXPECT_EQ(waiting(2), 2U);
-  (void)picker_.move(2, ConnId{2}, TimePoint{3ms});
+  (void)picker_.move(2, {ConnId{2}}, TimePoint{3ms});
   picker_.on_news(2);
   EXPECT_EQ(waiting(3), 1U);
 }
@@ -298,7 +317,7 @@ TEST(ChunkPicker, LooksAtFewThatMayMove) {
   want_all(picker, kTotal, 100);
   picker.add_holder(all_of(kTotal));
   for (ChunkIndex i = 1; i < kTotal; ++i) {
-    picker.start(i, ConnId{1}, TimePoint{});
+    picker.start(i, {ConnId{1}}, TimePoint{});
     picker.on_news(i);
   }
   const std::uint64_t looks = picker.looks();
@@ -316,13 +335,13 @@ TEST_F(Moving, NothingThatIsComing) {
   // Asked for anew it waits again, and the old news is none.
   EXPECT_TRUE(picker_.give_back(1, ConnId{1}));
   EXPECT_FALSE(picker_.waits(1));
-  picker_.start(1, ConnId{1}, TimePoint{5ms});
+  picker_.start(1, {ConnId{1}}, TimePoint{5ms});
   EXPECT_TRUE(picker_.waits(1));
   EXPECT_FALSE(waiting(2));
 }
 
 TEST_F(Moving, NothingThatTwoWereAskedFor) {
-  picker_.start(1, ConnId{2}, TimePoint{3ms});
+  picker_.start(1, {ConnId{2}}, TimePoint{3ms});
   picker_.on_news(1);
   EXPECT_FALSE(waiting(3));
 }

@@ -183,7 +183,7 @@ class PickerModel {
       const bool same_kind = (i <= pages_) == (*got <= pages_);
       if (small && same_kind) KITH_ASSERT(count(*got) <= count(i));
     }
-    picker_.start(*got, conn(p), now());
+    picker_.start(*got, {conn(p)}, now());
     states_[*got] = ChunkState::kInFlight;
     requests_[*got] = {conn(p)};
   }
@@ -193,7 +193,7 @@ class PickerModel {
     if (!got) return;
     KITH_ASSERT(wanted() == 0 && states_[*got] == ChunkState::kInFlight && bits_[p].test(*got));
     KITH_ASSERT(requests_[*got].size() == 1 && !requests_[*got].contains(conn(p)));
-    picker_.start(*got, conn(p), now());
+    picker_.start(*got, {conn(p)}, now());
     requests_[*got].insert(conn(p));
     std::uint64_t known = 0;
     for (const std::uint32_t length : lengths_) known += length;
@@ -208,7 +208,7 @@ class PickerModel {
     if (!got) return;
     KITH_ASSERT(states_[*got] == ChunkState::kInFlight && bits_[p].test(*got));
     KITH_ASSERT(picker_.waits(*got) && requests_[*got].size() == 1);
-    const ConnId from = picker_.move(*got, conn(p), now());
+    const ConnId from = picker_.move(*got, {conn(p)}, now());
     KITH_ASSERT(from != conn(p) && requests_[*got].contains(from));
     requests_[*got] = {conn(p)};
   }

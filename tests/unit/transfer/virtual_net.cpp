@@ -137,9 +137,11 @@ std::size_t VirtualNet::connect(std::size_t a, std::size_t b, LinkOptions option
   links_.push_back(std::move(link));
   drive(a, [&](Manager& m, Outbox& out) {
     m.on_connected(now_, ca, nodes_[b]->device, swarm(options.swarm), options.lan, out);
+    m.on_round_trip(ca, 2 * options.delay);
   });
   drive(b, [&](Manager& m, Outbox& out) {
     m.on_connected(now_, cb, nodes_[a]->device, swarm(options.swarm), options.lan, out);
+    m.on_round_trip(cb, 2 * options.delay);
   });
   return number;
 }
