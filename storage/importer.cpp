@@ -71,7 +71,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
     kind = info->kind;
   }
   if (kind == NodeKind::kOther) {
-    return local_error(Errc::kUnsupported, "only files and directories can be shared", source);
+    return local_error(Errc::kUnsupported, "neither a file nor a directory", source);
   }
   ImportScan scan(io, pool, source, std::move(options), kind == NodeKind::kFile);
   if (scan.single_) {
@@ -81,7 +81,7 @@ Result<ImportScan> ImportScan::open(FileIo& io, SlabPool& pool, const std::strin
   auto top = io.open_root(source);
   if (!top && kind == NodeKind::kSymlink) {
     return local_error(Errc::kUnsupported, "a symbolic link that leads to no directory", source,
-                       "share what it points to");
+                       "name what it points to");
   }
   if (!top) return std::move(top).error();
   scan.tree_.emplace(io, std::move(*top), PathGlobs(std::move(scan.options_.exclude)));
@@ -137,7 +137,12 @@ Result<ImportScan::Chunk> ImportScan::enter_top() {
 }
 
 Result<ImportScan::Chunk> ImportScan::next_item() {
-  KITH_TRY(const auto item, tree_->next());
+  auto next = tree_->next();
+  if (!next && !builder_) {
+    skip(next.error().subject, next.error());
+    return Chunk();
+  }
+  KITH_TRY(const auto item, std::move(next));
   if (!item) {
     phase_ = Phase::kTail;
     return Chunk();
@@ -163,7 +168,7 @@ Result<ImportScan::Chunk> ImportScan::next_item() {
 
 Result<ImportScan::Chunk> ImportScan::add_directory(const ScanItem& item) {
   const auto info = tree_->enter(item);
-  if (!info && info.error().code == Errc::kNotFound) return changed(item.path);
+  if (!info && info.error().code == Errc::kNotFound) return gone(item.path);
   if (!info) {
     skip(item.path, info.error());
     return Chunk();
@@ -178,7 +183,7 @@ Result<ImportScan::Chunk> ImportScan::add_directory(const ScanItem& item) {
 Result<ImportScan::Chunk> ImportScan::add_symlink(const ScanItem& item) {
   const auto info = io_->stat_at(tree_->dir(), item.name());
   auto target = io_->read_link(tree_->dir(), item.name());
-  if (!info || !target) return changed(item.path);
+  if (!info || !target) return gone(item.path);
   if (auto checked = check_symlink_target(*target); !checked) {
     skip(item.path, checked.error());
     return Chunk();
@@ -201,13 +206,13 @@ Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_vie
     if (known) return std::move(*known);
   }
   auto file = io_->open_file(dir, name, OpenMode::kRead);
-  if (!file && file.error().code == Errc::kNotFound) return changed(path);
+  if (!file && file.error().code == Errc::kNotFound) return gone(path);
   if (!file) {
     skip(path, file.error());
     return Chunk();
   }
   KITH_TRY(const FileInfo info, io_->stat(*file));
-  if (info.kind != NodeKind::kFile) return changed(path);
+  if (info.kind != NodeKind::kFile) return gone(path);
   if (refusing()) return Chunk();
   OpenFile open{std::move(*file), path, FileStat::of(info)};
   open.large = !is_fixed() && info.size >= options_.chunking.large_file;
@@ -257,7 +262,22 @@ Result<ImportScan::Chunk> ImportScan::read_on() {
   }
   if (is_fixed() && buffer_.size() == options_.chunking.fixed) return cut_all();
   if (file_->read == file_->before.size) return end_file();
-  KITH_CHECK(read_stretch());
+  auto done = read_stretch();
+  if (!done && !builder_) return abandon(done.error());
+  KITH_CHECK(done);
+  return Chunk();
+}
+
+// Where only chunks are wanted it is no harm if a file ends early: those that lie behind the loss,
+// in the same file or pack, are not found.
+ImportScan::Chunk ImportScan::abandon(const Error& why) {
+  skip(file_->path, why);
+  file_.reset();
+  phase_ = single_ ? Phase::kTail : Phase::kItems;
+  scanned_to_ = 0;
+  if (buffer_.size() > 0) (void)buffer_.cut(buffer_.size());
+  cdc_.reset();
+  packer_.reset();
   return Chunk();
 }
 
@@ -289,7 +309,7 @@ Result<void> ImportScan::read(const File& file, const std::string& path, std::ui
 
 Result<ImportScan::Chunk> ImportScan::end_file() {
   KITH_TRY(const FileInfo after, io_->stat(file_->file));
-  if (FileStat::of(after) != file_->before) return changed(file_->path);
+  if (builder_ && FileStat::of(after) != file_->before) return changed(file_->path);
   const OpenFile file = std::move(*file_);
   file_.reset();
   phase_ = single_ ? Phase::kTail : Phase::kItems;
@@ -416,6 +436,13 @@ Error ImportScan::refusal() const {
 Error ImportScan::changed(const std::string& path) const {
   return local_error(Errc::kChanged, "changed while it was read", full_path(path),
                      "share it again when nothing writes to it");
+}
+
+// An entry that was there a moment ago.
+Result<ImportScan::Chunk> ImportScan::gone(const std::string& path) {
+  if (builder_) return changed(path);
+  skip(path, changed(path));
+  return Chunk();
 }
 
 std::string ImportScan::full_path(const std::string& path) const {

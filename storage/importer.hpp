@@ -109,7 +109,8 @@ class ImportScan {
   [[nodiscard]] static Result<ImportScan> open(FileIo& io, SlabPool& pool,
                                                const std::string& source, ImportOptions options);
 
-  /// The chunks of a tree, as `chunking` cuts it; step() and scanned() only.
+  /// The chunks of a tree, as `chunking` cuts it; step() and scanned() only. What cannot be read, or
+  /// changes meanwhile, is left out.
   [[nodiscard]] static Result<ImportScan> open_chunks(FileIo& io, SlabPool& pool,
                                                       const std::string& source,
                                                       const Chunking& chunking);
@@ -202,6 +203,7 @@ class ImportScan {
   [[nodiscard]] Result<void> read_stretch();
   [[nodiscard]] Result<void> read(const File& file, const std::string& path, std::uint64_t offset,
                                   std::size_t bytes);
+  [[nodiscard]] Chunk abandon(const Error& why);
   [[nodiscard]] Result<Chunk> end_file();
   [[nodiscard]] Result<Chunk> end_stream();
   [[nodiscard]] Chunk scan_for_cut();
@@ -212,6 +214,7 @@ class ImportScan {
   void drain_pages();
   [[nodiscard]] Error refusal() const;
   [[nodiscard]] Error changed(const std::string& path) const;
+  [[nodiscard]] Result<Chunk> gone(const std::string& path);
   [[nodiscard]] std::string full_path(const std::string& path) const;
 
   FileIo* io_;

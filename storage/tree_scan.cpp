@@ -58,7 +58,11 @@ Result<std::optional<ScanItem>> TreeScan::next() {
     }
     if (!dir_) {
       auto dir = io_->open_dir(top_, level.path);
-      if (!dir) return local_error(Errc::kChanged, "changed while it was read", level.path);
+      if (!dir) {
+        const std::string path = std::move(level.path);
+        levels_.pop_back();
+        return local_error(Errc::kChanged, "changed while it was read", path);
+      }
       dir_ = std::move(*dir);
     }
     ScanItem item{

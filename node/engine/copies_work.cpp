@@ -173,7 +173,8 @@ void Copies::count_verified(const ChunkVerified& result) {
     ++verify.report.chunks;
     verify.report.bytes += result.bytes;
     const Copy* copy = find(result.copy);
-    if (result.rotten && copy != nullptr) {
+    if (copy == nullptr) continue;  // removed meanwhile: nothing is wrong with it
+    if (result.rotten) {
       note_damage(verify, *copy, result.index);
     } else if (!result.good) {
       verify.bad.insert(result.path);

@@ -184,6 +184,19 @@ TEST(Mend, AnEditWhileAGoodChunkIsLookedForIsNotWrittenOver) {
   EXPECT_EQ(c.shares(1).front().problem, "1 file changed or missing, first b");
 }
 
+TEST(Mend, NothingIsWrongWithAShareThatIsRemovedWhileItIsVerified) {
+  Case c(1);
+  const std::string link =
+      c.share(0, {{"", storage::test::file(storage::test::noise(1, 1 << 20))}});
+  const auto answer = c.begin(0, node::VerifyShare{});
+  ASSERT_TRUE(c.ask(0, node::Unshare{link}));
+  ASSERT_TRUE(c.world.run_until([&] { return answer->has_value(); }, 60s));
+  const auto report = std::get<node::VerifyReport>(***answer);
+  EXPECT_THAT(report.bad, testing::IsEmpty());
+  EXPECT_GT(report.chunks, 0U);
+  EXPECT_LT(report.bytes, 1U << 20) << "it was verified before it was removed";
+}
+
 TEST(Mend, WithoutASourceDamageIsReportedAndRepairedWhenOneComes) {
   Fetched c;
   c.world.node(0).crash(MemoryFileIo::Crash::kProcess);

@@ -279,6 +279,78 @@ TEST_F(ImportChange, AFileIsReplaced) {
   });
 }
 
+// --- only chunks: of a tree that someone else may be at work in ---
+
+class ChunksOfATree : public Importer {
+ protected:
+  // Scans while `edit` runs before call number n, for every n. It never fails, and always finds
+  // what lies in the large file at the end, which nothing happened to.
+  template <class Edit>
+  void at_every_call(Edit&& edit) {
+    const Tree tree = {{"", directory()},       {"a", file("first")},
+                       {"d", directory()},      {"d/large", file(noise(1, 20'000))},
+                       {"d/m", file("middle")}, {"z", file(noise(2, 20'000))}};
+    MemoryFileIo alone;
+    write_tree(alone, "/tree", {{"", directory()}, {"z", tree.at("z")}});
+    const auto expected = chunks(alone);
+    for (std::uint64_t call = 1;; ++call) {
+      MemoryFileIo io;
+      write_tree(io, "/tree", tree);
+      bool ran = false;
+      io.before_call(io.calls() + call, [&] {
+        ran = true;
+        return edit(io);
+      });
+      const auto found = chunks(io);
+      if (!ran) break;
+      for (const Buffer& chunk : expected) EXPECT_TRUE(found.contains(chunk)) << call;
+    }
+  }
+
+  std::set<Buffer> chunks(MemoryFileIo& io) {
+    std::set<Buffer> out;
+    auto scan = ImportScan::open_chunks(io, pool_, "/tree", Chunking::tiny(1024));
+    EXPECT_OK(scan);
+    while (scan && !scan->scanned()) {
+      auto chunk = scan->step();
+      EXPECT_OK(chunk);
+      if (!chunk) break;
+      if (*chunk) out.insert((*chunk)->plaintext.to_buffer());
+    }
+    return out;
+  }
+};
+
+TEST_F(ChunksOfATree, AFileShrinks) {
+  at_every_call([](MemoryFileIo& io) {
+    const auto file = io.open_file(*io.open_root("/tree/d"), "large", OpenMode::kReadWrite);
+    EXPECT_OK(io.truncate(*file, 100));
+    return 0;
+  });
+}
+
+TEST_F(ChunksOfATree, AFileGoes) {
+  at_every_call([](MemoryFileIo& io) {
+    EXPECT_OK(io.remove_file(*io.open_root("/tree"), "a"));
+    return 0;
+  });
+}
+
+TEST_F(ChunksOfATree, AFileBecomesADirectory) {
+  at_every_call([](MemoryFileIo& io) {
+    EXPECT_OK(io.remove_file(*io.open_root("/tree/d"), "m"));
+    write_tree(io, "/tree/d/m", {{"", directory()}});
+    return 0;
+  });
+}
+
+TEST_F(ChunksOfATree, ADirectoryGoes) {
+  at_every_call([](MemoryFileIo& io) {
+    EXPECT_OK(remove_tree(io, *io.open_root("/tree"), "d"));
+    return 0;
+  });
+}
+
 // --- chunks and results ---
 
 TEST_F(Importer, ResultsMayComeInAnyOrder) {
