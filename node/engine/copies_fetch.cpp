@@ -174,9 +174,9 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
-  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
-                                          copy.replace, copy.safe_links, globs_of(copy),
-                                          copy.compared, room_for(copy), copy.device, copy.inode});
+  turn.out.jobs.push_back(PrepareFetchJob{
+      copy.id, copy.share, copy.directory, copy.name, copy.replace, copy.safe_links, globs_of(copy),
+      copy.compared, copy.finished, room_for(copy), copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -214,6 +214,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
     copy->to_check.clear();
   }
   if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
+  copy->finished = false;
   save(turn, *copy, CopyState::kFetching, false);
   if (copy->abandoned) return abandon(turn, *copy);
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
@@ -487,6 +488,7 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
   if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->links_outside = result.links_outside;
   copy->state = State::kCommitting;
+  copy->finished = true;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
   const std::uint64_t ack = next_ack_++;
   commits_[ack] = copy->id;

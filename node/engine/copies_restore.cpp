@@ -20,6 +20,7 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
   copy.detached = saved.copy.detached;
   copy.device = saved.copy.device;
   copy.inode = saved.copy.inode;
+  copy.finished = saved.copy.state == CopyState::kFinishing;
   copy.part.reset();
   if (!saved.copy.part.empty()) copy.part.emplace(saved.copy.part);
   copy.state = State::kOpening;

@@ -225,6 +225,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
                                  job.safe_links,
                                  storage::PathGlobs(std::move(job.part)),
                                  !job.compared,
+                                 job.finished,
                                  job.room,
                                  options_.min_free,
                                  options_.owner};

@@ -338,6 +338,33 @@ void fail_reads(MemoryFileIo& disk, std::uint64_t calls) {
   for (std::uint64_t i = 1; i <= calls; ++i) disk.fail_at(disk.calls() + i, EIO);
 }
 
+// What stands at the destination has the inode of the staging: here because somebody moved that,
+// else because a file system gives numbers again.
+TEST(Disks, WhatIsNotFinishedIsNotTakenForIt) {
+  for (const bool replace : {false, true}) {
+    Case c(2);
+    const Tree tree = noise_tree(2 << 20);
+    node::Fetch command = Case::fetch_to(c.share(0, tree), "/fetched");
+    const auto answer = c.begin(1, command);
+    c.world.run_for(700ms);
+    ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+    c.world.node(1).crash(Node::Crash::kProcess);
+    MemoryFileIo& disk = c.world.node(1).disk();
+    const auto names = storage::test::names_in(disk, "/fetched");
+    ASSERT_EQ(names.size(), 1U);
+    const storage::Dir dir = disk.open_root("/fetched").value();
+    ASSERT_TRUE(disk.rename(dir, names[0], dir, "it", storage::RenameMode::kNoReplace));
+    c.world.node(1).start();
+    command.replace = replace;
+    const auto again = c.ask(1, command);
+    EXPECT_EQ(bool(again), replace);
+    if (!again) {
+      EXPECT_EQ(again.error().code, Errc::kExists) << to_string(again.error());
+    }
+    EXPECT_EQ(c.tree_at(1, "/fetched/it") == c.tree_at(0, "/shared"), replace);
+  }
+}
+
 TEST(Disks, WhileOneSourceCannotReadAnotherDelivers) {
   Case c(3);
   const std::string link = share_settled(c, 0, noise_tree(1 << 20));
