@@ -381,6 +381,7 @@ class Copies {
   void prepare(Turn& turn, Copy& copy);
   void begin_network(Turn& turn, Copy& copy);
   void show_shape(Turn& turn, const Copy& copy);
+  void forget_rows(Turn& turn, Copy& copy);
   void begin_content(Turn& turn, Copy& copy);
   void fill(Turn& turn, Copy& copy);
   [[nodiscard]] static bool may_ask(const Copy& copy);
@@ -464,7 +465,9 @@ class Copies {
   void judge(Turn& turn, Copy& copy, const ChunkVerified& result);
   void sync(Turn& turn, Copy& copy);
   void start_writeback(Turn& turn, Copy& copy);
-  static void distrust(Copy& copy, Errc why);
+  void fail_write(Turn& turn, Copy& copy, const Error& error);
+  [[nodiscard]] static bool is_of_disk(const Error& error);
+  static void distrust(Copy& copy);
   void watch_over(Turn& turn, Copy& copy);
   [[nodiscard]] static Error why_stuck(const Copy& copy);
   [[nodiscard]] static bool waits(const Turn& turn, const Listener& listener);

@@ -214,11 +214,22 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
     copy->to_check.clear();
   }
   if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
+  if (lost) forget_rows(turn, *copy);
   copy->finished = false;
   save(turn, *copy, CopyState::kFetching, false);
   if (copy->abandoned) return abandon(turn, *copy);
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
   begin_content(turn, *copy);
+}
+
+// What the catalog says of a staging that is gone: also of chunks that nobody looked at in this
+// run.
+void Copies::forget_rows(Turn& turn, Copy& copy) {
+  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) {
+    copy.have.touch(i);
+    copy.have.touch_durable(i);
+  }
+  flush(turn, copy);
 }
 
 void Copies::begin_content(Turn& turn, Copy& copy) {
@@ -380,7 +391,7 @@ void Copies::on_event(Turn& turn, const transfer::FetchComplete& event) {
 }
 
 void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
-  if (Copy* copy = fetching(event.share)) fail(turn, *copy, event.why);
+  if (Copy* copy = fetching(event.share)) fail_write(turn, *copy, event.why);
 }
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
@@ -481,7 +492,7 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kFinishing) return;
   if (result.error) {
-    distrust(*copy, result.error->code);
+    if (result.is_lost || is_of_disk(*result.error)) distrust(*copy);
     return fail(turn, *copy, *result.error);
   }
   if (!result.altered.empty()) return repair(turn, *copy, result);
@@ -563,6 +574,19 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
             .count();
     turn.done(listener.request, result);
   }
+}
+
+// A disk that does not take what is written may have lost what it took before: it was pulled out,
+// or its file system gave up. After the same boot nothing else would tell.
+void Copies::fail_write(Turn& turn, Copy& copy, const Error& error) {
+  if (is_of_disk(error) && !copy.is_stream) distrust(copy);
+  fail(turn, copy, error);
+}
+
+bool Copies::is_of_disk(const Error& error) {
+  const Errc code = error.code;  // kUnsupported: nothing may be written there any more
+  return code == Errc::kIo || code == Errc::kUnsupported || code == Errc::kChanged ||
+         code == Errc::kNotFound;
 }
 
 void Copies::fail(Turn& turn, Copy& copy, const Error& error) {

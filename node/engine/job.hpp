@@ -336,6 +336,7 @@ struct RoomChecked {
 struct FetchFinished {
   CopyId copy{};
   std::optional<Error> error;
+  bool is_lost = false;  // what was to be synced may be
   std::uint64_t links_outside = 0;
   /// Recorded state of the files, one blob per page, for serving in place.
   std::vector<Buffer> file_stats;
@@ -370,6 +371,7 @@ struct CopySynced {
   CopyId copy{};
   std::uint64_t mark = 0;
   std::optional<Error> error;
+  bool is_lost = false;  // what was to be synced may be
 };
 struct ChunkVerified {
   CopyId copy{};
