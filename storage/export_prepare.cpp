@@ -149,7 +149,8 @@ class ExportPreparation {
       out.exporter = std::move(exporter);
       return std::optional(std::move(out));
     }
-    KITH_TRY(const bool renamed, is_at(target_.name, recorded));
+    KITH_TRY(const bool same, is_at(target_.name, recorded));
+    const bool renamed = same && target_.finished;
     KITH_TRY(const FileInfo parent, io_.stat(parent_));
     if (!renamed && parent.dev != recorded.dev) {
       return local_error(Errc::kConflict, "what was fetched so far is on a disk that is not here",

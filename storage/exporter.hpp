@@ -44,6 +44,9 @@ struct ExportTarget {
   PathGlobs part = {};      // takes nothing but this; empty: everything
   /// With `replace`: what stands there was not compared yet, and may be the share already.
   bool compare_first = false;
+  /// It was ready to get its final name, and the catalog knew. Only then may it have it: numbers of
+  /// inodes are given again, so that what its user put there may have the staging's.
+  bool finished = false;
   /// What a new staging may come to hold: what the quota has left.
   std::uint64_t room = UINT64_MAX;
   /// Bytes of the file system that stay free; nothing: as reserve_of() says.

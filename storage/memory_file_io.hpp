@@ -64,6 +64,13 @@ class MemoryFileIo final : public FileIo {
   void rot(const std::string& path, std::uint64_t offset);
   /// As after a read-only remount: whatever would change something fails, syncing too.
   void set_read_only(bool read_only) { read_only_ = read_only; }
+  /// Content that was not synced is gone, zeros are in its place; names, sizes and times stay. So
+  /// it is where a disk did not take what was written to it.
+  void lose_content();
+  /// Names, sizes and times are on the disk from now on; of content, what was synced.
+  void keep_names();
+  /// The next sync fails with it, and what it was to make durable is lost: Linux tells so once.
+  void fail_next_sync(int errno_value) { sync_error_ = errno_value; }
   /// Another name, in the same directory, for a file.
   [[nodiscard]] Result<void> make_link(const Dir& at, std::string_view name, std::string_view to);
   /// Something that is neither file, directory nor symlink.
@@ -148,6 +155,8 @@ class MemoryFileIo final : public FileIo {
   [[nodiscard]] Buffer& own_data(Node& file);
   void touch(Node& node, bool content);
   void make_durable(Node& node, bool with_meta);
+  [[nodiscard]] static std::shared_ptr<Buffer> synced_content(const Node& file);
+  [[nodiscard]] bool loses_sync();
   [[nodiscard]] FileInfo info(Inode inode) const;
   void lose_unsynced(std::uint64_t seed);
   void drop_unreachable();
@@ -160,6 +169,7 @@ class MemoryFileIo final : public FileIo {
   std::uint64_t used_ = 0;
   std::int64_t now_ns_ = 0;
   std::uint64_t calls_ = 0;
+  int sync_error_ = 0;
   std::multimap<std::uint64_t, std::function<int()>> script_;
   bool read_only_ = false;
   std::optional<Crash> crashed_;

@@ -100,6 +100,34 @@ void MemoryFileIo::lose_unsynced(std::uint64_t seed) {
   }
 }
 
+// As long as the file is now, zeros where nothing was synced.
+std::shared_ptr<Buffer> MemoryFileIo::synced_content(const Node& file) {
+  Buffer content = file.durable_data ? *file.durable_data : Buffer();
+  content.resize(file.data->size());
+  return std::make_shared<Buffer>(std::move(content));
+}
+
+void MemoryFileIo::lose_content() {
+  for (auto& [inode, node] : nodes_) {
+    if (node.data && node.data != node.durable_data) node.data = synced_content(node);
+  }
+}
+
+void MemoryFileIo::keep_names() {
+  for (auto& [inode, node] : nodes_) {
+    const auto content = node.data ? synced_content(node) : nullptr;
+    const bool was_synced = node.data == node.durable_data;
+    make_durable(node, true);
+    if (!was_synced) node.durable_data = content;
+  }
+}
+
+bool MemoryFileIo::loses_sync() {
+  if (sync_error_ == 0) return false;
+  lose_content();
+  return true;
+}
+
 void MemoryFileIo::drop_unreachable() {
   std::map<Inode, std::uint32_t> links = {{kRootInode, 1}};
   std::vector<Inode> open_dirs = {kRootInode};

@@ -244,6 +244,7 @@ class Copies {
     std::optional<Missing> missing;               // the first, when nobody provides it
     bool locating = false;                        // that is being looked up
     bool on_network = false;                      // the transfer core fetches it
+    bool finished = false;   // the catalog has it so: it may have its final name
     bool compared = false;   // what stands at its destination is something else
     bool repaired = false;   // its staging was not as written when it was finished: once is enough
     bool abandoned = false;  // its last client left while a job was out: it pauses after that
@@ -380,6 +381,7 @@ class Copies {
   void prepare(Turn& turn, Copy& copy);
   void begin_network(Turn& turn, Copy& copy);
   void show_shape(Turn& turn, const Copy& copy);
+  void forget_rows(Turn& turn, Copy& copy);
   void begin_content(Turn& turn, Copy& copy);
   void fill(Turn& turn, Copy& copy);
   [[nodiscard]] static bool may_ask(const Copy& copy);
@@ -463,7 +465,9 @@ class Copies {
   void judge(Turn& turn, Copy& copy, const ChunkVerified& result);
   void sync(Turn& turn, Copy& copy);
   void start_writeback(Turn& turn, Copy& copy);
-  static void distrust(Copy& copy, Errc why);
+  void fail_write(Turn& turn, Copy& copy, const Error& error);
+  [[nodiscard]] static bool is_of_disk(const Error& error);
+  static void distrust(Copy& copy);
   void watch_over(Turn& turn, Copy& copy);
   [[nodiscard]] static Error why_stuck(const Copy& copy);
   [[nodiscard]] static bool waits(const Turn& turn, const Listener& listener);

@@ -174,9 +174,9 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
-  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
-                                          copy.replace, copy.safe_links, globs_of(copy),
-                                          copy.compared, room_for(copy), copy.device, copy.inode});
+  turn.out.jobs.push_back(PrepareFetchJob{
+      copy.id, copy.share, copy.directory, copy.name, copy.replace, copy.safe_links, globs_of(copy),
+      copy.compared, copy.finished, room_for(copy), copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -214,10 +214,22 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
     copy->to_check.clear();
   }
   if (lost) turn.log(LogLevel::kWarning, "the staged files of a fetch are gone: " + copy->path);
+  if (lost) forget_rows(turn, *copy);
+  copy->finished = false;
   save(turn, *copy, CopyState::kFetching, false);
   if (copy->abandoned) return abandon(turn, *copy);
   if (fits_nothing(*copy)) return end_empty(turn, *copy);
   begin_content(turn, *copy);
+}
+
+// What the catalog says of a staging that is gone: also of chunks that nobody looked at in this
+// run.
+void Copies::forget_rows(Turn& turn, Copy& copy) {
+  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) {
+    copy.have.touch(i);
+    copy.have.touch_durable(i);
+  }
+  flush(turn, copy);
 }
 
 void Copies::begin_content(Turn& turn, Copy& copy) {
@@ -379,7 +391,7 @@ void Copies::on_event(Turn& turn, const transfer::FetchComplete& event) {
 }
 
 void Copies::on_event(Turn& turn, const transfer::FetchFailed& event) {
-  if (Copy* copy = fetching(event.share)) fail(turn, *copy, event.why);
+  if (Copy* copy = fetching(event.share)) fail_write(turn, *copy, event.why);
 }
 
 void Copies::on_event(Turn& turn, const transfer::ChunkUnavailable& event) {
@@ -480,13 +492,14 @@ void Copies::on_finished(Turn& turn, FetchFinished result) {
   Copy* copy = find(result.copy);
   if (copy == nullptr || copy->state != State::kFinishing) return;
   if (result.error) {
-    distrust(*copy, result.error->code);
+    if (result.is_lost || is_of_disk(*result.error)) distrust(*copy);
     return fail(turn, *copy, *result.error);
   }
   if (!result.altered.empty()) return repair(turn, *copy, result);
   if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->links_outside = result.links_outside;
   copy->state = State::kCommitting;
+  copy->finished = true;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});
   const std::uint64_t ack = next_ack_++;
   commits_[ack] = copy->id;
@@ -561,6 +574,19 @@ void Copies::answer(Turn& turn, Copy& copy, bool already_there) {
             .count();
     turn.done(listener.request, result);
   }
+}
+
+// A disk that does not take what is written may have lost what it took before: it was pulled out,
+// or its file system gave up. After the same boot nothing else would tell.
+void Copies::fail_write(Turn& turn, Copy& copy, const Error& error) {
+  if (is_of_disk(error) && !copy.is_stream) distrust(copy);
+  fail(turn, copy, error);
+}
+
+bool Copies::is_of_disk(const Error& error) {
+  const Errc code = error.code;  // kUnsupported: nothing may be written there any more
+  return code == Errc::kIo || code == Errc::kUnsupported || code == Errc::kChanged ||
+         code == Errc::kNotFound;
 }
 
 void Copies::fail(Turn& turn, Copy& copy, const Error& error) {

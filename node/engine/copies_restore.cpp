@@ -20,6 +20,7 @@ void Copies::restore(Turn& turn, const SavedCopy& saved) {
   copy.detached = saved.copy.detached;
   copy.device = saved.copy.device;
   copy.inode = saved.copy.inode;
+  copy.finished = saved.copy.state == CopyState::kFinishing;
   copy.part.reset();
   if (!saved.copy.part.empty()) copy.part.emplace(saved.copy.part);
   copy.state = State::kOpening;
@@ -134,8 +135,9 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
       const ChunkIndex index = copy.shape.index_of_chunk(chunk);
       // A chunk whose page is not known cannot be placed; it counts for nothing.
       if (!saved.has(index) || copy.lengths[chunk] == 0 || !takes(copy, index)) continue;
-      if (trusted.has(index) || saved.is_durable(index)) {
-        copy.have.add(index);
+      const bool is_durable = saved.is_durable(index);
+      if (trusted.has(index) || is_durable) {
+        is_durable ? copy.have.add_durable(index) : copy.have.add(index);
         copy.bytes_have += copy.lengths[chunk];
       } else if (!cuts(copy, index)) {
         copy.to_check.push_back(index);

@@ -57,7 +57,7 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
   if (copy == nullptr || copy->jobs == 0) return;
   --copy->jobs;
   if (copy->state != State::kContent) return;
-  if (result.error) return fail(turn, *copy, *result.error);
+  if (result.error) return fail_write(turn, *copy, *result.error);
   if (result.good) copy->bytes_copied += result.bytes;
   if (!copy->from_local) return on_reused(turn, *copy, result);
   if (result.good) {
@@ -264,7 +264,7 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
   copy->syncing = false;
   if (result.error) {
     // It may stand still already: then nothing else saves what it has now.
-    distrust(*copy, result.error->code);
+    if (result.is_lost) distrust(*copy);
     for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
   }
   if (!is_fetch(copy->state)) return;
@@ -278,8 +278,7 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
 // The disk did not take what it was given, or has lost something of it. A sync that fails tells so
 // once, and the next one succeeds: what was not durable is written again, the rest is hashed before
 // it counts.
-void Copies::distrust(Copy& copy, Errc why) {
-  if (why != Errc::kIo && why != Errc::kChanged && why != Errc::kNotFound) return;
+void Copies::distrust(Copy& copy) {
   copy.to_check.clear();
   for (ChunkIndex i = copy.shape.index_of_chunk(0); i < copy.have.total(); ++i) {
     if (!copy.have.has(i)) continue;

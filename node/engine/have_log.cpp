@@ -18,9 +18,10 @@ void HaveLog::reset(ChunkIndex total, bool all) {
   total_ = total;
   have_.assign((std::size_t{total} + 7) / 8, all ? 0xff : 0);
   if (all && total % 8 != 0) have_.back() = static_cast<std::uint8_t>(0xff00u >> (total % 8));
-  durable_ = have_;
+  durable_.assign(have_.size(), 0);
   count_ = all ? total : 0;
   dirty_.clear();
+  undurable_.clear();
 }
 
 bool HaveLog::has(ChunkIndex index) const {
@@ -39,10 +40,16 @@ void HaveLog::add(ChunkIndex index) {
   dirty_.insert(index / kBitsPerRow);
 }
 
+void HaveLog::add_durable(ChunkIndex index) {
+  add(index);
+  durable_[index / 8] |= mask_of(index);
+}
+
 void HaveLog::drop(ChunkIndex index) {
   KITH_ASSERT(index < total_);
   if (!has(index)) return;
   have_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
+  if (is_durable(index)) touch_durable(index);
   durable_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
   if (!syncing_.empty()) syncing_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
   --count_;
@@ -60,8 +67,11 @@ PutHave HaveLog::row(CopyId copy, const Buffer& bits, std::uint32_t number, bool
 
 std::vector<PutHave> HaveLog::take_changes(CopyId copy) {
   std::vector<PutHave> out;
+  // First what is durable no more: the catalog may get the one without the other.
+  for (const std::uint32_t number : undurable_) out.push_back(row(copy, durable_, number, true));
   for (const std::uint32_t number : dirty_) out.push_back(row(copy, have_, number, false));
   dirty_.clear();
+  undurable_.clear();
   return out;
 }
 

@@ -15,7 +15,7 @@ class HaveLog {
  public:
   static constexpr ChunkIndex kBitsPerRow = 4096 * 8;
 
-  /// All `total` bits clear or set.
+  /// All `total` bits clear or set; nothing is durable, which only a fetch asks for.
   void reset(ChunkIndex total, bool all);
   [[nodiscard]] ChunkIndex total() const { return total_; }
   [[nodiscard]] bool has(ChunkIndex index) const;
@@ -23,9 +23,14 @@ class HaveLog {
   [[nodiscard]] ChunkIndex count() const { return count_; }
   /// Had from now on, not durable.
   void add(ChunkIndex index);
+  /// As add(), and it is durable: an earlier run saved it as such.
+  void add_durable(ChunkIndex index);
   /// Counts its row among the changes, though nothing changed.
   void touch(ChunkIndex index) { dirty_.insert(index / kBitsPerRow); }
-  /// Takes it out of both sets.
+  /// Counts the row of what is durable among the changes: the one that was saved may say more.
+  void touch_durable(ChunkIndex index) { undurable_.insert(index / kBitsPerRow); }
+  /// Takes it out of both sets. When it is had again it must not count as durable because a row
+  /// says so that was saved before.
   void drop(ChunkIndex index);
 
   /// The had bits, most significant first, padded to whole bytes.
@@ -35,7 +40,7 @@ class HaveLog {
   /// Rows touched since the last call, as writes for `copy`.
   [[nodiscard]] std::vector<PutHave> take_changes(CopyId copy);
   /// take_changes() would give something.
-  [[nodiscard]] bool changed() const { return !dirty_.empty(); }
+  [[nodiscard]] bool changed() const { return !dirty_.empty() || !undurable_.empty(); }
 
   /// Remembers what is had now; a later commit_durable(mark) makes exactly that durable.
   [[nodiscard]] std::uint64_t begin_sync();
@@ -58,6 +63,7 @@ class HaveLog {
   Buffer syncing_;  // what was had when the last sync began
   std::uint64_t mark_ = 0;
   std::set<std::uint32_t> dirty_;
+  std::set<std::uint32_t> undurable_;  // rows of durable_ that lost something
 };
 
 }  // namespace kith::node

@@ -71,6 +71,8 @@ struct PrepareFetchJob {
   std::vector<std::string> part;
   /// What stands there was compared, and is something else.
   bool compared = false;
+  /// It was finished before: it may have its final name already.
+  bool finished = false;
   /// What a new staging may come to hold: what the quota has left.
   std::uint64_t room = UINT64_MAX;
   /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.
@@ -334,6 +336,7 @@ struct RoomChecked {
 struct FetchFinished {
   CopyId copy{};
   std::optional<Error> error;
+  bool is_lost = false;  // what was to be synced may be
   std::uint64_t links_outside = 0;
   /// Recorded state of the files, one blob per page, for serving in place.
   std::vector<Buffer> file_stats;
@@ -368,6 +371,7 @@ struct CopySynced {
   CopyId copy{};
   std::uint64_t mark = 0;
   std::optional<Error> error;
+  bool is_lost = false;  // what was to be synced may be
 };
 struct ChunkVerified {
   CopyId copy{};

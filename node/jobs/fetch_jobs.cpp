@@ -14,6 +14,10 @@ using transfer::StoreOutcome;
 // Left free in the home when a manifest is fetched: the catalog writes other things, too.
 constexpr std::uint64_t kHomeMargin = 1024 * 1024;
 
+// A sync that failed, for whatever reason the disk had: Linux tells of it once, and the next one
+// succeeds without what was lost. Too many open files are no reason of the disk.
+bool loses_content(const Error& error) { return error.code != Errc::kLimit; }
+
 std::uint64_t pages_bytes(const Root& root) {
   std::uint64_t bytes = 0;
   for (const PageRef& page : root.pages) bytes += page.length;
@@ -225,6 +229,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
                                  job.safe_links,
                                  storage::PathGlobs(std::move(job.part)),
                                  !job.compared,
+                                 job.finished,
                                  job.room,
                                  options_.min_free,
                                  options_.owner};
@@ -288,7 +293,9 @@ JobResult Jobs::perform(const FinishFetchJob& job, UnixMillis wall) {
     out.links_outside = finished.links_outside;
     out.altered = std::move(finished.altered);
     out.altered_path = std::move(finished.altered_path);
-    return exporter->sync();
+    auto synced = exporter->sync();
+    out.is_lost = !synced && loses_content(synced.error());
+    return synced;
   };
   if (auto done = finish(); !done) out.error = std::move(done).error();
   return out;
@@ -327,6 +334,7 @@ JobResult Jobs::perform(const SyncJob& job) {
     exporter->start_writeback();
   } else if (auto done = exporter->sync(); !done) {
     out.error = std::move(done).error();
+    out.is_lost = loses_content(*out.error);
   }
   return out;
 }

@@ -338,6 +338,112 @@ void fail_reads(MemoryFileIo& disk, std::uint64_t calls) {
   for (std::uint64_t i = 1; i <= calls; ++i) disk.fail_at(disk.calls() + i, EIO);
 }
 
+// Content that a fetch wrote is lost, and an error is all that tells of it: the machine does not
+// boot anew. `strike`: what happens to the disk when half of it is there.
+void lose_written(const std::function<void(MemoryFileIo&)>& strike, Errc told) {
+  Case c(2);
+  const std::string link = c.share(0, noise_tree(4 << 20));
+  ASSERT_TRUE(c.ask(0, node::SetLimit{256 * 1024}));
+  const node::Fetch command = Case::fetch_to(link, "/fetched");
+  const auto first = c.begin(1, command);
+  c.world.run_for(2 * node::kSyncEvery - 2s);
+  ASSERT_FALSE(first->has_value()) << "it was to be disturbed";
+  strike(c.world.node(1).disk());
+  ASSERT_TRUE(c.world.run_until([&] { return first->has_value(); }, 30s));
+  ASSERT_FALSE(**first);
+  EXPECT_EQ((**first).error().code, told) << to_string((**first).error());
+  c.world.node(1).disk().set_read_only(false);
+  ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+  expect_fetched(c, 1, c.begin(1, command));
+}
+
+TEST(Disks, WhatASyncThatFailedWasToKeepDoesNotCount) {
+  for (const auto& [error, told] : {std::pair(EIO, Errc::kIo), std::pair(ENOSPC, Errc::kNoSpace),
+                                    std::pair(EROFS, Errc::kUnsupported)}) {
+    SCOPED_TRACE(error);
+    lose_written([error = error](MemoryFileIo& disk) { disk.fail_next_sync(error); }, told);
+  }
+}
+
+TEST(Disks, WhatWasWrittenToADiskThatWentAwayDoesNotCount) {
+  lose_written(
+      [](MemoryFileIo& disk) {
+        disk.before_call(disk.calls() + 1, [&disk] {
+          disk.lose_content();
+          return EIO;
+        });
+      },
+      Errc::kIo);
+  lose_written(
+      [](MemoryFileIo& disk) {
+        disk.lose_content();
+        disk.set_read_only(true);
+      },
+      Errc::kUnsupported);
+}
+
+// Once it was durable in a staging that somebody removed; in the next one it is not, and power
+// goes.
+void lose_a_staging(std::uint64_t seed) {
+  Case c(2, seed);
+  const std::string link = c.share(0, noise_tree(4 << 20));
+  ASSERT_TRUE(c.ask(0, node::SetLimit{256 * 1024}));
+  const node::Fetch command = Case::fetch_to(link, "/fetched");
+  auto& disk = c.world.node(1).disk();
+  const auto go_on_for = [&](Duration time) {
+    const auto answer = c.begin(1, command);
+    c.world.run_for(time);
+    EXPECT_FALSE(answer->has_value()) << "it was to be disturbed";
+  };
+  go_on_for(2 * node::kSyncEvery);
+  c.world.node(1).crash(Node::Crash::kProcess);
+  const auto names = storage::test::names_in(disk, "/fetched");
+  ASSERT_EQ(names.size(), 1U);
+  ASSERT_TRUE(storage::remove_tree(disk, disk.open_root("/fetched").value(), names[0]));
+  c.world.node(1).start();
+  go_on_for(node::kSyncEvery - 1s);
+  // Its names are on the disk, and so is the room for it.
+  disk.keep_names();
+  c.world.node(1).crash(Node::Crash::kSystem);
+  c.world.node(1).start();
+  ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+  expect_fetched(c, 1, c.begin(1, command));
+}
+
+TEST(Disks, WhatWasDurableInAStagingThatIsGoneIsNotInTheNext) {
+  for (std::uint64_t seed = 1; seed <= 12 && !testing::Test::HasFailure(); ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    lose_a_staging(seed);
+  }
+}
+
+// What stands at the destination has the inode of the staging: here because somebody moved that,
+// else because a file system gives numbers again.
+TEST(Disks, WhatIsNotFinishedIsNotTakenForIt) {
+  for (const bool replace : {false, true}) {
+    Case c(2);
+    const Tree tree = noise_tree(2 << 20);
+    node::Fetch command = Case::fetch_to(c.share(0, tree), "/fetched");
+    const auto answer = c.begin(1, command);
+    c.world.run_for(700ms);
+    ASSERT_FALSE(answer->has_value()) << "it was to be disturbed";
+    c.world.node(1).crash(Node::Crash::kProcess);
+    MemoryFileIo& disk = c.world.node(1).disk();
+    const auto names = storage::test::names_in(disk, "/fetched");
+    ASSERT_EQ(names.size(), 1U);
+    const storage::Dir dir = disk.open_root("/fetched").value();
+    ASSERT_TRUE(disk.rename(dir, names[0], dir, "it", storage::RenameMode::kNoReplace));
+    c.world.node(1).start();
+    command.replace = replace;
+    const auto again = c.ask(1, command);
+    EXPECT_EQ(bool(again), replace);
+    if (!again) {
+      EXPECT_EQ(again.error().code, Errc::kExists) << to_string(again.error());
+    }
+    EXPECT_EQ(c.tree_at(1, "/fetched/it") == c.tree_at(0, "/shared"), replace);
+  }
+}
+
 TEST(Disks, WhileOneSourceCannotReadAnotherDelivers) {
   Case c(3);
   const std::string link = share_settled(c, 0, noise_tree(1 << 20));

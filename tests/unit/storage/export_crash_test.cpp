@@ -30,6 +30,7 @@ class CrashRun {
 
   // One life of the node: until the fetch is done, or the first error.
   Result<void> live() {
+    target_.finished = known_.complete;
     KITH_TRY(auto prepared, prepare_export(io_, shared_.import.root, shared_.import.share, target_,
                                            known_.staged));
     if (prepared.state == State::kPublished) {

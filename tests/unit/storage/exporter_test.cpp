@@ -363,6 +363,25 @@ TEST_F(ExporterTest, AStagingNobodyKnowsIsMadeAnew) {
   EXPECT_TRUE(names_in(*io_, "/out/" + staging()).empty());
 }
 
+// File systems give the number of an inode that was removed to the next that is made.
+TEST_F(ExporterTest, OnlyAFinishedStagingMayHaveItsFinalNameAlready) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  const StagedRoot staged = prepared->exporter->staged();
+  prepared->exporter.reset();
+  const Dir out = *io_->open_root("/out");
+  ASSERT_OK(io_->rename(out, staging(), out, "tree", RenameMode::kNoReplace));
+  const auto begun = prepare(target(), staged);
+  ASSERT_OK(begun);
+  EXPECT_EQ(begun->state, State::kExists);
+  ExportTarget finished = target();
+  finished.finished = true;
+  const auto published = prepare(finished, staged);
+  ASSERT_OK(published);
+  EXPECT_EQ(published->state, State::kPublished);
+}
+
 TEST_F(ExporterTest, ChunksMayBeWrittenAgain) {
   use(kTree);
   auto prepared = prepare(target());

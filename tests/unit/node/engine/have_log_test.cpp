@@ -91,6 +91,29 @@ TEST(HaveLog, WhatIsDroppedDuringASyncDoesNotBecomeDurable) {
   EXPECT_TRUE(log.is_durable(2));
 }
 
+// Had again it is not durable, whatever was saved of it before.
+TEST(HaveLog, WhatIsDroppedIsDurableNoMoreInTheCatalog) {
+  HaveLog log;
+  log.reset(100, false);
+  log.add(1);
+  log.add_durable(2);
+  EXPECT_FALSE(log.is_durable(1));
+  EXPECT_TRUE(log.is_durable(2));
+  static_cast<void>(log.take_changes(kCopy));
+  HaveLog saved;
+  saved.reset(100, false);
+  saved.load(log.commit_durable(kCopy, log.begin_sync()).front());
+  EXPECT_TRUE(saved.is_durable(1));
+  log.drop(1);
+  const auto rows = log.take_changes(kCopy);
+  ASSERT_EQ(rows.size(), 2U);
+  EXPECT_TRUE(rows[0].durable) << "the other one alone would be believed";
+  for (const PutHave& row : rows) saved.load(row);
+  EXPECT_FALSE(saved.is_durable(1));
+  EXPECT_TRUE(saved.is_durable(2));
+  EXPECT_FALSE(log.changed());
+}
+
 TEST(HaveLog, SavedRowsGiveTheSameSet) {
   SeededRng rng(11);
   for (int round = 0; round < 50; ++round) {
