@@ -46,14 +46,6 @@ std::vector<iovec> part_of(SlabChain& chunk, std::uint32_t offset, std::uint32_t
   return out;
 }
 
-// What a program stores through a mapping leaves a time behind only if the page was clean. The
-// kernel writes pages back, which makes them clean, half a minute after they were first stored to.
-constexpr std::int64_t kWritebackMillis = 60'000;
-
-bool is_written_back(std::int64_t changed_ns, UnixMillis recorded_at) {
-  return changed_ns / 1'000'000 + kWritebackMillis <= count(recorded_at);
-}
-
 // Not where nothing is written back, or where another machine may write.
 bool tells_changes(CopyFiles& files) {
   static constexpr std::array<std::uint64_t, 3> kSilent = {
@@ -148,11 +140,11 @@ class Repair {
 
 }  // namespace
 
-bool is_rot(CopyFiles& files, std::span<const Stretch> stretches) {
+bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool was_sound) {
   return tells_changes(files) && std::ranges::all_of(stretches, [&](const Stretch& stretch) {
            const auto info = look_at(files, stretch);
            if (!info || !is_as_recorded(stretch, *info)) return false;
-           return is_written_back(info->ctime_ns, stretch.recorded_at) ||
+           return was_sound || is_written_back(info->ctime_ns, stretch.recorded_at) ||
                   is_written_back(info->mtime_ns, stretch.recorded_at);
          });
 }

@@ -47,7 +47,7 @@ std::optional<EarlierTree::Place> EarlierTree::place_of_entry(const FileStat& no
   const PageStats& stats = *page_.stats;
   const bool known = file_ < stats.files.size() && row_ < page_.page->rows.size();
   if (!known || page_.page->entries[entry_].size != now.size || now.size == 0) return std::nullopt;
-  if (trust(stats.files[file_], stats.recorded_at, now) != FileTrust::kUnchanged) {
+  if (stats.files[file_] != now || !is_settled(now.ctime_ns, stats.recorded_at)) {
     return std::nullopt;
   }
   return Place{shape_.first_chunk(number_) + row_,

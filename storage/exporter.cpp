@@ -254,12 +254,27 @@ void Exporter::start_writeback() {
 
 Result<Exporter::Published> Exporter::publish() {
   files_.forget_open();
-  auto renamed = rename_to_final();
+  auto renamed = check_directory();
+  if (renamed) renamed = rename_to_final();
   if (!renamed) return named(std::move(renamed).error(), path_);
   if (auto synced = io_->sync(parent_); !synced) return named(std::move(synced).error(), path_);
   if (!root_.single_file) return Published{};
   KITH_TRY(const FileInfo info, io_->stat_at(parent_, target_.name));
   return Published{FileStat::of(info)};
+}
+
+// The path that is told must lead to what was fetched.
+Result<void> Exporter::check_directory() {
+  KITH_TRY(const FileInfo mine, io_->stat(parent_));
+  const auto there = io_->open_root(target_.directory);
+  if (!there && there.error().code != Errc::kNotFound) return there.error();
+  if (there) {
+    KITH_TRY(const FileInfo info, io_->stat(*there));
+    if (info.dev == mine.dev && info.inode == mine.inode) return {};
+  }
+  return local_error(
+      Errc::kConflict, "the directory was moved away while it was fetched into", {},
+      "what was fetched is kept in it: move it back, and give the same command again");
 }
 
 Result<void> Exporter::rename_to_final() {

@@ -125,7 +125,8 @@ class Exporter {
     std::optional<FileStat> stat;
   };
   /// Gives the staging its final name and syncs the directory. kExists if something has that name
-  /// and `replace` is not set; then the staging stays.
+  /// and `replace` is not set, kConflict if the path does not lead to the directory any more; then
+  /// the staging stays.
   [[nodiscard]] Result<Published> publish();
   /// Removes the staging.
   [[nodiscard]] Result<void> discard();
@@ -151,6 +152,7 @@ class Exporter {
   [[nodiscard]] Result<void> check_exact_name(const Dir& dir, std::string_view name);
   [[nodiscard]] Result<std::shared_ptr<Dir>> parent_of(std::string_view directory);
   [[nodiscard]] Result<void> sync_some(const DirtySet::Taken& dirty);
+  [[nodiscard]] Result<void> check_directory();
   [[nodiscard]] Result<void> rename_to_final();
   [[nodiscard]] Result<void> replace_final();
 

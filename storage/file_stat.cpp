@@ -1,5 +1,7 @@
 #include "storage/file_stat.hpp"
 
+#include <algorithm>
+
 namespace kith::storage {
 namespace {
 
@@ -14,9 +16,13 @@ bool is_settled(std::int64_t changed_ns, UnixMillis now) {
   return changed_ns / kNanosPerMilli + kRacyMillis <= count(now);
 }
 
+bool is_written_back(std::int64_t changed_ns, UnixMillis now) {
+  return changed_ns / kNanosPerMilli + kWritebackMillis <= count(now);
+}
+
 FileTrust trust(const FileStat& recorded, UnixMillis recorded_at, const FileStat& now) {
   if (recorded != now) return FileTrust::kChanged;
-  return is_settled(recorded.ctime_ns, recorded_at) ? FileTrust::kUnchanged : FileTrust::kRacy;
+  return is_written_back(recorded.ctime_ns, recorded_at) ? FileTrust::kUnchanged : FileTrust::kRacy;
 }
 
 Buffer PageStats::encode() const {
@@ -48,6 +54,21 @@ Result<PageStats> PageStats::decode(Bytes blob) {
                          load_be<std::uint64_t>(blob.subspan(16)),
                          load_be<std::int64_t>(blob.subspan(24)),
                          load_be<std::int64_t>(blob.subspan(32))});
+  }
+  return out;
+}
+
+bool is_written_back(const PageStats& stats) {
+  return std::ranges::all_of(stats.files, [&](const FileStat& file) {
+    return is_written_back(file.ctime_ns, stats.recorded_at);
+  });
+}
+
+PageStats as_written_back(const PageStats& stats) {
+  PageStats out = stats;
+  for (const FileStat& file : stats.files) {
+    const auto then = UnixMillis(file.ctime_ns / kNanosPerMilli + kWritebackMillis);
+    out.recorded_at = std::max(out.recorded_at, then);
   }
   return out;
 }

@@ -32,8 +32,8 @@ struct FileStat {
 /// In order: of two, the greater one is trusted less.
 enum class FileTrust : std::uint8_t {
   kUnchanged,
-  /// Nothing differs, but the last change came so short before the recording that a later one may
-  /// have left the same time behind: hash before believing.
+  /// Nothing differs, but the last change was not written back at the recording, so that a later
+  /// one may have left no trace: hash before believing.
   kRacy,
   kChanged,
 };
@@ -44,6 +44,14 @@ inline constexpr std::int64_t kRacyMillis = 2'000;
 /// A change at `changed_ns` (a ctime) is so long ago that a later one than `now` cannot leave the
 /// same time behind.
 [[nodiscard]] bool is_settled(std::int64_t changed_ns, UnixMillis now);
+
+/// What a program stores through a mapping leaves a time behind only if the page was clean. The
+/// kernel writes pages back, which makes them clean, half a minute after they were first stored to.
+inline constexpr std::int64_t kWritebackMillis = 60'000;
+
+/// A change at `changed_ns` is so long ago that whatever changes the file after `now` shows in its
+/// times. Not so on tmpfs, which writes nothing back, and where other machines write.
+[[nodiscard]] bool is_written_back(std::int64_t changed_ns, UnixMillis now);
 
 [[nodiscard]] FileTrust trust(const FileStat& recorded, UnixMillis recorded_at,
                               const FileStat& now);
@@ -58,6 +66,13 @@ struct PageStats {
   /// kMalformed, blame local.
   [[nodiscard]] static Result<PageStats> decode(Bytes blob);
 };
+
+/// All that changed these files was written back when they were recorded.
+[[nodiscard]] bool is_written_back(const PageStats& stats);
+
+/// The same states, for who found all content of the files right after that was written back:
+/// recorded at the moment at which it was.
+[[nodiscard]] PageStats as_written_back(const PageStats& stats);
 
 /// For each entry of a page its place in PageStats::files; meaningless for what is not a file.
 [[nodiscard]] std::vector<std::uint32_t> stat_positions(const Page& page);

@@ -27,8 +27,8 @@ class TreeScan {
 
   /// Goes into the top. Returns its attributes.
   [[nodiscard]] Result<FileInfo> enter_top();
-  /// The next item, or nothing at the end. kChanged if a directory on the way vanished, which is then
-  /// left.
+  /// The next item, or nothing at the end. kChanged if a directory on the way vanished, which is
+  /// then left.
   [[nodiscard]] Result<std::optional<ScanItem>> next();
   /// Goes into the directory that next() returned last, and returns its attributes. Where it is not
   /// called, what that directory holds is left out.

@@ -153,6 +153,9 @@ Body fetch(Args& args) {
   fetch.wait = args.flag("wait");
   fetch.detached = args.flag("detach");
   fetch.part = args.texts("part", kPatterns, kTextMax);
+  // Which comes first makes no difference.
+  std::ranges::sort(fetch.part);
+  fetch.part.erase(std::ranges::unique(fetch.part).begin(), fetch.part.end());
   if (std::ranges::find(fetch.part, std::string()) != fetch.part.end()) {
     args.fail("part", "holds an empty pattern");
   }

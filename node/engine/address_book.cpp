@@ -9,6 +9,8 @@ using namespace std::chrono_literals;
 
 constexpr Duration kFirstRetry = 1s;
 constexpr Duration kLastRetry = 5min;
+// A connection that ends sooner may have been closed by whoever wants none.
+constexpr Duration kShortLife = 5s;
 // Of a source that told too much, what failed so often makes room for the next.
 constexpr std::uint32_t kTriesOfMany = 3;
 
@@ -120,6 +122,7 @@ void AddressBook::succeeded(TimePoint now, const Endpoint& endpoint, const Devic
   it->second.failures = 0;
   it->second.silent = false;
   it->second.next_try = now;
+  it->second.opened = now;
   it->second.last_failure.clear();
 }
 
@@ -129,7 +132,13 @@ void AddressBook::failed(TimePoint now, const Endpoint& endpoint, std::string wh
   Address& address = it->second;
   address.dialling = false;
   address.silent = silent;
-  const std::uint32_t doublings = std::min<std::uint32_t>(address.failures, 9);
+  if (address.opened) {
+    address.short_lived = now - *address.opened < kShortLife ? address.short_lived + 1 : 0;
+    address.opened.reset();
+  }
+  // One may end so: it was made to catch up, or both sides dialled.
+  const std::uint32_t unwanted = std::max(address.short_lived, 1U) - 1;
+  const std::uint32_t doublings = std::min(std::max(address.failures, unwanted), 9U);
   const Duration wait = std::min<Duration>(kFirstRetry * (1LL << doublings), kLastRetry);
   const auto quarter = static_cast<std::uint64_t>(wait.count() / 4);
   address.next_try = now + wait + Duration(static_cast<std::int64_t>(rng_.uniform(quarter + 1)));

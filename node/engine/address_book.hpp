@@ -45,6 +45,8 @@ class AddressBook {
     TimePoint provides_until{};       // until then: somebody there has what is looked for
     TimePoint next_try{};
     std::uint32_t failures = 0;
+    std::optional<TimePoint> opened;  // a connection stands since then
+    std::uint32_t short_lived = 0;    // connections in a row that ended at once
     bool dialling = false;
     bool confirmed = false;    // a handshake was completed on it
     bool silent = false;       // the last attempt met somebody who did not answer

@@ -156,7 +156,14 @@ bool Copies::is_withdrawn(const Copy& copy) { return is_held(copy.state) && !is_
 
 void Copies::lose(Copy& copy, ChunkIndex index) {
   copy.have.drop(index);
+  discount(copy, index);
+}
+
+// It is not had any more.
+void Copies::discount(Copy& copy, ChunkIndex index) const {
   copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, index));
+  // Of a held copy the lengths are near enough only while something is left.
+  if (copy.have.count() <= copy.shape.index_of_chunk(0)) copy.bytes_have = 0;
 }
 
 // A withdrawn chunk that `verify` found to be good again. Its row is saved when that is done with

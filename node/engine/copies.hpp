@@ -343,6 +343,7 @@ class Copies {
   [[nodiscard]] static bool is_withdrawn(const Copy& copy);
   bool add_problem(Copy& copy, const std::string& path);
   void lose(Copy& copy, ChunkIndex index);
+  void discount(Copy& copy, ChunkIndex index) const;
   void take_back(Turn& turn, Copy& copy, ChunkIndex index);
   // copies_mend.cpp
   [[nodiscard]] Copy* other_with(const Copy& but, ChunkIndex index);
@@ -354,6 +355,7 @@ class Copies {
   bool ask_for(Turn& turn, const Copy& copy, ChunkIndex index);
   [[nodiscard]] Copy* mending(const ShareId& share, ChunkIndex index);
   void mend_ended(Turn& turn, Copy& copy, const ChunkMended& result);
+  void save_stats(Turn& turn, const Copy& copy, const std::map<std::uint32_t, Buffer>& stats);
   void mended(Turn& turn, Copy& copy, const ChunkMended& result);
   void distrust_source(Turn& turn, const ChunkMended& result);
   void mend_failed(Turn& turn, Copy& copy, const ChunkMended& result);

@@ -113,13 +113,16 @@ Copies::Copy* Copies::mending(const ShareId& share, ChunkIndex index) {
   return nullptr;
 }
 
+void Copies::save_stats(Turn& turn, const Copy& copy,
+                        const std::map<std::uint32_t, Buffer>& stats) {
+  for (const auto& [page, blob] : stats) turn.save(PutPageStats{copy.id, page, blob});
+}
+
 void Copies::on_mended(Turn& turn, const ChunkMended& result) {
   Copy* copy = find(result.copy);
   const bool here = copy != nullptr && copy->share == result.share && is_held(copy->state);
   if (here) {
-    for (const auto& [page, stats] : result.stats) {
-      turn.save(PutPageStats{copy->id, page, stats});
-    }
+    save_stats(turn, *copy, result.stats);
     mend_ended(turn, *copy, result);
   }
   if (!result.local) {

@@ -84,7 +84,7 @@ void Copies::reopen_held(Turn& turn, Copy& copy, const CopyOpened& result) {
   copy.scrub = copy.saved->scrub;
   for (ChunkIndex i = copy.have.total(); i-- > 0;) {
     if (copy.have.has(i) || !takes(copy, i)) continue;
-    copy.bytes_have -= std::min<std::uint64_t>(copy.bytes_have, length_of(copy, i));
+    discount(copy, i);
     if (copy.shape.is_content(i)) copy.recheck.push_back(i);
   }
   scrub_at_ = {};

@@ -138,6 +138,7 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
     }
     check_more(turn, *copy);
   } else if (copy != nullptr && copy->share == result.share && is_held(copy->state)) {
+    save_stats(turn, *copy, result.stats);
     judge(turn, *copy, result);
   }
   if (copy != nullptr && result.verify == kForLook) end_look(*copy);

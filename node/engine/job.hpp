@@ -385,6 +385,8 @@ struct ChunkVerified {
   std::uint32_t files = 0;  // with bytes in it
   std::string path;         // of one of them; if it is not good, of the one to blame if known
   std::optional<Error> error;
+  /// As ChunkMended::stats.
+  std::map<std::uint32_t, Buffer> stats;
 };
 /// Where a range of a file lies: stretches in order, then those behind the range.
 struct FilePlace {

@@ -222,6 +222,10 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
   const auto prepare = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     const bool begins = job.device == 0 && job.inode == 0;
+    if (options_.check_target) {
+      const std::string& name = job.name.empty() ? share->root.name : job.name;
+      KITH_CHECK(options_.check_target(storage::join_native(job.directory, name)));
+    }
     KITH_CHECK(check_home(begins ? pages_bytes(share->root) : 0));
     storage::ExportTarget target{job.directory,
                                  job.name,

@@ -4,6 +4,7 @@
 // rename).
 #pragma once
 
+#include <functional>
 #include <mutex>
 
 #include "node/engine/job.hpp"
@@ -23,6 +24,8 @@ struct JobsOptions {
   std::optional<std::uint64_t> min_free;  // see storage/space.hpp
   std::string owner;                      // tells the stagings of this home from those of others
   storage::Exporter::InParallel in_parallel;  // see Exporter::finish()
+  /// Refuses paths that nothing may be fetched to; none: all may.
+  std::function<Result<void>(const std::string& path)> check_target;
 };
 
 class Jobs {
@@ -142,7 +145,11 @@ class Jobs {
                                          const Place& place, UnixMillis wall);
   [[nodiscard]] Result<void> verify_chunk(const VerifyChunkJob& job, UnixMillis wall,
                                           ChunkVerified& out);
-  [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, const Place& place);
+  [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index,
+                               const Place& place);
+  void note_sound(CopyId copy, ChunkIndex index, const storage::ReadChunk& read, UnixMillis wall);
+  [[nodiscard]] Result<void> renew_stats(const ShareInfo& share, const Place& place,
+                                         ChunkVerified& out);
   [[nodiscard]] Result<void> mend(const ShareInfo& share, const Place& place, SlabChain& chunk,
                                   ChunkMended& out);
   [[nodiscard]] Result<void> record_state(const ShareInfo& share, const Place& place,

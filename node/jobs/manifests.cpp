@@ -95,11 +95,16 @@ void Manifests::forget_file_stats(CopyId copy) {
 }
 
 void Manifests::put_file_stats(CopyId copy, std::uint32_t page, Buffer stats) {
+  renew_file_stats(copy, page, std::move(stats));
+  const std::lock_guard lock(mutex_);
+  sound_.erase(copy);
+}
+
+void Manifests::renew_file_stats(CopyId copy, std::uint32_t page, Buffer stats) {
   const std::pair key(copy, page);
   const std::lock_guard lock(mutex_);
   fresh_stats_[key] = std::move(stats);
   stats_.erase_if([&](const auto& at_hand) { return at_hand == key; });
-  sound_.erase(copy);
 }
 
 // Unless there are newer ones, which the catalog will have.
@@ -122,6 +127,16 @@ void Manifests::mark_sound(CopyId copy, ChunkIndex index) {
   std::vector<bool>& sound = sound_[copy];
   if (sound.size() <= index) sound.resize(index + 1);
   sound[index] = true;
+}
+
+bool Manifests::are_sound(CopyId copy, ChunkIndex first, std::size_t count) {
+  const std::lock_guard lock(mutex_);
+  const auto it = sound_.find(copy);
+  if (it == sound_.end() || it->second.size() < first + count) return false;
+  for (std::size_t i = first + count; i > first; --i) {
+    if (!it->second[i - 1]) return false;
+  }
+  return true;
 }
 
 Result<std::shared_ptr<const ShareInfo>> Manifests::share(const ShareId& id) {

@@ -75,15 +75,20 @@ class Manifests {
   [[nodiscard]] Result<std::vector<storage::ChunkPlace>> find_chunk(const ChunkId& id);
   /// Recorded anew for a page: true from now on, though the catalog has it later (PutPageStats).
   void put_file_stats(CopyId copy, std::uint32_t page, Buffer stats);
+  /// As put_file_stats(), but the files are as they were.
+  void renew_file_stats(CopyId copy, std::uint32_t page, Buffer stats);
   /// They were recorded anew, or will be: what is at hand is old.
   void forget_file_stats(CopyId copy);
 
-  /// Chunks that were hashed when every file in them was as recorded, and its last change long
-  /// enough ago: for them a recording that came too soon after that change (FileTrust::kRacy) is as
-  /// good as any. Kept until file states are recorded anew; a restart begins without.
+  /// Chunks that were hashed when every file in them was as recorded, and its last change written
+  /// back: for them a recording that came too soon after that change (FileTrust::kRacy) is as good
+  /// as any. Kept until file states are recorded anew; a restart begins without.
   [[nodiscard]] bool is_sound(CopyId copy, ChunkIndex index);
   /// It was just hashed and is sound, in the sense above.
   void mark_sound(CopyId copy, ChunkIndex index);
+  /// All of [first, first + count). Looks at the last one first, which in the order of indices is
+  /// the last to become so.
+  [[nodiscard]] bool are_sound(CopyId copy, ChunkIndex first, std::size_t count);
 
  private:
   template <class Key, class Value>

@@ -13,13 +13,13 @@ using transfer::StoreOutcome;
 }  // namespace
 
 // Hashed wrong, or not read at all: is it the disk's fault?
-bool Jobs::is_rotten(CopyId copy, const ShareInfo& share, const Place& place) {
+bool Jobs::is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index, const Place& place) {
   if (copies_.is_fetching(copy)) return false;
   // Between the write of a repair and its recording the file looks as if somebody had changed it.
   const std::lock_guard lock(mending_);
   const auto parts = stretches(copy, place);
   const auto files = copies_.files(copy, share.root.single_file);
-  return parts && files && storage::is_rot(**files, *parts);
+  return parts && files && storage::is_rot(**files, *parts, manifests_.is_sound(copy, index));
 }
 
 // The file's place among the states that are recorded for a page; nothing if the page does not name
@@ -107,6 +107,23 @@ Result<void> Jobs::mend(const ShareInfo& share, const Place& place, SlabChain& c
   if (!repair.error) return {};
   out.path = repair.error->subject;
   return *std::move(repair.error);
+}
+
+// Once all that a page describes was found sound, a later run may believe its record as this one
+// does.
+Result<void> Jobs::renew_stats(const ShareInfo& share, const Place& place, ChunkVerified& out) {
+  if (copies_.is_fetching(out.copy)) return {};
+  for (const Place::Part& part : place.parts) {
+    const ChunkIndex first = share.shape.index_of_chunk(share.shape.first_chunk(part.number));
+    if (!manifests_.are_sound(out.copy, first, part.page->page.rows.size())) continue;
+    const std::lock_guard lock(mending_);
+    KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, part.number));
+    if (recorded == nullptr || storage::is_written_back(*recorded)) continue;
+    Buffer blob = storage::as_written_back(*recorded).encode();
+    manifests_.renew_file_stats(out.copy, part.number, blob);
+    out.stats[part.number] = std::move(blob);
+  }
+  return {};
 }
 
 JobResult Jobs::perform(MendChunkJob& job) {

@@ -70,12 +70,18 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
     return local_error(Errc::kVerification, "the file changed since it was shared",
                        storage::changed_file(*files, parts));
   }
-  const bool settled = storage::is_settled(read.changed_ns, wall);
-  if (settled && read.trust == storage::FileTrust::kRacy) {
-    manifests_.mark_sound(job.copy, job.request.index);
-  }
+  note_sound(job.copy, job.request.index, read, wall);
   read.data.keep(job.request.offset, length);
   return std::move(read.data);
+}
+
+// It was hashed, and is right.
+void Jobs::note_sound(CopyId copy, ChunkIndex index, const storage::ReadChunk& read,
+                      UnixMillis wall) {
+  const bool as_recorded = read.trust != storage::FileTrust::kChanged;
+  if (as_recorded && storage::is_written_back(read.changed_ns, wall)) {
+    manifests_.mark_sound(copy, index);
+  }
 }
 
 // The ciphertext of a chunk as the files have it, with its hash compared.
@@ -98,10 +104,7 @@ Result<void> Jobs::check_chunk(const VerifyChunkJob& job, const ShareInfo& share
     return local_error(Errc::kChanged, "it is longer than it was",
                        storage::changed_file(*files, parts));
   }
-  const bool settled = storage::is_settled(read.changed_ns, wall);
-  if (settled && read.trust == storage::FileTrust::kRacy) {
-    manifests_.mark_sound(job.copy, job.index);
-  }
+  note_sound(job.copy, job.index, read, wall);
   return {};
 }
 
@@ -134,11 +137,14 @@ Result<void> Jobs::verify_chunk(const VerifyChunkJob& job, UnixMillis wall, Chun
     return {};
   }
   auto checked = check_chunk(job, *share, place, wall);
-  if (checked) return confirm_chunk(job.copy, place);
+  if (checked) {
+    KITH_CHECK(renew_stats(*share, place, out));
+    return confirm_chunk(job.copy, place);
+  }
   // A disk may say itself that it lost something.
   const Errc code = checked.error().code;
-  out.rotten =
-      (code == Errc::kVerification || code == Errc::kIo) && is_rotten(job.copy, *share, place);
+  out.rotten = (code == Errc::kVerification || code == Errc::kIo) &&
+               is_rotten(job.copy, *share, job.index, place);
   return checked;
 }
 

@@ -1,8 +1,10 @@
 #include "node/runtime/home.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -95,6 +97,27 @@ Result<DeviceKeys> make_keys(const std::string& home, bool new_home, Rng& rng) {
     return os_error(errno, "cannot sync the home", home);
   }
   return keys;
+}
+
+Result<HomeRelation> relation_to_home(const std::string& path, const std::string& home) {
+  std::error_code error;
+  const auto kept = std::filesystem::canonical(home, error);
+  if (error) return os_error(error.value(), "cannot find the home", home);
+  const auto place = std::filesystem::weakly_canonical(path, error);
+  if (error) return os_error(error.value(), "cannot find", path);
+  const auto begins_with = [](const auto& longer, const auto& start) {
+    return std::mismatch(longer.begin(), longer.end(), start.begin(), start.end()).second ==
+           start.end();
+  };
+  if (begins_with(place, kept)) return HomeRelation::kInside;
+  return begins_with(kept, place) ? HomeRelation::kAround : HomeRelation::kApart;
+}
+
+Result<void> check_not_into_home(const std::string& path, const std::string& home) {
+  KITH_TRY(const HomeRelation relation, relation_to_home(path, home));
+  if (relation == HomeRelation::kApart) return {};
+  return local_error(Errc::kRefused, "the home of this device, which holds its keys, lies there",
+                     path, "-o names another directory, --as another name");
 }
 
 }  // namespace kith::node

@@ -11,6 +11,7 @@
 // the two leaves a catalog in which nothing depends on a key.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -32,5 +33,13 @@ namespace kith::node {
 /// Makes the key file of a new home: O_EXCL, 0600, fsynced, and its directory too. `new_home` says
 /// that its catalog knows no swarm; refused otherwise, since only the lost key fits what it knows.
 [[nodiscard]] Result<DeviceKeys> make_keys(const std::string& home, bool new_home, Rng& rng);
+
+/// A path, whatever symbolic links lead to it: the home, or in it; what the home lies in; neither.
+enum class HomeRelation : std::uint8_t { kApart, kInside, kAround };
+/// `path` need not exist. An error if the home does not.
+[[nodiscard]] Result<HomeRelation> relation_to_home(const std::string& path,
+                                                    const std::string& home);
+/// kRefused where a fetch would put something into the home, or in place of it. Any thread.
+[[nodiscard]] Result<void> check_not_into_home(const std::string& path, const std::string& home);
 
 }  // namespace kith::node

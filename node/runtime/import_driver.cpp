@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "node/engine/have_log.hpp"
+#include "node/runtime/home.hpp"
 #include "proto/crypto/random.hpp"
 #include "proto/text.hpp"
 #include "storage/tree_scan.hpp"
@@ -25,18 +26,13 @@ Result<void> check_not_home(const ShareRequest& share, const std::string& home) 
   std::error_code error;
   const auto top = std::filesystem::canonical(share.path, error);
   if (error) return {};  // the import says what is wrong with it
-  const auto kept = std::filesystem::canonical(home, error);
-  if (error) return os_error(error.value(), "cannot find the home", home);
-  const auto begins_with = [](const auto& path, const auto& start) {
-    return std::mismatch(path.begin(), path.end(), start.begin(), start.end()).second ==
-           start.end();
-  };
-  if (begins_with(top, kept)) {
+  KITH_TRY(const HomeRelation relation, relation_to_home(share.path, home));
+  if (relation == HomeRelation::kInside) {
     return local_error(Errc::kRefused, "the home of this device is not shared: it holds its keys",
                        share.path);
   }
-  if (!begins_with(kept, top)) return {};
-  const auto inner = kept.lexically_relative(top);
+  if (relation == HomeRelation::kApart) return {};
+  const auto inner = std::filesystem::canonical(home, error).lexically_relative(top);
   const storage::PathGlobs exclude(share.exclude);
   if (!exclude.empty() && exclude.takes(inner.string(), true)) return {};
   return local_error(Errc::kRefused, "the home of this device lies in it, which holds its keys",

@@ -324,7 +324,8 @@ void Runtime::Impl::make_threads(storage::Catalog writing) {
   jobs = std::make_unique<Jobs>(
       io, slabs, reader->source(), reader->lookup(),
       JobsOptions{options.home, options.min_free, engine->device().hex().substr(0, kOwnerDigits),
-                  in_parallel});
+                  in_parallel,
+                  [this](const auto& path) { return check_not_into_home(path, options.home); }});
   pool = std::make_unique<Pool>(std::max(2U, std::thread::hardware_concurrency()) + 1);
   sync = std::make_unique<Worker>();
   catalog = std::make_unique<CatalogThread>(

@@ -205,6 +205,25 @@ class SharedFiles(KithTest):
         done = device.ask("share", around, "--exclude", "/deep/a/")
         self.assertEqual(done["share"]["totals"]["files"], 1)
 
+    def test_nothing_is_fetched_into_the_home_or_in_its_place(self):
+        a, b = self.swarm("a", "b")
+        tree = self.top / "tree"
+        tree.mkdir()
+        (tree / "file").write_bytes(b"mine")
+        link = a.ask("share", tree)["link"]
+        alias = self.top / "alias"
+        alias.symlink_to(b.home)
+        before = sorted(os.listdir(b.home))
+        for to in (("-o", b.home), ("-o", alias), ("-o", b.home / "new"),
+                   ("-o", b.home, "--as", "config.json"),
+                   ("-o", b.home.parent, "--as", b.home.name),
+                   ("-o", self.top.parent, "--as", self.top.name)):
+            error = self.assert_fails(b.run("--json", "fetch", link, *to, "--replace"), 5, "refused")
+            self.assertIn("holds its keys", error["what"])
+            self.assertEqual(b.ask("fetch", link, "-o", self.top / "out")["path"],
+                             str(self.top / "out/tree"))
+        self.assertEqual(sorted(os.listdir(b.home)), before)
+
 
 def withdrawn(device):
     shares = device.ask("list")["shares"]

@@ -75,7 +75,7 @@ bool fetch_with_fault(const Fault& fault, std::uint64_t call) {
   const Tree whole = storage::test::without_link_times(small_tree());
   if (!first) {
     EXPECT_TRUE(says_so(first.error(), fault)) << to_string(first.error());
-    EXPECT_THAT(first.error().subject, testing::StartsWith("/"));
+    EXPECT_THAT(first.error().subject, testing::StartsWith("/")) << to_string(first.error());
     EXPECT_THAT(first.error().subject, testing::Not(testing::HasSubstr("/fetched/fetched")));
     const Tree now = storage::test::exists(disk, "/fetched") ? c.tree_at(1, "/fetched/it") : Tree();
     EXPECT_TRUE(now.empty() || now == whole) << "something half is visible";

@@ -16,7 +16,7 @@ std::string share_settled(Case& c, std::size_t node, const Tree& tree) {
   MemoryFileIo& disk = c.world.node(node).disk();
   disk.set_time_ns(count(c.world.now().wall) * 1'000'000);
   storage::test::write_tree(disk, "/shared", tree);
-  c.world.run_for(10s);
+  c.world.run_for(61s);
   return c.world.node(node).share("/shared", kTiny).value();
 }
 

@@ -63,6 +63,28 @@ struct Fetched : Case {
   std::string link;
 };
 
+// Of a file that is new when it is fetched an edit may have left no trace, until it was found good
+// later: that is kept.
+TEST(Mend, WhatWasNewIsRepairedOnceItWasFoundGoodAMinuteLater) {
+  for (const Duration later : {50s, 61s}) {
+    Fetched c;
+    const std::int64_t now = count(c.world.now().wall) * 1'000'000;
+    Tree tree = noise_tree(20'000, 9);
+    for (auto& [path, item] : tree) item.mtime_ns = now;
+    const std::string link = c.share(0, tree, "/new");
+    c.disk(1).set_time_ns(now);
+    ASSERT_TRUE(c.ask(1, Case::fetch_to(link, "/fresh")));
+    c.world.run_for(later);
+    EXPECT_THAT(verify(c, 1).bad, IsEmpty());
+    c.restart(1);
+    c.world.run_for(10s);
+    c.rot(1, "/fresh/it/a", 5);
+    const node::VerifyReport report = verify(c, 1);
+    EXPECT_EQ(report.repaired, later == 61s ? 1U : 0U);
+    EXPECT_THAT(report.bad, SizeIs(later == 61s ? 0U : 1U));
+  }
+}
+
 TEST(Mend, VerifyRepairsWhatRotted) {
   for (const std::string name : {"a", "b", "c"}) {
     SCOPED_TRACE(name);

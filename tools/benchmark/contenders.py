@@ -7,7 +7,7 @@ import time
 import kith
 from process import BenchError, run_timed
 from rivals import Contender
-from work import MIB, compare
+from work import MIB, WRITTEN_BACK_S, compare
 
 SMALL_SIZE = 4096
 
@@ -20,8 +20,9 @@ class Kith(Contender):
         self.nodes = []
 
     def share(self):
-        """The answer of `kith share` by the first node, when the source is old enough."""
-        self.work.settle()
+        """The answer of `kith share` by the first node, when the source is so old that it is not hashed
+        before it is sent."""
+        self.work.settle(WRITTEN_BACK_S)
         return self.nodes[0].ask("share", self.source)
 
     def fetch(self, link, node, nodes=None):

@@ -12,7 +12,8 @@ from process import BenchError, run_timed
 
 MIB = 1 << 20
 # A node hashes before it sends what changed less than 2 s before it was shared. Input is older in life.
-AGE_S = 2.5
+AGE_S = 2.5  # older files are known when they are shared again
+WRITTEN_BACK_S = 61  # files that were older when they were shared are not hashed before they are sent
 REMOVERS = 16
 
 
@@ -98,11 +99,11 @@ class Work:
             shutil.copyfileobj(old, out, MIB)
         new.rename(path)
 
-    def settle(self):
+    def settle(self, age=AGE_S):
         """Lets what was made grow old enough, and reach the disk."""
         if self.synced:
             subprocess.run(["sync", "-f", str(self.top)], check=True)
-        time.sleep(AGE_S)
+        time.sleep(age)
 
     def sync(self, path):
         """What a rival still has to do on a disk: (seconds, CPU seconds)."""

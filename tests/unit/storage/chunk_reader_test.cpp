@@ -13,7 +13,7 @@ class ChunkReader : public testing::Test {
     io_.set_time_ns(1'000'000'000'000);
     write_tree(io_, "/tree", tree);
     ImportOptions options = import_options(chunking);
-    options.recorded_at = UnixMillis(1'000'000 + kRacyMillis);
+    options.recorded_at = UnixMillis(1'000'000 + kWritebackMillis);
     shared_ = share(io_, pool_, "/tree", options);
     auto files = CopyFiles::open(io_, "/tree", shared_->import.root.single_file);
     ASSERT_OK(files);
@@ -209,7 +209,7 @@ TEST_F(ChunkReader, WhatWasNeverRecordedMustBeVerified) {
   append_stretches(page, PageLayout(page), 0, nullptr, parts);
   EXPECT_TRUE(read_chunk(*files_, pool_, parts, 0, 8)->must_verify());
   // Only what is read counts.
-  const PageStats only_a{UnixMillis(1'000'000 + kRacyMillis),
+  const PageStats only_a{UnixMillis(1'000'000 + kWritebackMillis),
                          {PageStats::decode(shared_->import.pages[0].file_stats)->files[0]}};
   parts.clear();
   append_stretches(page, PageLayout(page), 0, &only_a, parts);

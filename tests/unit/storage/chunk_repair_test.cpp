@@ -46,7 +46,9 @@ class ChunkRepairTest : public testing::Test {
     }
     return out;
   }
-  bool rotten(std::uint32_t chunk) { return is_rot(*files_, stretches(chunk)); }
+  bool rotten(std::uint32_t chunk, bool was_sound = false) {
+    return is_rot(*files_, stretches(chunk), was_sound);
+  }
   ChunkRepair repair(std::uint32_t chunk) {
     SlabChain good = SlabChain::from(pool_, shared_->chunks[chunk]);
     return repair_chunk(*files_, stretches(chunk), good);
@@ -198,6 +200,9 @@ TEST_F(ChunkRepairTest, WhetherAnUnseenEditIsPossibleDecides) {
     use(fresh, Chunking::tiny(1024), kMade / 1'000'000 - kRacyMillis + later);
     io_.rot("/tree/a", 0);
     EXPECT_EQ(rotten(0), later == 60'000) << later;
+    EXPECT_TRUE(rotten(0, true)) << later;
+    overwrite("a", 0, 'X');
+    EXPECT_FALSE(rotten(0, true)) << later;
     files_.reset();
     stats_.clear();
   }

@@ -78,6 +78,24 @@ TEST_F(ExporterTest, ADestinationThatAppearsMeanwhileIsLeftAlone) {
   EXPECT_EQ(names_in(*io_, "/out"), (std::vector<std::string>{staging(), "tree"}));
 }
 
+TEST_F(ExporterTest, ADirectoryThatWasMovedAwayIsTold) {
+  use(kTree);
+  auto prepared = prepare(target());
+  ASSERT_OK(prepared);
+  ASSERT_OK(write_all(*prepared->exporter));
+  ASSERT_OK(finish(*prepared->exporter));
+  const Dir top = std::move(*io_->open_root("/"));
+  ASSERT_OK(io_->rename(top, "out", top, "moved", RenameMode::kPlain));
+  EXPECT_ERROR(prepared->exporter->publish(), Errc::kConflict);
+  make_dir(*io_, "/out");
+  EXPECT_ERROR(prepared->exporter->publish(), Errc::kConflict);
+  EXPECT_EQ(names_in(*io_, "/moved"), std::vector<std::string>{staging()});
+  ASSERT_OK(io_->remove_dir(top, "out"));
+  ASSERT_OK(io_->rename(top, "moved", top, "out", RenameMode::kPlain));
+  ASSERT_OK(prepared->exporter->publish());
+  EXPECT_EQ(read_tree(*io_, "/out/tree").at("large"), tree_.at("large"));
+}
+
 // Paused, and its home's node may not run: nothing but its name tells whose it is.
 TEST_F(ExporterTest, AStagingOfAnotherHomeIsLeftAlone) {
   use(kTree);

@@ -27,9 +27,20 @@ TEST(FileStat, EveryDifferenceCounts) {
 
 TEST(FileStat, ARecentChangeIsRacy) {
   const FileStat recorded = stat_at_second(1000);
-  EXPECT_EQ(trust(recorded, UnixMillis(1'001'999), recorded), FileTrust::kRacy);
-  EXPECT_EQ(trust(recorded, UnixMillis(1'002'000), recorded), FileTrust::kUnchanged);
+  EXPECT_EQ(trust(recorded, UnixMillis(1'059'999), recorded), FileTrust::kRacy);
+  EXPECT_EQ(trust(recorded, UnixMillis(1'060'000), recorded), FileTrust::kUnchanged);
   EXPECT_EQ(trust(recorded, UnixMillis(0), recorded), FileTrust::kRacy);  // a clock set back
+}
+
+TEST(FileStat, WhatWasFoundRightAfterItWasWrittenBackCountsAsRecordedThen) {
+  PageStats stats{UnixMillis(1'030'000), {stat_at_second(900), stat_at_second(1000)}};
+  EXPECT_FALSE(is_written_back(stats));
+  const PageStats after = as_written_back(stats);
+  EXPECT_EQ(after, (PageStats{UnixMillis(1'060'000), stats.files}));
+  EXPECT_TRUE(is_written_back(after));
+  EXPECT_EQ(as_written_back(after), after);
+  stats.recorded_at = UnixMillis(2'000'000);
+  EXPECT_EQ(as_written_back(stats), stats);
 }
 
 TEST(FileStat, BlobsRoundTrip) {

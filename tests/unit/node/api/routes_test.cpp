@@ -143,7 +143,7 @@ TEST(Routes, AFetchHasALinkAndAPlace) {
     expect_usage("fetch", json, "name");
   }
   json["name"] = "n";
-  json["part"] = json_of(R"(["*.jpg","/docs"])");
+  json["part"] = json_of(R"(["/docs","*.jpg","/docs"])");
   EXPECT_EQ(command_of<Fetch>("fetch", json).part, (std::vector<std::string>{"*.jpg", "/docs"}));
   json["part"] = json_of(R"(["*.jpg",""])");
   expect_usage("fetch", json, "part");

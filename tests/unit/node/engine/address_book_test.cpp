@@ -82,6 +82,27 @@ TEST_F(AddressBookTest, SuccessForgetsFailuresAndConfirms) {
   EXPECT_TRUE(book_.all().at(endpoint(1)).last_failure.empty());
 }
 
+// It is let in, and sent away at once: once may be chance.
+TEST_F(AddressBookTest, BacksOffFromWhoEndsEveryConnectionAtOnce) {
+  book_.add(kStart, endpoint(1), device(1), FoundBy::kInvite);
+  TimePoint now = kStart;
+  const auto wait_after = [&](Duration life) {
+    EXPECT_TRUE(book_.next(now, kAny));
+    book_.succeeded(now, endpoint(1), device(1));
+    now += life;
+    book_.failed(now, endpoint(1), "shut out");
+    const Duration wait = *book_.next_try(kAny) - now;
+    now += wait;
+    return wait;
+  };
+  EXPECT_LT(wait_after(10ms), 1'300ms);
+  EXPECT_LT(wait_after(10ms), 2'600ms);
+  for (int i = 0; i < 8; ++i) (void)wait_after(10ms);
+  EXPECT_GE(wait_after(4'999ms), 5min);
+  EXPECT_LT(wait_after(5s), 1'300ms);
+  EXPECT_LT(wait_after(10ms), 1'300ms);
+}
+
 TEST_F(AddressBookTest, AConfirmedAddressKeepsItsDeviceAgainstHints) {
   book_.add(kStart, endpoint(1), device(1), FoundBy::kInvite);
   book_.succeeded(kStart, endpoint(1), device(1));

@@ -32,7 +32,8 @@ class FetchJobs : public testing::Test {
         [](const ChunkId&) { return std::vector<storage::ChunkPlace>(); }};
     jobs_ = std::make_unique<Jobs>(
         io_, slabs_, from, [](CopyId) { return std::optional<CopyTable::Place>(); },
-        JobsOptions{.home = "/home", .min_free = {}, .owner = {}, .in_parallel = {}});
+        JobsOptions{
+            .home = "/home", .min_free = {}, .owner = {}, .in_parallel = {}, .check_target = {}});
   }
 
   FetchPrepared prepare() {

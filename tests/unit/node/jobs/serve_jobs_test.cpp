@@ -11,7 +11,7 @@ using namespace storage::test;
 
 constexpr std::int64_t kShared = 1'000'000;  // ms: the tree was written, and recorded at once
 constexpr UnixMillis kSoon{kShared + 1};
-constexpr UnixMillis kLater{kShared + storage::kRacyMillis};
+constexpr UnixMillis kLater{kShared + storage::kWritebackMillis};
 const CopyId kCopy{7};
 
 class ServeJobs : public testing::Test {
@@ -33,7 +33,9 @@ class ServeJobs : public testing::Test {
         [&](const ShareId&) { return std::optional(import.root_ciphertext); },
         [&](const ShareId&) { return std::optional(import.key); },
         [&](const ShareId&, std::uint32_t n) { return std::optional(import.pages[n].ciphertext); },
-        [&](CopyId, std::uint32_t n) { return std::optional(import.pages[n].file_stats); },
+        [&](CopyId, std::uint32_t n) {
+          return std::optional(renewed_.empty() ? import.pages[n].file_stats : renewed_);
+        },
         [](const ChunkId&) { return std::vector<storage::ChunkPlace>(); }};
   }
   CopyTable::Lookup lookup() {
@@ -73,7 +75,14 @@ class ServeJobs : public testing::Test {
     return to_buffer(chunk.subspan(offset, std::min<std::size_t>(length, chunk.size() - offset)));
   }
 
+  ChunkVerified verify() {
+    const auto index = static_cast<ChunkIndex>(1 + shared_->import.pages.size());
+    return std::get<ChunkVerified>(
+        jobs_->run(VerifyChunkJob{kCopy, shared_->import.share, index, 1, {}}, wall_));
+  }
+
   UnixMillis wall_{};
+  Buffer renewed_;  // of the only page; empty: as it was shared
   SlabPool slabs_;
   storage::MemoryFileIo io_;
   std::unique_ptr<Shared> shared_;
@@ -127,6 +136,32 @@ TEST_F(ServeJobs, WhatWasHashedOnceIsReadOnce) {
   const auto again = io_.calls();
   ASSERT_OK(serve(kRecordBytes, kRecordBytes));
   EXPECT_GT(io_.calls() - again, trusted);
+}
+
+// What was found good when all was written back is recorded anew, so that another run, too, neither
+// hashes it before it is sent nor takes rot in it for an edit.
+TEST_F(ServeJobs, WhatWasVerifiedLaterIsRecordedAsBelieved) {
+  at(UnixMillis(count(kLater) - 1));
+  EXPECT_TRUE(verify().good);
+  EXPECT_TRUE(verify().stats.empty());
+  at(kLater);
+  const ChunkVerified found = verify();
+  EXPECT_TRUE(found.good);
+  ASSERT_EQ(found.stats.size(), 1U);
+  EXPECT_TRUE(verify().stats.empty()) << "once is enough";
+
+  renewed_ = found.stats.at(0);
+  jobs_ = std::make_unique<Jobs>(io_, slabs_, source(), lookup());
+  ASSERT_OK(serve(0, kRecordBytes));
+  const auto before = io_.calls();
+  ASSERT_OK(serve(kRecordBytes, kRecordBytes));
+  const auto trusted = io_.calls() - before;
+  jobs_->manifests().saved(PutFileStats{kCopy, {}});  // as another run would
+  const auto again = io_.calls();
+  ASSERT_OK(serve(kRecordBytes, kRecordBytes));
+  EXPECT_EQ(io_.calls() - again, trusted);
+  io_.rot("/tree", 5);
+  EXPECT_TRUE(verify().rotten);
 }
 
 }  // namespace
