@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "tools/kith/ask.hpp"
 #include "tools/kith/commands.hpp"
 #include "tools/kith/home.hpp"
 
@@ -88,15 +89,16 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error, Output& out) 
 
 int act(Context& context, const Action& action) {
   const int code = action(context);
-  if (code != 0) return code;
-  const auto written = context.out.flush();
-  return written ? 0 : context.out.fail(written.error());
+  if (code == 0) return finish_output(context);
+  (void)context.out.flush();
+  return code;
 }
 
 int run_parsed(const Common& common, const NodeFlags& node, const Action& action, Output& out) {
   auto home = find_home(common.home);
   if (!home) return out.fail(home.error());
   Signals signals;
+  out.heed(signals);
   Context context{std::move(*home), node, out, signals};
   return act(context, action);
 }

@@ -1,5 +1,6 @@
 #include "tools/kith/ask.hpp"
 
+#include <csignal>
 #include <string_view>
 #include <utility>
 
@@ -91,16 +92,18 @@ Answer ask(Context& context, const Question& question) {
     started = *ready;
   }
   for (int repetition = 0;; ++repetition) {
-    auto access = question.needs_running_node ? reach_running_node(context) : reach_node(context);
+    const bool running = question.needs_running_node || question.of_own_node;
+    auto access = running ? reach_running_node(context) : reach_node(context);
     if (!access) return failed(context, question, access.error());
-    const bool heard = access->own || started;  // of the options
+    const bool heard = access->own || started || question.of_own_node;  // of the options
     if (const auto none = check_no_node_option(context.node); !heard && !none) {
       return failed(context, question, none.error());
     }
     auto result = attempt(context, question, *access);
     if (!result) return failed(context, question, result.error());
-    const bool again = node_ended(*result) && !access->own && question.repeatable &&
-                       access->kind == HolderKind::kCommand && repetition < kRepetitions;
+    const bool again = node_ended(*result) && !access->own && !question.of_own_node &&
+                       question.repeatable && access->kind == HolderKind::kCommand &&
+                       repetition < kRepetitions;
     if (!again) return finished(context, question, std::move(*result), std::move(*access));
     if (question.on_repeat) question.on_repeat();
     context.out.detail("the command that ran the node has ended: going on without it");
@@ -115,7 +118,8 @@ int ask_and_print(Context& context, const Question& question, Print print, Verdi
 }
 
 int interrupted(Context& context, const char* hint) {
-  const int code = exit_code_of_signal(context.signals.take().value_or(2));
+  (void)context.signals.take();
+  const int code = exit_code_of_signal(context.signals.taken().value_or(SIGINT));
   const std::string name = code == 130 ? "interrupted" : "terminated";
   Json line;
   line["v"] = 1;
@@ -127,6 +131,12 @@ int interrupted(Context& context, const char* hint) {
   line["hint"] = hint;
   context.out.json_line(node::dump_line(line));
   return context.out.fail(line);
+}
+
+int finish_output(Context& context) {
+  const auto written = context.out.flush();
+  if (written) return 0;
+  return context.out.was_interrupted() ? interrupted(context) : context.out.fail(written.error());
 }
 
 }  // namespace kith::cli

@@ -58,11 +58,12 @@ int stream(Context& context, node::Json arguments, Range range) {
       got += bytes.size();
       writes = writes && context.out.content(bytes);
     };
+    question.of_own_node = own != nullptr;
     Answer answer = ask(context, question);
     // Whoever read it has seen enough: nothing to complain about.
-    if (context.out.reader_is_gone()) return 1;
-    if (!writes) return context.out.fail(context.out.flush().error());
+    if (context.out.reader_is_gone() && !context.signals.taken()) return 1;
     if (answer.exit != 0) return answer.exit;
+    if (!writes) return finish_output(context);
     if (answer.own) own = std::move(answer.own);
     range.offset += got;
     range.length -= got;
@@ -80,10 +81,7 @@ int cat(Context& context, const CatOptions& options) {
   node::Json arguments = node::Json::object();
   arguments["share"] = *share;
   if (!options.path.empty()) arguments["path"] = options.path;
-  const int code = stream(context, std::move(arguments), *range);
-  const auto written = context.out.flush();
-  if (context.out.reader_is_gone()) return 1;
-  return code == 0 && !written ? context.out.fail(written.error()) : code;
+  return stream(context, std::move(arguments), *range);
 }
 
 }  // namespace
