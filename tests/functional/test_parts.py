@@ -97,6 +97,10 @@ class Parts(KithTest):
         self.assertEqual((wrong.returncode, wrong.stdout), (4, b""))
         line = json.loads(wrong.stderr.splitlines()[-1])
         self.assertEqual((line["code"], line["subject"]), ("not-found", "2025/none.jpg"))
+        for args in (("--no-such-option",), ("other", "too many")):
+            usage = self.cat("--json", self.link, *args)
+            self.assertEqual((usage.returncode, usage.stdout), (2, b""), args)
+            self.assertEqual(json.loads(usage.stderr)["code"], "usage", args)
         self.assertEqual(self.cat(self.link, "2025").returncode, 2)
         self.assertEqual(self.cat(self.link).returncode, 2)
         self.assertEqual(self.cat(self.link, "other", "--offset", "x").returncode, 2)

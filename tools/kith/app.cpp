@@ -103,6 +103,13 @@ int run_parsed(const Common& common, const NodeFlags& node, const Action& action
   return act(context, action);
 }
 
+/// stdout is kept for content already where the command line does not parse.
+Output output_of(const CLI::App& app, const OutputOptions& options) {
+  Output out(options);
+  if (app.got_subcommand(kCat)) out.keep_stdout_for_content();
+  return out;
+}
+
 }  // namespace
 
 CLI::App* Commands::add(CLI::App& parent, const char* name, const char* summary,
@@ -167,10 +174,11 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    Output out(output_options(wants_json(argc, argv), false, false, false));
+    Output out = output_of(app, output_options(wants_json(argc, argv), false, false, false));
     return wrong_usage(app, error, out);
   }
-  Output out(output_options(common.json, common.quiet, common.verbose, common.no_color));
+  Output out =
+      output_of(app, output_options(common.json, common.quiet, common.verbose, common.no_color));
   return run_parsed(common, node, chosen, out);
 }
 

@@ -73,7 +73,6 @@ int stream(Context& context, node::Json arguments, Range range) {
 }
 
 int cat(Context& context, const CatOptions& options) {
-  context.out.keep_stdout_for_content();
   const auto range = range_of(options);
   if (!range) return context.out.fail(range.error());
   const auto share = text_or_stdin(options.share);
@@ -89,7 +88,7 @@ int cat(Context& context, const CatOptions& options) {
 void add_cat_command(const Commands& commands) {
   const auto options = std::make_shared<CatOptions>();
   CLI::App* command =
-      commands.add(commands.app, "cat", "Write a file of a share to standard output",
+      commands.add(commands.app, kCat, "Write a file of a share to standard output",
                    [options](Context& context) { return cat(context, *options); });
   command
       ->add_option("LINK", options->share,
