@@ -33,7 +33,10 @@ Result<Range> range_of(const CatOptions& options) {
     KITH_TRY(out.offset, parse_size(options.offset));
   }
   if (!options.length.empty()) {
-    KITH_TRY(out.length, parse_size(options.length));
+    KITH_TRY(const std::uint64_t length, parse_size(options.length));
+    // Elsewhere 0 is no limit, as is the word for it; here it is nothing at all.
+    const bool digit = options.length.front() >= '0' && options.length.front() <= '9';
+    if (length > 0 || digit) out.length = length;
   }
   return out;
 }
