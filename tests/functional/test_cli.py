@@ -73,6 +73,16 @@ class Grammar(KithTest):
                 self.assertEqual(plain.stdout, "")
                 self.assertTrue(plain.stderr.startswith("kith: "), str(plain))
 
+    def test_an_option_that_says_nothing_is_refused(self):
+        for args, option in ((["fetch", "x", "--reuse", ""], "--reuse"),
+                             (["fetch", "x", "--path", "a", "--path", ""], "--path"),
+                             (["cat", "x", "--offset", ""], "--offset"),
+                             (["swarm", "invite", "--swarm", ""], "--swarm"),
+                             (["--home", "", "list"], "--home"), (["list", "--home", ""], "--home")):
+            result = self.run_(*args)
+            self.assertEqual(result.exit, 2, str(result))
+            self.assertIn(f"{option}: an empty value", result.stderr)
+
     def test_names_that_are_not_utf8_are_refused(self):
         name = os.fsdecode(b"\xff")
         for args in [["swarm", "create", name], ["share", ".", "--name", name],

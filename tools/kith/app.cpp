@@ -53,6 +53,17 @@ void declare_common(CLI::App& app, Common& common) {
   app.add_flag("--no-color", common.no_color, "No colors (NO_COLOR does the same)");
 }
 
+/// An option that is given must say something: an empty value, of a variable that is not set for
+/// instance, would be taken for none.
+void refuse_empty_values(CLI::App& app) {
+  const CLI::Validator says_something(
+      [](std::string& value) { return std::string(value.empty() ? "an empty value" : ""); }, "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->nonpositional() && option->get_expected_max() > 0) option->check(says_something);
+  }
+  for (CLI::App* command : app.get_subcommands({})) refuse_empty_values(*command);
+}
+
 /// Is --json asked for? Needed where the command line does not parse.
 bool wants_json(int argc, char** argv) {
   const auto is = [](const char* wanted) {
@@ -170,6 +181,7 @@ int run(int argc, char** argv) {
   add_limit_command(commands);
   add_space_commands(commands);
   add_config_command(commands);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

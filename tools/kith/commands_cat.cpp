@@ -90,9 +90,8 @@ int cat(Context& context, const CatOptions& options) {
 
 void add_cat_command(const Commands& commands) {
   const auto options = std::make_shared<CatOptions>();
-  CLI::App* command =
-      commands.add(commands.app, kCat, "Write a file of a share to standard output",
-                   [options](Context& context) { return cat(context, *options); });
+  CLI::App* command = commands.add(commands.app, kCat, "Write a file of a share to standard output",
+                                   [options](Context& context) { return cat(context, *options); });
   command
       ->add_option("LINK", options->share,
                    "kith:share/…, or - for standard input; of a share that is here, its id")
