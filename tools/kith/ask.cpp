@@ -1,5 +1,7 @@
 #include "tools/kith/ask.hpp"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <string_view>
 #include <utility>
@@ -15,6 +17,40 @@ namespace {
 using node::Json;
 
 constexpr int kRepetitions = 20;
+
+/// How the command line calls an argument of the API. No command: any.
+struct Word {
+  std::string_view command, key, word;
+};
+constexpr std::array kWords{Word{"fetch", "name", "--as"},
+                            Word{"fetch", "directory", "--output"},
+                            Word{"fetch", "part", "--path"},
+                            Word{"read", "share", "LINK"},
+                            Word{"swarm-create", "name", "NAME"},
+                            Word{"", "chunking", "--chunking"},
+                            Word{"", "device", "--peer"},
+                            Word{"", "device_name", "--name"},
+                            Word{"", "exclude", "--exclude"},
+                            Word{"", "invite", "INVITE"},
+                            Word{"", "lan_exempt", "--lan-exempt"},
+                            Word{"", "link", "LINK"},
+                            Word{"", "name", "--name"},
+                            Word{"", "path", "PATH"},
+                            Word{"", "reuse", "--reuse"},
+                            Word{"", "role", "--role"},
+                            Word{"", "share", "ID"},
+                            Word{"", "swarm", "--swarm"},
+                            Word{"", "uses", "--uses"}};
+
+/// What the API says of an argument, as who typed it knows it.
+Error in_words(const Question& question, Error error) {
+  if (error.code != Errc::kUsage) return error;
+  const auto at = std::ranges::find_if(kWords, [&](const Word& word) {
+    return error.subject == word.key && (word.command.empty() || word.command == question.command);
+  });
+  if (at != kWords.end()) error.subject = at->word;
+  return error;
+}
 
 /// What became of one attempt.
 struct Attempt {
@@ -84,7 +120,7 @@ Answer finished(Context& context, const Question& question, Attempt attempt, Nod
 
 Answer ask(Context& context, const Question& question) {
   const auto valid = node::parse_request(question.command, question.arguments);
-  if (!valid) return failed(context, question, valid.error());
+  if (!valid) return failed(context, question, in_words(question, valid.error()));
   bool started = false;
   if (question.in_background) {
     const auto ready = ensure_background(context);
