@@ -7,6 +7,27 @@
 
 namespace kith {
 
+namespace {
+
+/// What to do about it, where that does not depend on what was being done.
+const char* hint_of(int errno_value) {
+  switch (errno_value) {
+    case ENOSPC:
+      return "the disk is full: make room on it, then try again";
+    case EDQUOT:
+      return "this user has no room left there: make some, then try again";
+    case EACCES:
+    case EPERM:
+      return "this user may not do that: see the owner and the mode of it, and of its directory";
+    case EROFS:
+      return "nothing can be written there: mount it for writing, or take another place";
+    default:
+      return "";
+  }
+}
+
+}  // namespace
+
 Error os_error(int errno_value, std::string_view doing, std::string subject) {
   const Errc code = errno_value == ENOSPC || errno_value == EDQUOT  ? Errc::kNoSpace
                     : errno_value == ENOENT                         ? Errc::kNotFound
@@ -16,7 +37,7 @@ Error os_error(int errno_value, std::string_view doing, std::string subject) {
   std::string what(doing);
   what += ": ";
   what += std::generic_category().message(errno_value);
-  return {code, Blame::kLocal, std::move(what), std::move(subject), {}};
+  return {code, Blame::kLocal, std::move(what), std::move(subject), hint_of(errno_value)};
 }
 
 std::string to_string(const Error& error) {

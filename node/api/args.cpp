@@ -5,6 +5,13 @@
 #include "proto/text.hpp"
 
 namespace kith::node {
+namespace {
+
+constexpr const char* kShorten = "shorten it";
+
+std::string too_long(std::size_t max) { return "longer than " + std::to_string(max) + " bytes"; }
+
+}  // namespace
 
 Args::Args(const Json& object) : object_(object) {
   if (!object.is_object()) fail(local_error(Errc::kUsage, "the arguments are not a JSON object"));
@@ -25,7 +32,7 @@ std::string Args::text(std::string_view key, std::size_t max) {
     return {};
   }
   const auto& text = value->get_ref<const std::string&>();
-  if (text.size() > max) fail(key, "longer than " + std::to_string(max) + " bytes");
+  if (text.size() > max) fail(key, too_long(max), kShorten);
   if (text.find('\0') != std::string::npos) fail(key, "contains a NUL byte");
   if (!is_utf8(text)) fail(key, "not UTF-8");
   return failed_ ? std::string() : text;
@@ -64,23 +71,28 @@ std::uint64_t Args::number(std::string_view key, std::uint64_t min, std::uint64_
 std::vector<std::string> Args::texts(std::string_view key, std::size_t count, std::size_t max) {
   const Json* value = find(key);
   if (value == nullptr) return {};
-  if (!value->is_array() || value->size() > count) {
-    fail(key, "not a list of at most " + std::to_string(count) + " texts");
+  if (!value->is_array()) {
+    fail(key, "not a list");
+    return {};
+  }
+  if (value->size() > count) {
+    fail(key, "given more than " + std::to_string(count) + " times", "say it with fewer of them");
     return {};
   }
   std::vector<std::string> out;
-  for (const Json& item : *value) {
-    if (!item.is_string() || item.get_ref<const std::string&>().size() > max) {
-      fail(key, "holds something that is not a text of at most " + std::to_string(max) + " bytes");
-      return {};
-    }
-    if (!is_utf8(item.get_ref<const std::string&>())) {
-      fail(key, "holds something that is not UTF-8");
-      return {};
-    }
-    out.push_back(item.get<std::string>());
+  for (const Json& item : *value) out.push_back(one_of(key, item, max));
+  return failed_ ? std::vector<std::string>() : out;
+}
+
+std::string Args::one_of(std::string_view key, const Json& item, std::size_t max) {
+  if (!item.is_string()) {
+    fail(key, "one of them is not a text");
+    return {};
   }
-  return out;
+  const auto& text = item.get_ref<const std::string&>();
+  if (text.size() > max) fail(key, "one of them is " + too_long(max), kShorten);
+  if (!is_utf8(text)) fail(key, "one of them is not UTF-8");
+  return text;
 }
 
 void Args::fail(std::string_view key, std::string what, std::string hint) {

@@ -43,6 +43,7 @@ class Args {
 
  private:
   const Json* find(std::string_view key);
+  std::string one_of(std::string_view key, const Json& item, std::size_t max);
   const Json& object_;
   std::set<std::string, std::less<>> known_;
   bool failed_ = false;

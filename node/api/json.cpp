@@ -53,7 +53,7 @@ Json line(std::string_view event) {
 
 Json progress_json(const FetchProgress& progress) {
   Json out = line("progress");
-  out["share"] = progress.share.hex();
+  if (!progress.share.is_zero()) out["share"] = progress.share.hex();  // `verify` is about many
   out["name"] = progress.name;
   out["phase"] = progress.phase;
   out["bytes_done"] = progress.bytes_done;

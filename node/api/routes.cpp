@@ -71,7 +71,7 @@ std::string absolute_path(Args& args, std::string_view key) {
 std::string file_name(Args& args, std::string_view key) {
   std::string name = args.text(key, limits::kComponentMax);
   if (name == "." || name == ".." || name.find('/') != std::string::npos) {
-    args.fail(key, "not the name of a file");
+    args.fail(key, "not the name of a file", "one name, with no / in it");
   }
   return name;
 }
@@ -157,7 +157,7 @@ Body fetch(Args& args) {
   std::ranges::sort(fetch.part);
   fetch.part.erase(std::ranges::unique(fetch.part).begin(), fetch.part.end());
   if (std::ranges::find(fetch.part, std::string()) != fetch.part.end()) {
-    args.fail("part", "holds an empty pattern");
+    args.fail("part", "one of them is empty");
   }
   fetch.reuse = args.text("reuse", kTextMax);
   if (!fetch.reuse.empty() && fetch.reuse.front() != '/') {

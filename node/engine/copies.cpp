@@ -248,10 +248,12 @@ void Copies::remove(Turn& turn, Copy& copy, bool discard) {
   if (copy.name.empty() && copy.root) {
     std::get<DiscardFetchJob>(turn.out.jobs.back()).name = copy.root->name;
   }
+  const std::string name = std::get<DiscardFetchJob>(turn.out.jobs.back()).name;
   if (discard) note_leftover(turn, std::get<DiscardFetchJob>(turn.out.jobs.back()));
   for (const Listener& listener : copy.listeners) {
     turn.fail(listener.request,
-              local_error(Errc::kCancelled, "the fetch was cancelled", copy.name));
+              local_error(Errc::kCancelled, "the fetch was cancelled",
+                          name.empty() ? share.hex() : name, "kith fetch begins it anew"));
   }
   const bool last = std::none_of(copies_.begin(), copies_.end(), [&](const auto& item) {
     return item.first != id && item.second.share == share;

@@ -110,6 +110,12 @@ Result<void> Engine::change_limit(const ChangeLimit& command) {
   }
   if (!command.device.empty()) {
     KITH_TRY(about.device, find_device(about.swarm, command.device));
+    const bool limits = command.up.value_or(0) > 0 || command.down.value_or(0) > 0;
+    if (limits && about.device == device()) {
+      return local_error(Errc::kUsage, "a limit with this very device, which sends itself nothing",
+                         command.device,
+                         "'kith swarm members' shows the others; without --peer it is for all");
+    }
   }
   auto rule = std::ranges::find_if(limits_.rules, [&](const LimitRule& other) {
     return other.swarm == about.swarm && other.device == about.device;

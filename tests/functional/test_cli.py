@@ -73,6 +73,16 @@ class Grammar(KithTest):
                 self.assertEqual(plain.stdout, "")
                 self.assertTrue(plain.stderr.startswith("kith: "), str(plain))
 
+    def test_an_option_that_says_nothing_is_refused(self):
+        for args, option in ((["fetch", "x", "--reuse", ""], "--reuse"),
+                             (["fetch", "x", "--path", "a", "--path", ""], "--path"),
+                             (["cat", "x", "--offset", ""], "--offset"),
+                             (["swarm", "invite", "--swarm", ""], "--swarm"),
+                             (["--home", "", "list"], "--home"), (["list", "--home", ""], "--home")):
+            result = self.run_(*args)
+            self.assertEqual(result.exit, 2, str(result))
+            self.assertIn(f"{option}: an empty value", result.stderr)
+
     def test_names_that_are_not_utf8_are_refused(self):
         name = os.fsdecode(b"\xff")
         for args in [["swarm", "create", name], ["share", ".", "--name", name],
@@ -102,7 +112,7 @@ class Grammar(KithTest):
                      ["join", "nonsense"], ["fetch", ""]]:
             with self.subTest(args):
                 error = self.assert_fails(self.run_("--json", *args), 2)
-                self.assertRegex(error["what"] + error["subject"], "link|invite")
+                self.assertRegex(error["what"] + error["subject"], "(?i)link|invite")
 
     def test_what_is_unknown_is_named(self):
         for args, what, subject in (
@@ -120,6 +130,19 @@ class Grammar(KithTest):
                              (["swarm", "invite", "--uses", "1001"], "1 to 1000"),
                              (["join", "x", "--timeout", "2d"], "1s to 1d")):
             self.assertIn(bounds, self.assert_fails(self.run_("--json", *args), 2, "usage")["what"])
+
+    def test_an_argument_is_named_as_it_was_typed(self):
+        for args, subject, what in (
+                (["fetch", "x", "--path", "y" * 5_000], "--path", "longer than 4096 bytes"),
+                (["fetch", "x", *["--path", "y"] * 1_025], "--path", "more than 1024 times"),
+                (["fetch", "x", "--as", "y" * 256], "--as", "longer than 255 bytes"),
+                (["share", ".", "--name", "y" * 256], "--name", "longer than 255 bytes"),
+                (["swarm", "create", "y" * 65], "NAME", "longer than 64 bytes"),
+                (["show", "y" * 5_000], "ID", "longer than 4096 bytes")):
+            error = self.assert_fails(self.run_("--json", *args), 2, "usage")
+            self.assertEqual(error["subject"], subject)
+            self.assertIn(what, error["what"])
+            self.assertTrue(error["hint"], error)
 
     def test_texts_come_from_standard_input(self):
         error = self.assert_fails(self.run_("--json", "fetch", "-", stdin="kith:share/abc\n"), 2)

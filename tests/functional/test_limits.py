@@ -73,6 +73,22 @@ class Limits(KithTest):
                 self.assert_fails(self.a.run("--json", "limit", *args), 2)
         self.assert_fails(self.a.run("--json", "limit", "1MB/s", "--peer", "nobody"), 4, "not-found")
         self.assert_fails(self.a.run("--json", "limit", "1MB/s", "--swarm", "none"), 4, "not-found")
+        for itself in ("a", self.a.ask("status")["device"][:8]):
+            error = self.assert_fails(self.a.run("--json", "limit", "1MB/s", "--peer", itself), 2, "usage")
+            self.assertEqual(error["subject"], itself)
+            self.a.ask("limit", "none", "--peer", itself)  # one of before can be lifted
+        self.assertEqual(self.limits(self.a), [])
+
+    def test_a_limit_of_the_settings_is_named_where_it_still_holds(self):
+        self.a.stop_node()
+        self.a.start_node("--limit", "5MB/s")
+        hint = "kith config limit none"
+        for args in (["none"], ["none", "--up"], ["6MB/s", "--down"], ["none", "--peer", "b"]):
+            self.assertIn(hint, self.a.run("limit", *args).stderr, args)
+        for args in ([], ["4MB/s"], ["--lan-exempt", "no"]):
+            self.assertNotIn(hint, self.a.run("limit", *args).stderr, args)
+        self.a.ask("config", "limit", "none")
+        self.assertEqual(self.a.run("limit", "none").stderr, "nothing is limited\n")
 
 
 if __name__ == "__main__":

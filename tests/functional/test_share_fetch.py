@@ -218,6 +218,19 @@ class Fetching(KithTest):
                     if (top / name).exists():
                         (top / name).chmod(0o700)
 
+    def test_a_fetch_that_is_cancelled_says_of_what(self):
+        file = self.top / "file"
+        file.write_bytes(b"x")
+        link = self.share(file)
+        share = self.a.ask("list")["shares"][0]["id"]
+        self.a.stop_node()
+        process = self.b.begin("--json", "fetch", link, "-o", self.out, "--wait")
+        self.wait_until(lambda: self.b.ask("list")["shares"], "the fetch has begun")
+        self.b.ask("cancel", share)
+        error = self.assert_fails(process.result(), 1, "cancelled")
+        self.assertEqual(error["subject"], share)
+        self.assertTrue(error["hint"])
+
     def test_unshare_keeps_what_was_fetched_so_far(self):
         file = self.top / "file"
         file.write_bytes(random.Random(8).randbytes(20_000_000))

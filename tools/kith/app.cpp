@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "tools/kith/ask.hpp"
 #include "tools/kith/commands.hpp"
 #include "tools/kith/home.hpp"
 
@@ -52,6 +53,17 @@ void declare_common(CLI::App& app, Common& common) {
   app.add_flag("--no-color", common.no_color, "No colors (NO_COLOR does the same)");
 }
 
+/// An option that is given must say something: an empty value, of a variable that is not set for
+/// instance, would be taken for none.
+void refuse_empty_values(CLI::App& app) {
+  const CLI::Validator says_something(
+      [](std::string& value) { return std::string(value.empty() ? "an empty value" : ""); }, "");
+  for (CLI::Option* option : app.get_options()) {
+    if (option->nonpositional() && option->get_expected_max() > 0) option->check(says_something);
+  }
+  for (CLI::App* command : app.get_subcommands({})) refuse_empty_values(*command);
+}
+
 /// Is --json asked for? Needed where the command line does not parse.
 bool wants_json(int argc, char** argv) {
   const auto is = [](const char* wanted) {
@@ -88,17 +100,25 @@ int wrong_usage(const CLI::App& app, const CLI::ParseError& error, Output& out) 
 
 int act(Context& context, const Action& action) {
   const int code = action(context);
-  if (code != 0) return code;
-  const auto written = context.out.flush();
-  return written ? 0 : context.out.fail(written.error());
+  if (code == 0) return finish_output(context);
+  (void)context.out.flush();
+  return code;
 }
 
 int run_parsed(const Common& common, const NodeFlags& node, const Action& action, Output& out) {
   auto home = find_home(common.home);
   if (!home) return out.fail(home.error());
   Signals signals;
+  out.heed(signals);
   Context context{std::move(*home), node, out, signals};
   return act(context, action);
+}
+
+/// stdout is kept for content already where the command line does not parse.
+Output output_of(const CLI::App& app, const OutputOptions& options) {
+  Output out(options);
+  if (app.got_subcommand(kCat)) out.keep_stdout_for_content();
+  return out;
 }
 
 }  // namespace
@@ -161,14 +181,16 @@ int run(int argc, char** argv) {
   add_limit_command(commands);
   add_space_commands(commands);
   add_config_command(commands);
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    Output out(output_options(wants_json(argc, argv), false, false, false));
+    Output out = output_of(app, output_options(wants_json(argc, argv), false, false, false));
     return wrong_usage(app, error, out);
   }
-  Output out(output_options(common.json, common.quiet, common.verbose, common.no_color));
+  Output out =
+      output_of(app, output_options(common.json, common.quiet, common.verbose, common.no_color));
   return run_parsed(common, node, chosen, out);
 }
 

@@ -1,5 +1,8 @@
 #include "tools/kith/ask.hpp"
 
+#include <algorithm>
+#include <array>
+#include <csignal>
 #include <string_view>
 #include <utility>
 
@@ -14,6 +17,40 @@ namespace {
 using node::Json;
 
 constexpr int kRepetitions = 20;
+
+/// How the command line calls an argument of the API. No command: any.
+struct Word {
+  std::string_view command, key, word;
+};
+constexpr std::array kWords{Word{"fetch", "name", "--as"},
+                            Word{"fetch", "directory", "--output"},
+                            Word{"fetch", "part", "--path"},
+                            Word{"read", "share", "LINK"},
+                            Word{"swarm-create", "name", "NAME"},
+                            Word{"", "chunking", "--chunking"},
+                            Word{"", "device", "--peer"},
+                            Word{"", "device_name", "--name"},
+                            Word{"", "exclude", "--exclude"},
+                            Word{"", "invite", "INVITE"},
+                            Word{"", "lan_exempt", "--lan-exempt"},
+                            Word{"", "link", "LINK"},
+                            Word{"", "name", "--name"},
+                            Word{"", "path", "PATH"},
+                            Word{"", "reuse", "--reuse"},
+                            Word{"", "role", "--role"},
+                            Word{"", "share", "ID"},
+                            Word{"", "swarm", "--swarm"},
+                            Word{"", "uses", "--uses"}};
+
+/// What the API says of an argument, as who typed it knows it.
+Error in_words(const Question& question, Error error) {
+  if (error.code != Errc::kUsage) return error;
+  const auto at = std::ranges::find_if(kWords, [&](const Word& word) {
+    return error.subject == word.key && (word.command.empty() || word.command == question.command);
+  });
+  if (at != kWords.end()) error.subject = at->word;
+  return error;
+}
 
 /// What became of one attempt.
 struct Attempt {
@@ -83,7 +120,7 @@ Answer finished(Context& context, const Question& question, Attempt attempt, Nod
 
 Answer ask(Context& context, const Question& question) {
   const auto valid = node::parse_request(question.command, question.arguments);
-  if (!valid) return failed(context, question, valid.error());
+  if (!valid) return failed(context, question, in_words(question, valid.error()));
   bool started = false;
   if (question.in_background) {
     const auto ready = ensure_background(context);
@@ -91,16 +128,18 @@ Answer ask(Context& context, const Question& question) {
     started = *ready;
   }
   for (int repetition = 0;; ++repetition) {
-    auto access = question.needs_running_node ? reach_running_node(context) : reach_node(context);
+    const bool running = question.needs_running_node || question.of_own_node;
+    auto access = running ? reach_running_node(context) : reach_node(context);
     if (!access) return failed(context, question, access.error());
-    const bool heard = access->own || started;  // of the options
+    const bool heard = access->own || started || question.of_own_node;  // of the options
     if (const auto none = check_no_node_option(context.node); !heard && !none) {
       return failed(context, question, none.error());
     }
     auto result = attempt(context, question, *access);
     if (!result) return failed(context, question, result.error());
-    const bool again = node_ended(*result) && !access->own && question.repeatable &&
-                       access->kind == HolderKind::kCommand && repetition < kRepetitions;
+    const bool again = node_ended(*result) && !access->own && !question.of_own_node &&
+                       question.repeatable && access->kind == HolderKind::kCommand &&
+                       repetition < kRepetitions;
     if (!again) return finished(context, question, std::move(*result), std::move(*access));
     if (question.on_repeat) question.on_repeat();
     context.out.detail("the command that ran the node has ended: going on without it");
@@ -115,7 +154,8 @@ int ask_and_print(Context& context, const Question& question, Print print, Verdi
 }
 
 int interrupted(Context& context, const char* hint) {
-  const int code = exit_code_of_signal(context.signals.take().value_or(2));
+  (void)context.signals.take();
+  const int code = exit_code_of_signal(context.signals.taken().value_or(SIGINT));
   const std::string name = code == 130 ? "interrupted" : "terminated";
   Json line;
   line["v"] = 1;
@@ -127,6 +167,12 @@ int interrupted(Context& context, const char* hint) {
   line["hint"] = hint;
   context.out.json_line(node::dump_line(line));
   return context.out.fail(line);
+}
+
+int finish_output(Context& context) {
+  const auto written = context.out.flush();
+  if (written) return 0;
+  return context.out.was_interrupted() ? interrupted(context) : context.out.fail(written.error());
 }
 
 }  // namespace kith::cli

@@ -16,6 +16,9 @@ struct Question {
   std::string command;  // as in the API
   node::Json arguments = node::Json::object();
   bool needs_running_node = false;
+  /// Asks the node that this command runs already. When that ends, so does the command: somebody
+  /// wanted that.
+  bool of_own_node = false;
   /// A node in the background is started first, if none runs.
   bool in_background = false;
   /// If the node that was asked belonged to another command and ended with it, ask again: only for
@@ -47,5 +50,9 @@ using Verdict = int (*)(const node::Json&);
 
 /// Says that a signal ended the command, and what to do next; its exit code.
 int interrupted(Context& context, const char* hint = "");
+
+/// Writes what is still to be written to stdout; the exit code of a failure, which has been said: 0
+/// if there was none.
+[[nodiscard]] int finish_output(Context& context);
 
 }  // namespace kith::cli

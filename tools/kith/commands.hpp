@@ -12,6 +12,9 @@ namespace kith::cli {
 /// Does the command; returns the exit code. What it has to say has been said.
 using Action = std::function<int(Context&)>;
 
+/// The command whose stdout takes content, and nothing else.
+inline constexpr const char* kCat = "cat";
+
 struct Commands {
   CLI::App& app;
   Action& chosen;

@@ -33,7 +33,10 @@ Result<Range> range_of(const CatOptions& options) {
     KITH_TRY(out.offset, parse_size(options.offset));
   }
   if (!options.length.empty()) {
-    KITH_TRY(out.length, parse_size(options.length));
+    KITH_TRY(const std::uint64_t length, parse_size(options.length));
+    // Elsewhere 0 is no limit, as is the word for it; here it is nothing at all.
+    const bool digit = options.length.front() >= '0' && options.length.front() <= '9';
+    if (length > 0 || digit) out.length = length;
   }
   return out;
 }
@@ -58,11 +61,12 @@ int stream(Context& context, node::Json arguments, Range range) {
       got += bytes.size();
       writes = writes && context.out.content(bytes);
     };
+    question.of_own_node = own != nullptr;
     Answer answer = ask(context, question);
     // Whoever read it has seen enough: nothing to complain about.
-    if (context.out.reader_is_gone()) return 1;
-    if (!writes) return context.out.fail(context.out.flush().error());
+    if (context.out.reader_is_gone() && !context.signals.taken()) return 1;
     if (answer.exit != 0) return answer.exit;
+    if (!writes) return finish_output(context);
     if (answer.own) own = std::move(answer.own);
     range.offset += got;
     range.length -= got;
@@ -72,7 +76,6 @@ int stream(Context& context, node::Json arguments, Range range) {
 }
 
 int cat(Context& context, const CatOptions& options) {
-  context.out.keep_stdout_for_content();
   const auto range = range_of(options);
   if (!range) return context.out.fail(range.error());
   const auto share = text_or_stdin(options.share);
@@ -80,19 +83,15 @@ int cat(Context& context, const CatOptions& options) {
   node::Json arguments = node::Json::object();
   arguments["share"] = *share;
   if (!options.path.empty()) arguments["path"] = options.path;
-  const int code = stream(context, std::move(arguments), *range);
-  const auto written = context.out.flush();
-  if (context.out.reader_is_gone()) return 1;
-  return code == 0 && !written ? context.out.fail(written.error()) : code;
+  return stream(context, std::move(arguments), *range);
 }
 
 }  // namespace
 
 void add_cat_command(const Commands& commands) {
   const auto options = std::make_shared<CatOptions>();
-  CLI::App* command =
-      commands.add(commands.app, "cat", "Write a file of a share to standard output",
-                   [options](Context& context) { return cat(context, *options); });
+  CLI::App* command = commands.add(commands.app, kCat, "Write a file of a share to standard output",
+                                   [options](Context& context) { return cat(context, *options); });
   command
       ->add_option("LINK", options->share,
                    "kith:share/…, or - for standard input; of a share that is here, its id")

@@ -2,6 +2,7 @@
 
 #include "tools/kith/ask.hpp"
 #include "tools/kith/commands.hpp"
+#include "tools/kith/fields.hpp"
 #include "tools/kith/print.hpp"
 #include "tools/kith/units.hpp"
 
@@ -36,10 +37,32 @@ Result<Json> limit_arguments(const LimitOptions& options) {
   return Result<Json>(boost::system::in_place_value, std::move(out));
 }
 
+/// Setting this much in `direction` changes nothing where the limit of the settings is lower.
+bool is_above(const Json& setting, const Json& arguments, const char* direction) {
+  if (!arguments.contains(direction)) return false;
+  const std::uint64_t wanted = number(arguments, direction), holds = number(setting, direction);
+  return holds > 0 && (wanted == 0 || wanted > holds);
+}
+
+/// Which limit still holds though another was lifted or raised, and how to lift that.
+void say_what_still_holds(Output& out, const Json& arguments, const Json& done) {
+  for (const Json& limit : items(done, "limits")) {
+    if (!flag(limit, "setting")) continue;
+    if (!is_above(limit, arguments, "up") && !is_above(limit, arguments, "down")) continue;
+    out.note("the limit of the settings, or of --limit, still holds: " +
+             format_rate(number(limit, "up")) +
+             " in each direction; kith config limit none lifts it");
+  }
+}
+
 int limit(Context& context, const LimitOptions& options) {
-  auto arguments = limit_arguments(options);
+  const auto arguments = limit_arguments(options);
   if (!arguments) return context.out.fail(arguments.error());
-  return ask_and_print(context, Question{"limits", std::move(*arguments)}, print_limits);
+  const Answer answer = ask(context, Question{"limits", *arguments});
+  if (answer.exit != 0 || context.out.options().json) return answer.exit;
+  print_limits(context.out, answer.done);
+  say_what_still_holds(context.out, *arguments, answer.done);
+  return 0;
 }
 
 }  // namespace

@@ -1,7 +1,5 @@
-#include <fcntl.h>
 #include <memory>
 #include <poll.h>
-#include <unistd.h>
 
 #include "tools/kith/ask.hpp"
 #include "tools/kith/background.hpp"
@@ -120,18 +118,12 @@ void say_ready(Context& context) {
   });
 }
 
-/// Nobody reads a background node's stdout after its first line.
-void leave_stdout() {
-  const node::UniqueFd nothing(::open("/dev/null", O_WRONLY | O_CLOEXEC));
-  if (nothing) ::dup2(nothing.get(), STDOUT_FILENO);
-}
-
 int run_node(Context& context, bool background) {
   auto own = begin(context, background);
   if (!own) return say_error(context, own.error());
   say_ready(context);
-  if (background) leave_stdout();
-  (void)(*own)->wait(context.signals);  // a signal is how a node is told to end: no failure
+  if (background) context.out.leave_stdout();  // only the first line is read
+  (void)(*own)->wait(context.signals);         // a signal is how a node is told to end: no failure
   own->reset();
   context.out.json_line(node::dump_line(node::done_line()));
   return 0;

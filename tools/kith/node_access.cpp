@@ -69,11 +69,12 @@ Result<NodeAccess> start_own(const Context& context, UniqueFd lock) {
 
 }  // namespace
 
-/// A thread that turns the end of the runtime into something to poll for.
+/// A thread that lets the node end as soon as the runtime does, and turns that into something to
+/// poll for.
 struct OwnNode::Watch {
-  explicit Watch(node::Runtime& runtime)
-      : ended(::eventfd(0, EFD_CLOEXEC)), thread([this, &runtime] {
-          runtime.wait();
+  explicit Watch(OwnNode& node)
+      : ended(::eventfd(0, EFD_CLOEXEC)), thread([this, &node] {
+          node.end_with_runtime();
           const std::uint64_t one = 1;
           (void)!::write(ended.get(), &one, sizeof one);
         }) {}
@@ -84,12 +85,21 @@ struct OwnNode::Watch {
 OwnNode::OwnNode(UniqueFd lock, std::unique_ptr<node::Runtime> runtime)
     : lock_(std::move(lock)),
       runtime_(std::move(runtime)),
-      watch_(std::make_unique<Watch>(*runtime_)) {}
+      watch_(std::make_unique<Watch>(*this)) {}
 
 OwnNode::~OwnNode() {
-  runtime_->stop();
+  {
+    const std::lock_guard guard(mutex_);
+    if (runtime_) runtime_->stop();
+  }
   watch_->thread.join();
+}
+
+void OwnNode::end_with_runtime() {
+  runtime_->wait();
+  const std::lock_guard guard(mutex_);
   runtime_.reset();
+  lock_.reset();
 }
 
 std::optional<int> OwnNode::wait(Signals& signals) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 
 #include "node/api/unique_fd.hpp"
@@ -14,7 +15,8 @@
 
 namespace kith::cli {
 
-/// A node that runs in this process, with the lock that it holds. Ends in order when it dies.
+/// A node that runs in this process, with the lock that it holds. Ends in order when it dies. Where
+/// `kith stop` ends it, the lock is free at once, whatever this process is waiting for.
 class OwnNode {
  public:
   OwnNode(node::UniqueFd lock, std::unique_ptr<node::Runtime> runtime);
@@ -25,7 +27,9 @@ class OwnNode {
   [[nodiscard]] std::optional<int> wait(Signals& signals);
 
  private:
+  void end_with_runtime();
   node::UniqueFd lock_;
+  std::mutex mutex_;  // of runtime_, which goes in the thread that watches it
   std::unique_ptr<node::Runtime> runtime_;
   struct Watch;
   std::unique_ptr<Watch> watch_;

@@ -1,8 +1,8 @@
 #include "tools/kith/output.hpp"
 
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -14,8 +14,7 @@ namespace kith::cli {
 namespace {
 
 constexpr std::size_t kUsualWidth = 80;
-
-void put(std::FILE* file, std::string_view text) { std::fwrite(text.data(), 1, text.size(), file); }
+constexpr std::size_t kPendingMax = 64 * 1024;
 
 std::size_t terminal_width() {
   winsize size{};
@@ -56,6 +55,11 @@ OutputOptions output_options(bool json, bool quiet, bool verbose, bool no_color)
   return out;
 }
 
+void Output::heed(const Signals& signals) {
+  stdout_.heed(signals);
+  stderr_.heed(signals);
+}
+
 void Output::result(std::string_view text) {
   if (options_.json) return;
   clear_bar();
@@ -71,17 +75,27 @@ void Output::line(std::string_view text) {
 
 void Output::json_line(std::string_view line) {
   if (!options_.json) return;
-  if (content_) return put(stderr, line);
+  if (content_) return stderr_.write(line);
   write(line);
   flush_stdout();
 }
 
 bool Output::content(std::string_view bytes) {
-  write(bytes);
-  return write_error_ == 0;
+  flush_stdout();
+  stdout_.write(bytes);
+  return stdout_.error() == 0;
 }
 
-bool Output::reader_is_gone() const { return write_error_ == EPIPE; }
+bool Output::reader_is_gone() const { return stdout_.error() == EPIPE; }
+
+bool Output::was_interrupted() const { return stdout_.error() == EINTR; }
+
+void Output::leave_stdout() {
+  flush_stdout();
+  const node::UniqueFd nothing(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+  if (nothing) ::dup2(nothing.get(), STDOUT_FILENO);
+  stdout_ = Sink(STDOUT_FILENO);
+}
 
 void Output::note(std::string_view text) {
   if (!options_.quiet) say(text);
@@ -94,8 +108,7 @@ void Output::detail(std::string_view text) {
 void Output::progress(const node::Json& progress) {
   if (options_.bar) {
     const std::string text = format_progress(progress, terminal_width());
-    put(stderr, "\r\x1b[K" + text);
-    std::fflush(stderr);
+    stderr_.write("\r\x1b[K" + text);
     bar_shown_ = true;
     return;
   }
@@ -114,7 +127,7 @@ int Output::fail(const Error& error) {
 int Output::fail(const node::Json& error_line) {
   const auto exit = error_line.find("exit");
   const int code = exit != error_line.end() && exit->is_number_integer() ? exit->get<int>() : 1;
-  if (options_.json && write_error_ == 0) return code;
+  if (options_.json && (content_ || stdout_.error() == 0)) return code;
   std::string text = colored("kith: ", Color::kBad) + escape(raw(error_line, "what"));
   const std::string subject = raw(error_line, "subject");
   const std::string hint = raw(error_line, "hint");
@@ -132,31 +145,31 @@ std::string Output::colored(std::string_view text, Color color) const {
 Result<void> Output::flush() {
   clear_bar();
   flush_stdout();
-  if (write_error_ == 0) return {};
-  return os_error(write_error_, "cannot write to standard output");
+  if (stdout_.error() == 0) return {};
+  return os_error(stdout_.error(), "cannot write to standard output");
 }
 
 void Output::write(std::string_view text) {
-  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
-  if (!written && write_error_ == 0) write_error_ = errno;
+  pending_ += text;
+  if (pending_.size() >= kPendingMax) flush_stdout();
 }
 
 void Output::flush_stdout() {
-  if (std::fflush(stdout) != 0 && write_error_ == 0) write_error_ = errno;
+  stdout_.write(pending_);
+  pending_.clear();
 }
 
 void Output::clear_bar() {
   if (!bar_shown_) return;
   bar_shown_ = false;
-  put(stderr, "\r\x1b[K");
-  std::fflush(stderr);
+  stderr_.write("\r\x1b[K");
 }
 
 void Output::say(std::string_view text) {
   clear_bar();
   std::string line(text);
   line += '\n';
-  put(stderr, line);
+  stderr_.write(line);
 }
 
 }  // namespace kith::cli

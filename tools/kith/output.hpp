@@ -5,9 +5,11 @@
 
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include "node/api/json.hpp"
 #include "proto/result.hpp"
+#include "tools/kith/sink.hpp"
 
 namespace kith::cli {
 
@@ -28,6 +30,8 @@ class Output {
  public:
   explicit Output(const OutputOptions& options) : options_(options) {}
   [[nodiscard]] const OutputOptions& options() const { return options_; }
+  /// From now on a signal ends waiting for a reader who does not read; see was_interrupted().
+  void heed(const Signals& signals);
 
   /// The result of a command, alone on stdout: a path, a link. Raw for a pipe, escaped on a
   /// terminal.
@@ -42,6 +46,10 @@ class Output {
   [[nodiscard]] bool content(std::string_view bytes);
   /// Whoever read stdout went away.
   [[nodiscard]] bool reader_is_gone() const;
+  /// A signal came while stdout took nothing, or before its reader went away: the rest is lost.
+  [[nodiscard]] bool was_interrupted() const;
+  /// Nobody reads stdout any more: what is said there from now on goes nowhere.
+  void leave_stdout();
   /// A remark for people, on stderr; not with -q.
   void note(std::string_view text);
   /// A remark for people who want to know more: with -v only.
@@ -66,7 +74,9 @@ class Output {
   OutputOptions options_;
   bool bar_shown_ = false;
   bool content_ = false;
-  int write_error_ = 0;  // errno of the first failure on stdout
+  Sink stdout_{STDOUT_FILENO};
+  Sink stderr_{STDERR_FILENO};
+  std::string pending_;  // for stdout: a table is one write
   std::string last_phase_;
 };
 

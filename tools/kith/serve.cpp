@@ -9,7 +9,7 @@ int ask_and_serve(Context& context, const Question& question,
   if (!context.out.options().json) print(context.out, answer.done);
   if (!answer.own) return 0;
   // Without the text nobody can come: there is nothing to serve for.
-  if (const auto written = context.out.flush(); !written) return context.out.fail(written.error());
+  if (const int code = finish_output(context); code != 0) return code;
   context.out.note("serving until Ctrl-C; kith start keeps a node running");
   (void)answer.own->wait(context.signals);
   return 0;

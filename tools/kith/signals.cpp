@@ -1,6 +1,7 @@
 #include "tools/kith/signals.hpp"
 
 #include <csignal>
+#include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -29,7 +30,13 @@ std::optional<int> Signals::take() {
   if (::read(fd_.get(), &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return {};
   const sigset_t set = both();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  if (!taken_) taken_ = static_cast<int>(info.ssi_signo);
   return static_cast<int>(info.ssi_signo);
+}
+
+bool Signals::pending() const {
+  pollfd look{fd_.get(), POLLIN, 0};
+  return ::poll(&look, 1, 0) > 0;
 }
 
 int exit_code_of_signal(int signal) { return 128 + signal; }

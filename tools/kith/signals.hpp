@@ -17,9 +17,14 @@ class Signals {
   /// The signal that came, if one did; does not wait. Once one was taken, the next of them ends the
   /// process at once: nobody has to wait for an orderly end.
   [[nodiscard]] std::optional<int> take();
+  /// One has come that was not taken yet.
+  [[nodiscard]] bool pending() const;
+  /// The first that was taken, if one was.
+  [[nodiscard]] std::optional<int> taken() const { return taken_; }
 
  private:
   node::UniqueFd fd_;
+  std::optional<int> taken_;
 };
 
 /// 130 for SIGINT, 143 for SIGTERM.

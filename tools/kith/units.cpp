@@ -51,16 +51,25 @@ std::size_t number_length(std::string_view text) {
   return std::min(text.find_first_not_of("0123456789."), text.size());
 }
 
-/// A number and its unit, in lower case; nothing if it is none, or more than `most`.
-std::optional<std::uint64_t> amount(const std::string& text, std::uint64_t most) {
+/// A whole number of units, exactly; UINT64_MAX where it is more than that.
+std::uint64_t whole_amount(std::string_view digits, std::uint64_t factor) {
+  std::uint64_t number = 0;
+  const auto error = std::from_chars(digits.data(), digits.data() + digits.size(), number).ec;
+  return error != std::errc() || number > UINT64_MAX / factor ? UINT64_MAX : number * factor;
+}
+
+/// A number and its unit, in lower case; nothing if it is none. UINT64_MAX: that much, or more.
+std::optional<std::uint64_t> amount(const std::string& text) {
   const std::size_t digits = number_length(text);
   double number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + digits, number);
-  const bool whole = error == std::errc() && end == text.data() + digits;
+  const bool is_number = error == std::errc() && end == text.data() + digits;
   const std::uint64_t factor = factor_of(text.substr(digits));
-  if (digits == 0 || !whole || factor == 0) return std::nullopt;
+  if (digits == 0 || !is_number || factor == 0) return std::nullopt;
+  const std::string_view word = std::string_view(text).substr(0, digits);
+  if (word.find('.') == std::string_view::npos) return whole_amount(word, factor);
   const double bytes = number * static_cast<double>(factor);
-  if (bytes > static_cast<double>(most)) return std::nullopt;
+  if (bytes >= 0x1p64) return UINT64_MAX;
   const auto out = static_cast<std::uint64_t>(bytes);
   // A fraction of a byte is a mistake, not nothing.
   return out == 0 && number > 0 ? std::nullopt : std::optional(out);
@@ -101,16 +110,24 @@ Result<std::uint64_t> parse_rate(std::string_view text) {
   std::string rate = lower(text);
   if (rate == "none") return std::uint64_t{0};
   if (rate.size() >= 2 && rate.compare(rate.size() - 2, 2, "/s") == 0) rate.resize(rate.size() - 2);
-  const auto bytes = amount(rate, kRateMax);
+  const auto bytes = amount(rate);
   if (!bytes) return bad_rate(text);
+  if (*bytes > kRateMax) {
+    return local_error(Errc::kUsage, "a rate of more than 1 TiB/s", std::string(text),
+                       "none is no limit");
+  }
   return *bytes;
 }
 
 Result<std::uint64_t> parse_size(std::string_view text) {
   const std::string size = lower(text);
   if (size == "none") return std::uint64_t{0};
-  const auto bytes = amount(size, kSizeMax);
+  const auto bytes = amount(size);
   if (!bytes) return bad_size(text);
+  if (*bytes > kSizeMax) {
+    return local_error(Errc::kUsage, "a size of more than 1 EiB", std::string(text),
+                       "no file and no disk is so large: 1048576TiB is the most");
+  }
   return *bytes;
 }
 

@@ -100,6 +100,29 @@ TEST(Args, WhatIsNotUtf8IsRefused) {
   EXPECT_EQ(list.finish().error().subject, "l");
 }
 
+TEST(Args, FaultsOfTextsAndListsSayWhatAndWhatNext) {
+  struct Row {
+    const char* json;
+    const char* what;
+    const char* hint;
+  };
+  for (const Row& row :
+       {Row{R"({"l":"x"})", "not a list", ""},
+        Row{R"({"l":["a","b","c"]})", "given more than 2 times", "say it with fewer of them"},
+        Row{R"({"l":["a",1]})", "one of them is not a text", ""},
+        Row{R"({"l":["a","abcd"]})", "one of them is longer than 3 bytes", "shorten it"},
+        Row{R"({"t":"abcd"})", "longer than 3 bytes", "shorten it"}}) {
+    const Json json = Json::parse(row.json);
+    Args args(json);
+    EXPECT_TRUE(args.texts("l", 2, 3).empty()) << row.json;
+    EXPECT_EQ(args.text("t", 3), "");
+    const auto result = args.finish();
+    ASSERT_FALSE(result) << row.json;
+    EXPECT_EQ(result.error().what, row.what);
+    EXPECT_EQ(result.error().hint, row.hint);
+  }
+}
+
 TEST(Args, AnEmptyTextIsNotARequiredOne) {
   const Json json = Json::parse(R"({"p":""})");
   Args args(json);

@@ -52,6 +52,14 @@ TEST(ApiJson, AnErrorIsTheLastLine) {
             "\n");
 }
 
+TEST(ApiJson, ProgressOfManySharesNamesNone) {
+  FetchProgress progress;
+  progress.phase = "verifying";
+  const Line line = to_line(Reply{RequestId{1}, Progress(progress)});
+  EXPECT_FALSE(line.json.contains("share")) << line.json;
+  EXPECT_EQ(line.json.at("phase"), "verifying");
+}
+
 TEST(ApiJson, ProgressIsNotFinal) {
   FetchProgress progress;
   progress.share = id_of<ShareId>(0xab);

@@ -66,6 +66,15 @@ TEST(Error, MapsErrnos) {
   EXPECT_EQ(error.blame, Blame::kLocal);
 }
 
+TEST(Error, OfTheSystemSaysWhatToDoWhereThatIsKnown) {
+  EXPECT_NE(os_error(ENOSPC, "write").hint.find("make room"), std::string::npos);
+  EXPECT_NE(os_error(EDQUOT, "write").hint.find("make some"), std::string::npos);
+  EXPECT_NE(os_error(EACCES, "open").hint.find("owner and the mode"), std::string::npos);
+  EXPECT_EQ(os_error(EPERM, "open").hint, os_error(EACCES, "open").hint);
+  EXPECT_NE(os_error(EROFS, "open").hint.find("mount"), std::string::npos);
+  EXPECT_EQ(os_error(EIO, "read").hint, "");
+}
+
 TEST(Error, IsOneLine) {
   EXPECT_EQ(to_string(local_error(Errc::kIo, "what")), "what");
   EXPECT_EQ(to_string(local_error(Errc::kIo, "what", "subject")), "what: subject");

@@ -86,12 +86,15 @@ VerifyReport verify_report() {
 }
 
 std::vector<Json> all_lines() {
+  FetchProgress of_a_share;
+  of_a_share.share.bytes.fill(1);
   ShareDone shared;
   shared.skipped.resize(1);
   return {
       to_json(local_error(Errc::kIo, "what")),
       to_json(NodeEvent{"kind", "what", "subject"}),
       to_line(Reply{RequestId{1}, Progress(FetchProgress{})}).json,
+      to_line(Reply{RequestId{1}, Progress(of_a_share)}).json,
       to_line(Reply{RequestId{1}, Progress(JoinProgress{})}).json,
       to_line(ShareUpdate(ShareProgress{})).json,
       to_line(ShareUpdate(BadEntry{})).json,

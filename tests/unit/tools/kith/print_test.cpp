@@ -54,6 +54,7 @@ TEST(Print, NamesFromOthersAreEscaped) {
       out,
       Json::parse(
           R"({"members":[{"device":"0123456789abcdef","name":"a\u001b[31mb","role":"member"}]})"));
+  ASSERT_TRUE(out.flush());
   const std::string text = testing::internal::GetCapturedStdout();
   (void)testing::internal::GetCapturedStderr();
   EXPECT_EQ(text.find('\x1b'), std::string::npos);

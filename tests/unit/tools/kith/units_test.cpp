@@ -40,13 +40,15 @@ TEST(Units, WhatIsNotARate) {
 }
 
 TEST(Units, Sizes) {
-  for (const auto& [text, value] :
-       std::vector<std::pair<const char*, std::uint64_t>>{{"none", 0},
-                                                          {"0", 0},
-                                                          {"1", 1},
-                                                          {"20GiB", 20ULL << 30},
-                                                          {"1.5TB", 1'500'000'000'000},
-                                                          {"1048576TiB", std::uint64_t{1} << 60}}) {
+  for (const auto& [text, value] : std::vector<std::pair<const char*, std::uint64_t>>{
+           {"none", 0},
+           {"0", 0},
+           {"1", 1},
+           {"20GiB", 20ULL << 30},
+           {"1.5TB", 1'500'000'000'000},
+           {"9007199254740993", 9'007'199'254'740'993},
+           {"1152921504606846976", std::uint64_t{1} << 60},
+           {"1048576TiB", std::uint64_t{1} << 60}}) {
     const auto size = parse_size(text);
     ASSERT_TRUE(size.has_value()) << text;
     EXPECT_EQ(*size, value) << text;
@@ -57,6 +59,18 @@ TEST(Units, Sizes) {
     EXPECT_EQ(size.error().code, Errc::kUsage);
     EXPECT_EQ(size.error().subject, text);
   }
+}
+
+TEST(Units, WhatIsTooMuchIsSaidToBeThat) {
+  for (const char* text : {"9223372036854775807", "1152921504606846977", "18446744073709551616",
+                           "99999999999999999999999", "16777216TiB", "16777216.5TiB"}) {
+    const auto size = parse_size(text);
+    ASSERT_FALSE(size.has_value()) << text;
+    EXPECT_EQ(size.error().code, Errc::kUsage);
+    EXPECT_EQ(size.error().what, "a size of more than 1 EiB") << text;
+    EXPECT_FALSE(size.error().hint.empty());
+  }
+  EXPECT_EQ(parse_rate("2TiB/s").error().what, "a rate of more than 1 TiB/s");
 }
 
 TEST(Units, Spans) {
