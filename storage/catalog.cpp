@@ -375,12 +375,12 @@ Result<std::vector<CopyRecord>> Catalog::copies() {
 }
 
 Result<void> Catalog::remove_copy(CopyId copy) {
-  for (const char* sql :
-       {"DELETE FROM have WHERE copy = ?1", "DELETE FROM filestat WHERE copy = ?1",
-        "DELETE FROM scrub WHERE copy = ?1", "DELETE FROM copy WHERE id = ?1"}) {
+  for (const char* sql : {"DELETE FROM have WHERE copy = ?1", "DELETE FROM scrub WHERE copy = ?1",
+                          "DELETE FROM copy WHERE id = ?1"}) {
     KITH_TRY(const Use remove, stmt(sql));
     KITH_CHECK(remove->bind(1, number(copy)).run());
   }
+  removed_copies_.push_back(copy);
   return {};
 }
 
@@ -590,6 +590,11 @@ Result<std::optional<std::int64_t>> Catalog::leftover(const char* next_sql) {
 
 // Some rows per call, so that a commit in between waits for some tens of milliseconds at most.
 Result<bool> Catalog::sweep() {
+  if (!removed_copies_.empty()) {
+    KITH_TRY(const bool more, sweep_stats(removed_copies_.back()));
+    if (!more) removed_copies_.pop_back();
+    return true;
+  }
   KITH_TRY(const auto pages,
            leftover("SELECT share FROM page WHERE share > ?1 ORDER BY share LIMIT 1"));
   if (pages) {
@@ -623,6 +628,19 @@ Result<Catalog::Size> Catalog::size() {
   KITH_TRY(const std::int64_t pages, db_->query_integer("PRAGMA page_count"));
   KITH_TRY(const std::int64_t free, db_->query_integer("PRAGMA freelist_count"));
   return Size{static_cast<std::uint64_t>(page * pages), static_cast<std::uint64_t>(page * free)};
+}
+
+// States of files of a copy that is gone: those of a million files are tens of megabytes. False: no
+// more of them, or its removal was rolled back.
+Result<bool> Catalog::sweep_stats(CopyId copy) {
+  KITH_TRY(const Use known, stmt("SELECT 1 FROM copy WHERE id = ?1"));
+  KITH_TRY(const bool is_known, known->bind(1, number(copy)).step());
+  if (is_known) return false;
+  KITH_TRY(const Use remove, stmt("DELETE FROM filestat WHERE rowid IN "
+                                  "(SELECT rowid FROM filestat WHERE copy = ?1 LIMIT 32)"));
+  KITH_CHECK(remove->bind(1, number(copy)).run());
+  KITH_TRY(const Use rest, stmt("SELECT 1 FROM filestat WHERE copy = ?1 LIMIT 1"));
+  return rest->bind(1, number(copy)).step();
 }
 
 // One run of a share that is gone, and what the indexes hold of it.

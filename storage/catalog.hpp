@@ -143,6 +143,7 @@ class Catalog {
   [[nodiscard]] Result<void> put_copy(const CopyRecord& copy);
   [[nodiscard]] Result<void> set_copy_state(CopyId copy, CopyState state, std::string_view path);
   [[nodiscard]] Result<std::vector<CopyRecord>> copies();
+  /// The states of its files follow in sweep().
   [[nodiscard]] Result<void> remove_copy(CopyId copy);
   [[nodiscard]] Result<void> put_have(CopyId copy, const HaveRow& row);
   /// Rows whose form is damaged are an error (kIo).
@@ -173,9 +174,9 @@ class Catalog {
   /// At a start, before anything else writes: what was begun and never became a copy. A transaction
   /// of its own; its pages and hashes follow in sweep().
   [[nodiscard]] Result<void> remove_unused();
-  /// One step of cleaning up after remove_share, in a transaction of the caller: rows first, then
-  /// pages of the file that nothing needs any more go back to the file system. True: there may be
-  /// more to do.
+  /// One step of cleaning up after remove_copy and remove_share, in a transaction of the caller:
+  /// rows first, then pages of the file that nothing needs any more go back to the file system.
+  /// True: there may be more to do.
   [[nodiscard]] Result<bool> sweep();
   /// Outside of a transaction: what sweep() gave back leaves the file as far as no reader is in the
   /// way, and the file that commits wait in is cut when it begins anew.
@@ -208,11 +209,13 @@ class Catalog {
                                      std::span<const std::int64_t> hashes);
   [[nodiscard]] Result<std::optional<std::int64_t>> leftover(const char* next_sql);
   [[nodiscard]] Result<void> sweep_run(std::int64_t share);
+  [[nodiscard]] Result<bool> sweep_stats(CopyId copy);
   [[nodiscard]] Result<bool> give_back();
   [[nodiscard]] Result<void> make_shrinkable(std::int64_t bytes);
 
   std::unique_ptr<Db> db_;
-  bool shrinks_ = false;  // the file was made so that it can give single pages back
+  std::vector<CopyId> removed_copies_;  // to be swept; a start finds what an earlier run left
+  bool shrinks_ = false;                // the file was made so that it can give single pages back
   std::map<const char*, Stmt> statements_;  // keyed by the constant, not by its text
 };
 

@@ -129,8 +129,7 @@ std::optional<Error> CatalogThread::commit(Items writes) {
 void CatalogThread::tell(Items writes, const std::optional<Error>& error) {
   for (const Item& item : writes) {
     if (!error) committed_(item.write.body);
-    const auto* removed = std::get_if<DeleteCopy>(&item.write.body);
-    unswept_ = unswept_ || (removed != nullptr && removed->last);
+    unswept_ = unswept_ || std::holds_alternative<DeleteCopy>(item.write.body);
     // A write that nobody awaits must not fail in silence either: number 0 is nobody's.
     if (item.write.ack || error) answer_({item.write.ack.value_or(0), error});
   }

@@ -131,8 +131,33 @@ TEST_F(CatalogTest, CopiesWithTheirHaveSets) {
   EXPECT_ERROR(catalog_.remove_share(id<ShareId>(1)), Errc::kConflict);  // it has a copy
   ASSERT_OK(catalog_.remove_copy(copy.id));
   EXPECT_TRUE(catalog_.have(copy.id)->empty());
+  while (*catalog_.sweep()) continue;
   EXPECT_FALSE(*catalog_.file_stats(copy.id, 3));
   EXPECT_OK(catalog_.remove_share(id<ShareId>(1)));
+}
+
+TEST_F(CatalogTest, StatesOfFilesGoInStepsAndStayWhereTheRemovalDidNotHappen) {
+  ASSERT_OK(catalog_.put_share(a_share(1)));
+  CopyRecord copy;
+  copy.share = id<ShareId>(1);
+  for (const auto number : {1U, 2U}) {
+    copy.id = CopyId{number};
+    ASSERT_OK(catalog_.put_copy(copy));
+    for (std::uint32_t page = 0; page < 100; ++page) {
+      ASSERT_OK(catalog_.put_file_stats(copy.id, page, Buffer(5)));
+    }
+  }
+  ASSERT_OK(catalog_.remove_copy(CopyId{1}));
+  ASSERT_OK(catalog_.begin());
+  ASSERT_OK(catalog_.remove_copy(CopyId{2}));
+  catalog_.roll_back();
+  int steps = 0;
+  while (*catalog_.sweep()) ++steps;
+  EXPECT_GE(steps, 4) << "all at once";
+  for (std::uint32_t page = 0; page < 100; ++page) {
+    EXPECT_FALSE(*catalog_.file_stats(CopyId{1}, page));
+    EXPECT_TRUE(*catalog_.file_stats(CopyId{2}, page));
+  }
 }
 
 TEST_F(CatalogTest, ChunksAreFoundByTheirFirstBytes) {
