@@ -65,6 +65,7 @@ class Jobs {
   [[nodiscard]] Result<std::uint64_t> bytes_of(const Leftover& staging);
   [[nodiscard]] bool is_gone(const std::string& path);
   [[nodiscard]] bool is_mounted(const std::string& path, std::uint64_t device);
+  [[nodiscard]] std::uint64_t device_of(const CollectGarbageJob::Fetched& copy);
   // serve_jobs.cpp
   [[nodiscard]] JobResult perform(SealSectionJob& job, UnixMillis wall);
   [[nodiscard]] JobResult perform(const VerifyChunkJob& job, UnixMillis wall);

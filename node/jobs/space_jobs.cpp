@@ -46,6 +46,14 @@ bool Jobs::is_mounted(const std::string& path, std::uint64_t device) {
   return true;
 }
 
+// Of a copy that was there already nothing was staged: its files tell. 0: they do not.
+std::uint64_t Jobs::device_of(const CollectGarbageJob::Fetched& copy) {
+  if (copy.device != 0) return copy.device;
+  const auto stats = manifests_.file_stats(copy.copy, 0);
+  const bool known = stats && *stats != nullptr && !(*stats)->files.empty();
+  return known ? (*stats)->files.front().dev : 0;
+}
+
 // Of an earlier run, if what stands there is still that.
 Result<void> Jobs::remove_staging(const Leftover& staging) {
   const std::string name = storage::staging_name(staging.name, staging.share, options_.owner);
@@ -101,7 +109,7 @@ JobResult Jobs::perform(const CollectGarbageJob& job) {
     out.stagings.push_back(std::move(staging));
   }
   for (const CollectGarbageJob::Fetched& fetched : job.fetched) {
-    const bool gone = is_gone(fetched.path) && is_mounted(fetched.path, fetched.device);
+    const bool gone = is_gone(fetched.path) && is_mounted(fetched.path, device_of(fetched));
     if (gone) out.gone.push_back(fetched);
   }
   return out;

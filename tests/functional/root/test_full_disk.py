@@ -4,6 +4,7 @@ import errno
 import filecmp
 import os
 import random
+import shutil
 import subprocess
 import sys
 import unittest
@@ -105,6 +106,27 @@ class FullDisks(KithTest):
         result = process.result()
         self.assertEqual(result.exit, 0, str(result))
         self.assertTrue(filecmp.cmp(self.file, disk / "file", shallow=False))
+
+    def test_gc_forgets_nothing_that_lies_on_a_disk_which_is_not_here(self):
+        self.join()
+        disk = self.top / "disk"
+        self.mount(disk, "16m")
+        link = self.share(MIB)
+        self.b.ask("fetch", link, "-o", disk)
+        there = disk / "there"
+        shutil.copy2(self.file, there)
+        self.assertTrue(self.b.ask("fetch", link, "-o", disk, "--as", "there")["already_there"])
+        subprocess.run(["umount", "-l", disk], check=True)
+        self.b.ask("gc")
+        listed = {share["path"] for share in self.b.ask("list")["shares"]}
+        self.assertEqual(listed, {str(disk / "file"), str(there)})
+        plain = self.top / "plain"
+        plain.mkdir()
+        shutil.copy2(self.file, plain / "file")
+        self.assertTrue(self.b.ask("fetch", link, "-o", plain)["already_there"])
+        (plain / "file").unlink()
+        self.b.ask("gc")
+        self.assertEqual({share["path"] for share in self.b.ask("list")["shares"]}, listed)
 
     def test_a_disk_that_fills_up_meanwhile(self):
         self.join()
