@@ -314,6 +314,7 @@ class Copies {
   const Copy* complete_copy(const ShareId& share) const;
   Copy* stream_of(const ShareId& share);
   void read_on(Turn& turn, const ShareId& share);
+  void hurry(const ShareId& share);
   bool answer(Turn& turn, Stream& stream, const Reading& reading);
   void begin_stream(Turn& turn, const ShareId& share, const Stream& stream);
   void take_root(Copy& copy, Root root);

@@ -49,6 +49,7 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
   Stream& stream = at->second;
   const auto is_known = [](const Copy* copy) { return copy->root != nullptr; };
   if (std::ranges::none_of(copies_of(share), is_known)) return begin_stream(turn, share, stream);
+  hurry(share);
   for (Reading& reading : readings_) {
     if (reading.share != share) continue;
     if (reading.missing_page) {
@@ -81,6 +82,30 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
   std::erase_if(readings_, [&](const Reading& reading) {
     return reading.share == share && reading.place && answer(turn, stream, reading);
   });
+}
+
+// Whatever else is fetched of it: first what readings wait for, then what they read next.
+void Copies::hurry(const ShareId& share) {
+  const Copy* copy = fetching(share);
+  if (copy == nullptr || !copy->root) return;
+  std::vector<ChunkIndex> urgent, ahead;
+  for (const Reading& reading : readings_) {
+    if (reading.share != share) continue;
+    if (reading.missing_page) urgent.push_back(copy->shape.index_of_page(*reading.missing_page));
+    if (!reading.place) continue;
+    for (const FilePlace::Stretch& stretch : reading.place->stretches) {
+      // A fetch cannot write it before it has every page that describes it.
+      const std::uint32_t chunk = stretch.index - copy->shape.index_of_chunk(0);
+      const auto [first, last] = copy->shape.pages_of_chunk(chunk);
+      for (std::uint32_t page = first; !stretch.is_ahead && page <= last; ++page) {
+        const ChunkIndex index = copy->shape.index_of_page(page);
+        if (!copy->have.has(index)) urgent.push_back(index);
+      }
+      (stretch.is_ahead ? ahead : urgent).push_back(stretch.index);
+    }
+  }
+  urgent.insert(urgent.end(), ahead.begin(), ahead.end());
+  if (!urgent.empty()) transfer_.hurry(share, std::move(urgent));
 }
 
 // False: something is not here yet.
@@ -171,7 +196,7 @@ void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const
       continue;
     }
     if (fetching(share) == nullptr) begin_stream(turn, share, stream);
-    if (stream_of(share) == nullptr) continue;  // the fetch will bring it
+    if (stream_of(share) == nullptr) continue;  // the fetch brings it
     transfer_.set_lengths(turn.now.mono, share, stretch.index, std::span(&stretch.chunk_length, 1),
                           turn.transfer);
   }

@@ -203,6 +203,29 @@ TEST(Stream, AFetchUnderWayBringsWhatIsRead) {
   EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
 }
 
+// What is read next goes before everything else of the fetch, pages too, and the fetch goes on.
+TEST(Stream, AFetchThatTakesLongBringsWhatIsReadFirst) {
+  const Tree tree = {{"", directory()}, {"film", file(noise(3, 20'000'000))}};
+  const std::string& film = tree.at("film").content;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(2, seed);
+    const std::string link = c.share(0, tree, "/shared", Chunking::tiny(32));
+    ASSERT_TRUE(c.ask(0, node::SetLimit{1'000'000}));
+    const auto fetch = c.begin(1, Case::fetch_to(link, "/out"));
+    c.world.run_for(3s);
+    for (const std::uint64_t offset : {19'000'000U, 19'400'000U, 500'000U}) {
+      const auto begun = c.world.now().mono;
+      EXPECT_EQ(c.read(1, reading(link, "film", offset)).value(), film.substr(offset, kPortion));
+      EXPECT_LT(c.world.now().mono - begun, 4s) << offset;
+    }
+    EXPECT_FALSE(fetch->has_value());
+    ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
+    ASSERT_TRUE(**fetch) << to_string((*fetch)->error());
+    EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+  }
+}
+
 TEST(Stream, SeveralReadersOfOneShare) {
   Case c(2);
   const std::string link = c.share(0, library());
