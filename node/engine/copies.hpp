@@ -275,6 +275,7 @@ class Copies {
     RequestId request{};
     ShareId share;
     ReadFile command;
+    TimePoint since{};
     bool is_finding = false;
     std::optional<std::uint32_t> missing_page;
     std::optional<FilePlace> place;
@@ -326,7 +327,8 @@ class Copies {
   [[nodiscard]] bool is_needed(const Stream& stream, ChunkIndex index) const;
   [[nodiscard]] bool is_read(const ShareId& share) const;
   void fail_readings(Turn& turn, const ShareId& share, const Error& why);
-  void watch_stream(Turn& turn, Copy& copy);
+  void give_up_readings(Turn& turn, const Copy& copy);
+  [[nodiscard]] static Error why_unread(const Copy& copy, const Reading& reading);
   void end_stream(Turn& turn, Copy& copy);
   void end_streams(Turn& turn, const SwarmId& swarm);
   void tend_streams(Turn& turn);

@@ -29,11 +29,8 @@ void Copies::read(Turn& turn, RequestId request, const ReadFile& command, const 
   stream.swarm = swarm;
   stream.key = link.key;
   stream.used = turn.now.mono;
-  if (Copy* copy = stream_of(link.share)) {
-    copy->looking_since = turn.now.mono;
-    copy->last_stored = turn.now.mono;
-  }
-  readings_.push_back({request, link.share, command, false, std::nullopt, std::nullopt});
+  readings_.push_back(
+      {request, link.share, command, turn.now.mono, false, std::nullopt, std::nullopt});
   read_on(turn, link.share);
 }
 
@@ -264,10 +261,37 @@ void Copies::fail_readings(Turn& turn, const ShareId& share, const Error& why) {
   });
 }
 
-// Nobody provides what readings wait for.
-void Copies::watch_stream(Turn& turn, Copy& copy) {
-  if (!is_read(copy.share) || !is_stuck(turn, copy)) return;
-  fail_readings(turn, copy.share, why_stuck(copy));
+// Nobody provides what the copy, a stream or a fetch, asks for: readings that waited long enough
+// end, whatever becomes of the fetch.
+void Copies::give_up_readings(Turn& turn, const Copy& copy) {
+  std::erase_if(readings_, [&](const Reading& reading) {
+    const bool waits = turn.now.mono - reading.since < kLookFor;
+    if (reading.share != copy.share || waits) return false;
+    turn.fail(reading.request, why_unread(copy, reading));
+    return true;
+  });
+}
+
+Error Copies::why_unread(const Copy& copy, const Reading& reading) {
+  std::string file = reading.command.path;
+  if (file.empty()) file = copy.root ? copy.root->name : reading.command.share;
+  // Chunks of the file, or of the manifest before it is known which these are.
+  const bool is_wrong = std::ranges::any_of(copy.unavailable, [&](ChunkIndex index) {
+    if (!reading.place) return !copy.root || !copy.shape.is_content(index);
+    return std::ranges::find(reading.place->stretches, index, &FilePlace::Stretch::index) !=
+           reading.place->stretches.end();
+  });
+  if (is_wrong) {
+    return local_error(Errc::kVerification, "every source has it wrong", file,
+                       "try again when another source is there");
+  }
+  const std::uint64_t offset = reading.command.offset;
+  const std::string rest =
+      offset == 0 ? "" : "; --offset " + std::to_string(offset) + " reads the rest";
+  return local_error(Errc::kNotFound,
+                     offset == 0 ? "nobody who is reachable provides it"
+                                 : "nobody who is reachable provides the rest of it",
+                     file, "'kith peers' shows who is reachable" + rest);
 }
 
 // Ends asking peers; readings go on, with what a fetch or another copy has.

@@ -179,8 +179,38 @@ TEST(Stream, WithoutASourceItEndsAfterAWhile) {
   const auto got = c.read(1, reading(link, "film", 0));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kNotFound);
+  EXPECT_EQ(got.error().subject, "film");
+  const auto rest = c.read(1, reading(link, "film", 20'000));
+  EXPECT_THAT(to_string(rest.error()), testing::HasSubstr("--offset 20000 reads the rest"));
+  EXPECT_THAT(to_string(rest.error()), testing::Not(testing::HasSubstr("--wait")));
   c.world.node(0).start();
   EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+}
+
+// The fetch was told to wait, the reading was not.
+TEST(Stream, WithoutASourceItEndsAlsoBesideAFetchThatWaits) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
+  node::Fetch patient = Case::fetch_to(link, "/out");
+  patient.wait = true;
+  const auto fetch = c.begin(1, patient);
+  c.world.run_for(3s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.world.run_for(60s);
+  const auto begun = c.world.now().mono;
+  const auto got = c.read(1, reading(link, "film", 0));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kNotFound);
+  EXPECT_EQ(got.error().subject, "film");
+  EXPECT_GT(c.world.now().mono - begun, 29s);
+  EXPECT_LT(c.world.now().mono - begun, 32s);
+  EXPECT_FALSE(fetch->has_value());
+  c.world.node(0).start();
+  ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 120s));
+  EXPECT_TRUE(**fetch) << to_string((*fetch)->error());
 }
 
 TEST(Stream, AFetchOfTheShareTakesOverAndBothEndWell) {
