@@ -323,8 +323,10 @@ class Copies {
   void want_page(Turn& turn, const ShareId& share, const Stream& stream, std::uint32_t page);
   void want_chunks(Turn& turn, const ShareId& share, Stream& stream, const FilePlace& place);
   void on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result);
-  void keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data);
-  [[nodiscard]] bool is_needed(const Stream& stream, ChunkIndex index) const;
+  void keep_chunk(const ShareId& share, ChunkIndex index, std::shared_ptr<const SlabChain> data);
+  [[nodiscard]] bool is_needed(const ShareId& share, ChunkIndex index) const;
+  /// A chunk that comes to this fetch, or stream, is for readings only.
+  [[nodiscard]] static bool passes(const Copy& copy, ChunkIndex index);
   [[nodiscard]] bool is_read(const ShareId& share) const;
   void fail_readings(Turn& turn, const ShareId& share, const Error& why);
   void give_up_readings(Turn& turn, const Copy& copy);

@@ -61,21 +61,6 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
                                            kReadAhead});
     }
   }
-  // A fetch of another part does not bring what it does not take.
-  const Copy* part = fetching(share);
-  const auto is_left = [&](const FilePlace::Stretch& left) {
-    return part != nullptr && part->part && part->part->is_complete() &&
-           (!takes(*part, left.index) || cuts(*part, left.index)) &&
-           !stream.chunks.contains(left.index) && !is_served(share, left.index);
-  };
-  std::erase_if(readings_, [&](const Reading& reading) {
-    const bool mine = reading.share == share && reading.place;
-    if (!mine || std::ranges::none_of(reading.place->stretches, is_left)) return false;
-    turn.fail(reading.request,
-              local_error(Errc::kConflict, "a fetch of another part of the share is under way",
-                          reading.command.path, "try again when it is done"));
-    return true;
-  });
   std::erase_if(readings_, [&](const Reading& reading) {
     return reading.share == share && reading.place && answer(turn, stream, reading);
   });
@@ -193,10 +178,19 @@ void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const
       continue;
     }
     if (fetching(share) == nullptr) begin_stream(turn, share, stream);
-    if (stream_of(share) == nullptr) continue;  // the fetch brings it
+    const Copy* copy = fetching(share);
+    if (copy == nullptr || !passes(*copy, stretch.index)) continue;  // the fetch brings it
     transfer_.set_lengths(turn.now.mono, share, stretch.index, std::span(&stretch.chunk_length, 1),
                           turn.transfer);
   }
+}
+
+// What a fetch of a part leaves out, or had in its hands and cannot read back, is for readings
+// only.
+bool Copies::passes(const Copy& copy, ChunkIndex index) {
+  if (copy.is_stream) return true;
+  if (!copy.part || !copy.part->is_complete()) return false;
+  return !takes(copy, index) || (cuts(copy, index) && copy.have.has(index));
 }
 
 void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
@@ -207,32 +201,34 @@ void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
   } else if (result.error) {
     fail_readings(turn, result.share, *result.error);
   } else if (at != streams_.end()) {
-    keep_chunk(at->second, result.index, std::move(result.data));
+    keep_chunk(result.share, result.index, std::move(result.data));
   }
   read_on(turn, result.share);
 }
 
 // From a peer: kept for the readings, and not held.
 void Copies::on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result) {
-  const auto at = streams_.find(copy.share);
-  const bool is_good = result.outcome == transfer::StoreOutcome::kStored;
-  if (is_good) copy.last_stored = turn.now.mono;
-  if (is_good && at != streams_.end()) keep_chunk(at->second, result.index, result.data);
-  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                      is_good ? transfer::StoreOutcome::kKept : result.outcome, result.error,
-                      turn.transfer);
+  if (result.outcome == transfer::StoreOutcome::kKept) {
+    copy.last_stored = turn.now.mono;
+    keep_chunk(copy.share, result.index, result.data);
+  }
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
+                      result.error, turn.transfer);
   read_on(turn, ShareId(result.share));
 }
 
 // Drops what was not used for the longest time, but for what a reading needs.
-void Copies::keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data) {
-  if (stream.chunks.contains(index)) return;
+void Copies::keep_chunk(const ShareId& share, ChunkIndex index,
+                        std::shared_ptr<const SlabChain> data) {
+  const auto at = streams_.find(share);
+  if (at == streams_.end() || at->second.chunks.contains(index)) return;
+  Stream& stream = at->second;
   stream.bytes += data->size();
   stream.chunks[index] = {std::move(data), ++stream.uses};
   while (stream.bytes > kStreamMemory) {
     auto oldest = stream.chunks.end();
     for (auto it = stream.chunks.begin(); it != stream.chunks.end(); ++it) {
-      if (is_needed(stream, it->first)) continue;
+      if (is_needed(share, it->first)) continue;
       if (oldest == stream.chunks.end() || it->second.used < oldest->second.used) oldest = it;
     }
     if (oldest == stream.chunks.end()) return;
@@ -245,9 +241,9 @@ bool Copies::is_read(const ShareId& share) const {
   return std::ranges::find(readings_, share, &Reading::share) != readings_.end();
 }
 
-bool Copies::is_needed(const Stream& stream, ChunkIndex index) const {
+bool Copies::is_needed(const ShareId& share, ChunkIndex index) const {
   return std::ranges::any_of(readings_, [&](const Reading& reading) {
-    if (!reading.place || &streams_.at(reading.share) != &stream) return false;
+    if (!reading.place || reading.share != share) return false;
     return std::ranges::any_of(reading.place->stretches, [&](const FilePlace::Stretch& stretch) {
       return stretch.index == index;
     });
