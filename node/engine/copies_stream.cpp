@@ -16,10 +16,12 @@ namespace {
 constexpr std::chrono::seconds kStreamIdle{10};
 // How often it is looked whether a fetch has brought what a reading waits for, and who is idle.
 constexpr std::chrono::milliseconds kTendEvery{50};
-// Asked for before it is read.
+// Asked for before it is read: for one reading at most, and for all that wait, about.
 constexpr std::uint64_t kReadAhead = 8 * limits::kMiB;
-// Held of one stream, at least; what a reading needs is never dropped.
+constexpr std::uint64_t kReadAheadOfAll = 16 * limits::kMiB;
+// Held of one stream, and of all, if there are many; what a reading needs is never dropped.
 constexpr std::uint64_t kStreamMemory = 16 * limits::kMiB;
+constexpr std::uint64_t kStreamMemoryOfAll = 64 * limits::kMiB;
 
 }  // namespace
 
@@ -56,9 +58,9 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
     } else if (reading.place) {
       want_chunks(turn, share, stream, *reading.place);
     } else if (!std::exchange(reading.is_finding, true)) {
+      const std::uint64_t ahead = std::min(kReadAhead, kReadAheadOfAll / readings_.size());
       turn.out.jobs.push_back(FindBytesJob{reading.request, share, reading.command.path,
-                                           reading.command.offset, reading.command.length,
-                                           kReadAhead});
+                                           reading.command.offset, reading.command.length, ahead});
     }
   }
   std::erase_if(readings_, [&](const Reading& reading) {
@@ -225,7 +227,8 @@ void Copies::keep_chunk(const ShareId& share, ChunkIndex index,
   Stream& stream = at->second;
   stream.bytes += data->size();
   stream.chunks[index] = {std::move(data), ++stream.uses};
-  while (stream.bytes > kStreamMemory) {
+  const std::uint64_t most = std::min(kStreamMemory, kStreamMemoryOfAll / streams_.size());
+  while (stream.bytes > most) {
     auto oldest = stream.chunks.end();
     for (auto it = stream.chunks.begin(); it != stream.chunks.end(); ++it) {
       if (is_needed(share, it->first)) continue;
