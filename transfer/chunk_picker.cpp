@@ -116,6 +116,24 @@ bool ChunkPicker::hedge_allowed(ChunkIndex index) const {
   return (twice_bytes() + doubted_bytes_ + reservation(index)) * kTwiceDivisor <= known_bytes_;
 }
 
+std::optional<ChunkIndex> ChunkPicker::pick(const Bitfield& held, ChunkIndex& cursor,
+                                            Rng& rng) const {
+  for (const ChunkIndex index : urgent_) {
+    if (states_[index] == ChunkState::kWanted && held.test(index)) return index;
+  }
+  return in_order_ ? availability_.first(held) : availability_.pick(held, lengths_, cursor, rng);
+}
+
+void ChunkPicker::hurry(std::vector<ChunkIndex> urgent) {
+  urgent.insert(urgent.end(), urgent_.begin(), urgent_.end());
+  urgent_.clear();
+  for (const ChunkIndex index : urgent) {
+    if (urgent_.size() == kUrgentMax) return;
+    const bool is_open = index < total() && states_[index] != ChunkState::kHeld;
+    if (is_open && std::ranges::find(urgent_, index) == urgent_.end()) urgent_.push_back(index);
+  }
+}
+
 template <class Accept>
 std::optional<ChunkIndex> ChunkPicker::longest_elsewhere(const Waiting& requests,
                                                          const Bitfield& held, ConnId conn,

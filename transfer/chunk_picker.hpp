@@ -10,8 +10,8 @@
 // fails, and from held when a chunk is found damaged.
 //
 // Before the shape is known there is one index, the root, whose length is unknown: limits::kPageMax
-// is reserved for it. Order of picking: root and pages, then content; rarest first; of
-// random equals the longest.
+// is reserved for it. Order of picking: what is urgent, since a reading waits for it; then root and
+// pages, then content; rarest first; of random equals the longest.
 //
 // Moving: a chunk that waits at one connection for some tenths of a second, or ten times its way
 // there and back, and of which nothing came yet, is asked of an idle one instead, if some peer got
@@ -44,6 +44,9 @@
 #include "transfer/availability.hpp"
 
 namespace kith::transfer {
+
+/// So many chunks of a share are urgent at most.
+inline constexpr std::size_t kUrgentMax = 64;
 
 enum class ChunkState : std::uint8_t { kUnknown, kWanted, kInFlight, kStoring, kHeld };
 
@@ -94,9 +97,11 @@ class ChunkPicker {
   // --- the way of a chunk ---
   /// What to ask of a peer that holds `held`, by the order above; `cursor` is kept per peer.
   [[nodiscard]] std::optional<ChunkIndex> pick(const Bitfield& held, ChunkIndex& cursor,
-                                               Rng& rng) const {
-    return in_order_ ? availability_.first(held) : availability_.pick(held, lengths_, cursor, rng);
-  }
+                                               Rng& rng) const;
+  /// These are urgent from now on, the first of them most, and then those that were and did not
+  /// come yet: kUrgentMax in all. One that is not in the share is ignored; one without a length
+  /// waits for that.
+  void hurry(std::vector<ChunkIndex> urgent);
   /// From now on the least index is picked that the peer holds.
   void pick_in_order() { in_order_ = true; }
   /// A chunk of `held` that waits at another connection than `conn` and may move now: the one that
@@ -194,6 +199,7 @@ class ChunkPicker {
   std::vector<ChunkState> states_;
   std::vector<std::uint32_t> lengths_;  // 0: unknown
   Availability availability_;           // its members are the wanted indices
+  std::vector<ChunkIndex> urgent_;      // no index twice
   std::map<ChunkIndex, Request> in_flight_;
   Waiting waiting_, movable_, stuck_;
   mutable std::uint64_t looks_ = 0;

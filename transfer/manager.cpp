@@ -100,6 +100,11 @@ void Manager::fetch_in_order(const ShareId& id) {
   if (share != nullptr && share->fetching()) share->picker().pick_in_order();
 }
 
+void Manager::hurry(const ShareId& id, std::vector<ChunkIndex> urgent) {
+  ShareSwarm* share = impl_->core.share(id);
+  if (share != nullptr && share->fetching()) share->picker().hurry(std::move(urgent));
+}
+
 void Manager::add_have(TimePoint now, const ShareId& id, ChunkIndex index, Outbox& out) {
   ShareSwarm* share = impl_->core.share(id);
   if (share == nullptr) return;

@@ -55,6 +55,9 @@ class Manager {
                  Outbox& out);
   /// Its chunks are asked for in the order of their indices, not rarest first. While it is fetched.
   void fetch_in_order(const ShareId& share);
+  /// A reading waits for these, for the first of them most: they are asked for before everything
+  /// else, as far as they are wanted (ChunkPicker::hurry). While it is fetched.
+  void hurry(const ShareId& share, std::vector<ChunkIndex> urgent);
   /// The root is known: `total` indices, of which 1..pages are pages with these ciphertext lengths.
   /// `have` has one bit per index, most significant bit first: what is held already.
   void set_shape(TimePoint now, const ShareId& share, ChunkIndex total,

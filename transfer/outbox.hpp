@@ -30,9 +30,9 @@ struct StoreRequest {
 
 /// How a StoreRequest ended.
 enum class StoreOutcome {
-  kStored,  // verified and written
-  kKept,    // verified, and written only in part: it cannot be served, and is not wanted any more
-  kLost,    // nobody wants it any more, or whoever asked for it is gone: wanted as before
+  kStored,     // verified and written
+  kKept,       // verified, used or written in part: it cannot be served, and is not wanted any more
+  kLost,       // nobody wants it any more, or whoever asked for it is gone: wanted as before
   kBadRecord,  // a record did not open: the network's fault; the connection closes
   kBadChunk,   // records opened, the id differs: the peer's fault
   kFailed,     // could not be written: this device's fault; the fetch stops with its error

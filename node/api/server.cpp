@@ -1,5 +1,6 @@
 #include "node/api/server.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -29,6 +30,11 @@ constexpr auto kAcceptPause = std::chrono::milliseconds(100);  // when descripto
 constexpr std::string_view kFull =
     "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 21\r\n\r\n"
     "too many connections\n";
+
+/// Of the content that all clients together asked for and did not take yet, about.
+constexpr std::size_t kReadMemory = 64 * limits::kMiB;
+/// Everybody may read so much at a time, whatever others hold.
+constexpr std::size_t kPortionMin = 64 * limits::kKiB;
 
 /// The share of a fetch that the engine has begun, or leaves to itself.
 const ShareId* share_under_way(const Reply& reply) {
@@ -95,6 +101,7 @@ class ApiServer::Impl final : public SessionHandler {
     std::optional<RequestId> request;  // not yet answered
     bool detached = false;
     bool listens = false;
+    std::size_t portion = 0;  // bytes of content asked for; they are held until it goes
   };
 
   // --- connections ---
@@ -158,7 +165,19 @@ class ApiServer::Impl final : public SessionHandler {
     client.request = id;
     client.detached = request->detached;
     requests_.emplace(id, &session);
+    if (auto* command = std::get_if<CommandBody>(&request->body)) limit_read(client, *command);
     std::visit([&](auto& command) { run(id, std::move(command)); }, request->body);
+  }
+
+  /// A quarter of what is left for all: a client that does not read leaves enough for the next one.
+  void limit_read(Client& client, CommandBody& command) const {
+    auto* read = std::get_if<ReadFile>(&command);
+    if (read == nullptr) return;
+    std::size_t held = 0;
+    for (const auto& [session, other] : clients_) held += other.portion;
+    const std::size_t most = (kReadMemory - std::min(held, kReadMemory)) / 4;
+    client.portion = std::min<std::size_t>(read->length, std::max(most, kPortionMin));
+    read->length = static_cast<std::uint32_t>(client.portion);
   }
 
   void run(RequestId id, CommandBody command) { backend_.submit({id, std::move(command)}); }

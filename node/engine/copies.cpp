@@ -387,7 +387,10 @@ std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey
   const CopyId stream = copy->is_stream ? copy->id : CopyId{};
   if (store.index == 0) return OpenRootJob{std::move(store), key, copy->key, stream};
   if (copy->shape.is_page(store.index)) return OpenPageJob{std::move(store), key, stream};
-  return StoreChunkJob{copy->id, std::move(store), key, copy->is_stream};
+  const bool write = !passes(*copy, store.index);
+  const bool hand_over =
+      !write || (cuts(*copy, store.index) && is_needed(store.share, store.index));
+  return StoreChunkJob{copy->id, std::move(store), key, write, hand_over};
 }
 
 std::uint32_t Copies::length_of(const Copy& copy, ChunkIndex index) const {

@@ -276,6 +276,7 @@ class Copies {
     RequestId request{};
     ShareId share;
     ReadFile command;
+    TimePoint since{};
     bool is_finding = false;
     std::optional<std::uint32_t> missing_page;
     std::optional<FilePlace> place;
@@ -315,6 +316,7 @@ class Copies {
   const Copy* complete_copy(const ShareId& share) const;
   Copy* stream_of(const ShareId& share);
   void read_on(Turn& turn, const ShareId& share);
+  void hurry(const ShareId& share);
   bool answer(Turn& turn, Stream& stream, const Reading& reading);
   void begin_stream(Turn& turn, const ShareId& share, const Stream& stream);
   void take_root(Copy& copy, Root root);
@@ -322,11 +324,14 @@ class Copies {
   void want_page(Turn& turn, const ShareId& share, const Stream& stream, std::uint32_t page);
   void want_chunks(Turn& turn, const ShareId& share, Stream& stream, const FilePlace& place);
   void on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result);
-  void keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data);
-  [[nodiscard]] bool is_needed(const Stream& stream, ChunkIndex index) const;
+  void keep_chunk(const ShareId& share, ChunkIndex index, std::shared_ptr<const SlabChain> data);
+  [[nodiscard]] bool is_needed(const ShareId& share, ChunkIndex index) const;
+  /// A chunk that comes to this fetch, or stream, is for readings only.
+  [[nodiscard]] static bool passes(const Copy& copy, ChunkIndex index);
   [[nodiscard]] bool is_read(const ShareId& share) const;
   void fail_readings(Turn& turn, const ShareId& share, const Error& why);
-  void watch_stream(Turn& turn, Copy& copy);
+  void give_up_readings(Turn& turn, const Copy& copy);
+  [[nodiscard]] static Error why_unread(const Copy& copy, const Reading& reading);
   void end_stream(Turn& turn, Copy& copy);
   void end_streams(Turn& turn, const SwarmId& swarm);
   void tend_streams(Turn& turn);

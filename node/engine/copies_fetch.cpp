@@ -348,11 +348,13 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   Copy* copy = find(result.copy);
-  if (copy != nullptr && copy->is_stream) return on_streamed(turn, *copy, result);
+  const bool is_passed = result.outcome == transfer::StoreOutcome::kKept;
+  if (copy != nullptr && (copy->is_stream || is_passed)) return on_streamed(turn, *copy, result);
   // First what is held, then the event that says so: a `have` is sent only for what is on disk.
   const bool stored = result.outcome == transfer::StoreOutcome::kStored;
   const bool is_new = copy != nullptr && copy->state == State::kContent && stored;
   if (is_new) mark_have(turn, *copy, result.index);
+  if (is_new && result.data) keep_chunk(result.share, result.index, result.data);
   const bool is_cut = is_new && cuts(*copy, result.index);
   if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
     copy->bad_paths[result.index] = result.path;

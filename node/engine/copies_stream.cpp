@@ -16,10 +16,12 @@ namespace {
 constexpr std::chrono::seconds kStreamIdle{10};
 // How often it is looked whether a fetch has brought what a reading waits for, and who is idle.
 constexpr std::chrono::milliseconds kTendEvery{50};
-// Asked for before it is read.
+// Asked for before it is read: for one reading at most, and for all that wait, about.
 constexpr std::uint64_t kReadAhead = 8 * limits::kMiB;
-// Held of one stream, at least; what a reading needs is never dropped.
+constexpr std::uint64_t kReadAheadOfAll = 16 * limits::kMiB;
+// Held of one stream, and of all, if there are many; what a reading needs is never dropped.
 constexpr std::uint64_t kStreamMemory = 16 * limits::kMiB;
+constexpr std::uint64_t kStreamMemoryOfAll = 64 * limits::kMiB;
 
 }  // namespace
 
@@ -29,11 +31,8 @@ void Copies::read(Turn& turn, RequestId request, const ReadFile& command, const 
   stream.swarm = swarm;
   stream.key = link.key;
   stream.used = turn.now.mono;
-  if (Copy* copy = stream_of(link.share)) {
-    copy->looking_since = turn.now.mono;
-    copy->last_stored = turn.now.mono;
-  }
-  readings_.push_back({request, link.share, command, false, std::nullopt, std::nullopt});
+  readings_.push_back(
+      {request, link.share, command, turn.now.mono, false, std::nullopt, std::nullopt});
   read_on(turn, link.share);
 }
 
@@ -49,6 +48,7 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
   Stream& stream = at->second;
   const auto is_known = [](const Copy* copy) { return copy->root != nullptr; };
   if (std::ranges::none_of(copies_of(share), is_known)) return begin_stream(turn, share, stream);
+  hurry(share);
   for (Reading& reading : readings_) {
     if (reading.share != share) continue;
     if (reading.missing_page) {
@@ -58,29 +58,38 @@ void Copies::read_on(Turn& turn, const ShareId& share) {
     } else if (reading.place) {
       want_chunks(turn, share, stream, *reading.place);
     } else if (!std::exchange(reading.is_finding, true)) {
+      const std::uint64_t ahead = std::min(kReadAhead, kReadAheadOfAll / readings_.size());
       turn.out.jobs.push_back(FindBytesJob{reading.request, share, reading.command.path,
-                                           reading.command.offset, reading.command.length,
-                                           kReadAhead});
+                                           reading.command.offset, reading.command.length, ahead});
     }
   }
-  // A fetch of another part does not bring what it does not take.
-  const Copy* part = fetching(share);
-  const auto is_left = [&](const FilePlace::Stretch& left) {
-    return part != nullptr && part->part && part->part->is_complete() &&
-           (!takes(*part, left.index) || cuts(*part, left.index)) &&
-           !stream.chunks.contains(left.index) && !is_served(share, left.index);
-  };
-  std::erase_if(readings_, [&](const Reading& reading) {
-    const bool mine = reading.share == share && reading.place;
-    if (!mine || std::ranges::none_of(reading.place->stretches, is_left)) return false;
-    turn.fail(reading.request,
-              local_error(Errc::kConflict, "a fetch of another part of the share is under way",
-                          reading.command.path, "try again when it is done"));
-    return true;
-  });
   std::erase_if(readings_, [&](const Reading& reading) {
     return reading.share == share && reading.place && answer(turn, stream, reading);
   });
+}
+
+// Whatever else is fetched of it: first what readings wait for, then what they read next.
+void Copies::hurry(const ShareId& share) {
+  const Copy* copy = fetching(share);
+  if (copy == nullptr || !copy->root) return;
+  std::vector<ChunkIndex> urgent, ahead;
+  for (const Reading& reading : readings_) {
+    if (reading.share != share) continue;
+    if (reading.missing_page) urgent.push_back(copy->shape.index_of_page(*reading.missing_page));
+    if (!reading.place) continue;
+    for (const FilePlace::Stretch& stretch : reading.place->stretches) {
+      // A fetch cannot write it before it has every page that describes it.
+      const std::uint32_t chunk = stretch.index - copy->shape.index_of_chunk(0);
+      const auto [first, last] = copy->shape.pages_of_chunk(chunk);
+      for (std::uint32_t page = first; !stretch.is_ahead && page <= last; ++page) {
+        const ChunkIndex index = copy->shape.index_of_page(page);
+        if (!copy->have.has(index)) urgent.push_back(index);
+      }
+      (stretch.is_ahead ? ahead : urgent).push_back(stretch.index);
+    }
+  }
+  urgent.insert(urgent.end(), ahead.begin(), ahead.end());
+  if (!urgent.empty()) transfer_.hurry(share, std::move(urgent));
 }
 
 // False: something is not here yet.
@@ -171,10 +180,19 @@ void Copies::want_chunks(Turn& turn, const ShareId& share, Stream& stream, const
       continue;
     }
     if (fetching(share) == nullptr) begin_stream(turn, share, stream);
-    if (stream_of(share) == nullptr) continue;  // the fetch will bring it
+    const Copy* copy = fetching(share);
+    if (copy == nullptr || !passes(*copy, stretch.index)) continue;  // the fetch brings it
     transfer_.set_lengths(turn.now.mono, share, stretch.index, std::span(&stretch.chunk_length, 1),
                           turn.transfer);
   }
+}
+
+// What a fetch of a part leaves out, or had in its hands and cannot read back, is for readings
+// only.
+bool Copies::passes(const Copy& copy, ChunkIndex index) {
+  if (copy.is_stream) return true;
+  if (!copy.part || !copy.part->is_complete()) return false;
+  return !takes(copy, index) || (cuts(copy, index) && copy.have.has(index));
 }
 
 void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
@@ -185,32 +203,35 @@ void Copies::on_chunk_read(Turn& turn, ChunkRead result) {
   } else if (result.error) {
     fail_readings(turn, result.share, *result.error);
   } else if (at != streams_.end()) {
-    keep_chunk(at->second, result.index, std::move(result.data));
+    keep_chunk(result.share, result.index, std::move(result.data));
   }
   read_on(turn, result.share);
 }
 
 // From a peer: kept for the readings, and not held.
 void Copies::on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result) {
-  const auto at = streams_.find(copy.share);
-  const bool is_good = result.outcome == transfer::StoreOutcome::kStored;
-  if (is_good) copy.last_stored = turn.now.mono;
-  if (is_good && at != streams_.end()) keep_chunk(at->second, result.index, result.data);
-  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                      is_good ? transfer::StoreOutcome::kKept : result.outcome, result.error,
-                      turn.transfer);
+  if (result.outcome == transfer::StoreOutcome::kKept) {
+    copy.last_stored = turn.now.mono;
+    keep_chunk(copy.share, result.index, result.data);
+  }
+  transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
+                      result.error, turn.transfer);
   read_on(turn, ShareId(result.share));
 }
 
 // Drops what was not used for the longest time, but for what a reading needs.
-void Copies::keep_chunk(Stream& stream, ChunkIndex index, std::shared_ptr<const SlabChain> data) {
-  if (stream.chunks.contains(index)) return;
+void Copies::keep_chunk(const ShareId& share, ChunkIndex index,
+                        std::shared_ptr<const SlabChain> data) {
+  const auto at = streams_.find(share);
+  if (at == streams_.end() || at->second.chunks.contains(index)) return;
+  Stream& stream = at->second;
   stream.bytes += data->size();
   stream.chunks[index] = {std::move(data), ++stream.uses};
-  while (stream.bytes > kStreamMemory) {
+  const std::uint64_t most = std::min(kStreamMemory, kStreamMemoryOfAll / streams_.size());
+  while (stream.bytes > most) {
     auto oldest = stream.chunks.end();
     for (auto it = stream.chunks.begin(); it != stream.chunks.end(); ++it) {
-      if (is_needed(stream, it->first)) continue;
+      if (is_needed(share, it->first)) continue;
       if (oldest == stream.chunks.end() || it->second.used < oldest->second.used) oldest = it;
     }
     if (oldest == stream.chunks.end()) return;
@@ -223,9 +244,9 @@ bool Copies::is_read(const ShareId& share) const {
   return std::ranges::find(readings_, share, &Reading::share) != readings_.end();
 }
 
-bool Copies::is_needed(const Stream& stream, ChunkIndex index) const {
+bool Copies::is_needed(const ShareId& share, ChunkIndex index) const {
   return std::ranges::any_of(readings_, [&](const Reading& reading) {
-    if (!reading.place || &streams_.at(reading.share) != &stream) return false;
+    if (!reading.place || reading.share != share) return false;
     return std::ranges::any_of(reading.place->stretches, [&](const FilePlace::Stretch& stretch) {
       return stretch.index == index;
     });
@@ -239,10 +260,37 @@ void Copies::fail_readings(Turn& turn, const ShareId& share, const Error& why) {
   });
 }
 
-// Nobody provides what readings wait for.
-void Copies::watch_stream(Turn& turn, Copy& copy) {
-  if (!is_read(copy.share) || !is_stuck(turn, copy)) return;
-  fail_readings(turn, copy.share, why_stuck(copy));
+// Nobody provides what the copy, a stream or a fetch, asks for: readings that waited long enough
+// end, whatever becomes of the fetch.
+void Copies::give_up_readings(Turn& turn, const Copy& copy) {
+  std::erase_if(readings_, [&](const Reading& reading) {
+    const bool waits = turn.now.mono - reading.since < kLookFor;
+    if (reading.share != copy.share || waits) return false;
+    turn.fail(reading.request, why_unread(copy, reading));
+    return true;
+  });
+}
+
+Error Copies::why_unread(const Copy& copy, const Reading& reading) {
+  std::string file = reading.command.path;
+  if (file.empty()) file = copy.root ? copy.root->name : reading.command.share;
+  // Chunks of the file, or of the manifest before it is known which these are.
+  const bool is_wrong = std::ranges::any_of(copy.unavailable, [&](ChunkIndex index) {
+    if (!reading.place) return !copy.root || !copy.shape.is_content(index);
+    return std::ranges::find(reading.place->stretches, index, &FilePlace::Stretch::index) !=
+           reading.place->stretches.end();
+  });
+  if (is_wrong) {
+    return local_error(Errc::kVerification, "every source has it wrong", file,
+                       "try again when another source is there");
+  }
+  const std::uint64_t offset = reading.command.offset;
+  const std::string rest =
+      offset == 0 ? "" : "; --offset " + std::to_string(offset) + " reads the rest";
+  return local_error(Errc::kNotFound,
+                     offset == 0 ? "nobody who is reachable provides it"
+                                 : "nobody who is reachable provides the rest of it",
+                     file, "'kith peers' shows who is reachable" + rest);
 }
 
 // Ends asking peers; readings go on, with what a fetch or another copy has.

@@ -332,10 +332,11 @@ void Copies::on_located(Turn& turn, const ChunkLocated& result) {
 
 // Ends a fetch that nobody can serve, unless it was told to wait, and those that wait for it.
 void Copies::watch_over(Turn& turn, Copy& copy) {
-  if (copy.is_stream) return watch_stream(turn, copy);
   const bool looking =
       copy.state == State::kRoot || copy.state == State::kManifest || copy.state == State::kContent;
   if (!looking || !is_stuck(turn, copy)) return;
+  give_up_readings(turn, copy);
+  if (copy.is_stream) return;
   std::vector<CopyId> hopeless;
   for (const auto& [id, other] : copies_) {
     const bool same =
@@ -400,6 +401,7 @@ void Copies::slept(Duration time) {
     copy.rate_since += time;
     for (Listener& listener : copy.listeners) listener.since += time;
   }
+  for (Reading& reading : readings_) reading.since += time;
 }
 
 void Copies::on_timeout(Turn& turn) {

@@ -51,7 +51,8 @@ struct StoreChunkJob {
   CopyId copy{};
   transfer::StoreRequest store;
   BulkKey key;
-  bool hand_over = false;  // instead of writing it: for a stream
+  bool write = true;
+  bool hand_over = false;  // its content, to readings
 };
 /// Read, encipher and seal one section. Index 0 and pages come from the catalog.
 struct SealSectionJob {

@@ -173,20 +173,22 @@ JobResult Jobs::perform(StoreChunkJob& job) {
   out.bytes = static_cast<std::uint32_t>(job.store.sealed.size());
   const auto store = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(out.share));
-    if (job.hand_over) return hand_over(*share, job, out);
+    if (!job.write) return hand_over(*share, job, out);
     KITH_TRY(const Place place, place_of(*share, out.index));
     if (auto opened = open_chunk(job.key, place.row, job.store); !opened) {
       if (opened.error().blame == Blame::kPeer) out.path = path_in(place);
       return opened;
     }
-    return write_chunk(job.copy, place, job.store.sealed);
+    KITH_CHECK(write_chunk(job.copy, place, job.store.sealed));
+    if (job.hand_over) out.data = std::make_shared<const SlabChain>(std::move(job.store.sealed));
+    return {};
   };
   if (auto done = store(); !done) {
     out.outcome = outcome_of(done.error());
     out.error = std::move(done).error();
     return out;
   }
-  out.outcome = StoreOutcome::kStored;
+  out.outcome = job.write ? StoreOutcome::kStored : StoreOutcome::kKept;
   return out;
 }
 

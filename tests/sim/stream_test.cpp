@@ -66,6 +66,22 @@ TEST(Stream, APartOfItCostsThatPart) {
   EXPECT_LT(peers.at(0).bytes_received, 12'000'000U);
 }
 
+TEST(Stream, ManyTogetherReadLittleAhead) {
+  Case c(2);
+  const Tree tree = {{"", directory()}, {"film", file(noise(3, 10'000'000))}};
+  const std::string link = c.share(0, tree, "/shared", Chunking::tiny(32));
+  std::vector<std::shared_ptr<Answer>> all;
+  for (std::uint64_t i = 0; i < 32; ++i) {
+    all.push_back(c.begin(1, reading(link, "film", i * 5'000, 5'000)));
+  }
+  const auto is_here = [](const std::shared_ptr<Answer>& a) { return a->has_value(); };
+  ASSERT_TRUE(c.world.run_until([&] { return std::ranges::all_of(all, is_here); }, 60s));
+  for (const auto& answer : all) EXPECT_TRUE(**answer);
+  c.world.run_for(5s);
+  const auto peers = std::get<node::PeersAnswer>(*c.ask(1, node::ListPeers{})).peers;
+  EXPECT_LT(peers.at(0).bytes_received, 2'000'000U) << "alone, each would read 8 MiB ahead";
+}
+
 TEST(Stream, PagesBeforeTheRangeAreNotFetched) {
   Case c(2);
   const Tree tree = {{"", directory()}, {"film", file(noise(3, 4'000'000))}, {"z", file("z")}};
@@ -89,20 +105,36 @@ TEST(Stream, AShareWithoutContentCanBeRead) {
   }
 }
 
-TEST(Stream, WhatAFetchOfAnotherPartLeavesIsRefusedMeanwhile) {
-  Case c(2);
-  const std::string link = c.share(0, library());
-  node::Fetch part = Case::fetch_to(link, "/out");
-  part.part = {"film"};
-  ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
-  const auto fetch = c.begin(1, part);
-  c.world.run_for(3s);
-  ASSERT_FALSE(fetch->has_value());
-  const auto got = c.read(1, reading(link, "docs/120", 0));
-  ASSERT_FALSE(got);
-  EXPECT_EQ(got.error().code, Errc::kConflict);
-  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 30s));
-  EXPECT_EQ(read_all(c, 1, link, "docs/120").value(), library().at("docs/120").content);
+// Files that share a pack of which the fetch takes one, before and after that came and was cut, and
+// packs that it does not touch at all.
+TEST(Stream, AFetchOfAPartHoldsBackNoReading) {
+  Tree tree = library();
+  tree["film"] = file(noise(7, 6'000'000));
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(2, seed);
+    const std::string link = c.share(0, tree);
+    node::Fetch part = Case::fetch_to(link, "/out");
+    part.part = {"film", "120"};
+    ASSERT_TRUE(c.ask(0, node::SetLimit{200'000}));
+    const auto fetch = c.begin(1, part);
+    const auto read = [&](const std::string& name) {
+      EXPECT_EQ(c.read(1, reading(link, name, 0)).value(), tree.at(name).content) << name;
+    };
+    c.world.run_for(1s);
+    for (const std::string name : {"docs/120", "docs/121", "docs/100", "docs/159"}) read(name);
+    c.world.run_for(12s);  // what was read is forgotten
+    for (const std::string name : {"docs/120", "docs/121", "docs/100"}) read(name);
+    ASSERT_FALSE(fetch->has_value());
+    ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
+    ASSERT_TRUE(**fetch) << to_string((*fetch)->error());
+    const Tree got = c.tree_at(1, "/out/it");
+    EXPECT_EQ(got.at("film"), tree.at("film"));
+    EXPECT_EQ(got.at("docs/120").content, tree.at("docs/120").content);
+    EXPECT_FALSE(got.contains("docs/121"));
+    c.world.run_for(20s);
+    EXPECT_EQ(c.world.node(1).slabs_in_use(), 0U);
+  }
 }
 
 TEST(Stream, GoesOnWhenTheCopyBesideItIsUnshared) {
@@ -179,8 +211,38 @@ TEST(Stream, WithoutASourceItEndsAfterAWhile) {
   const auto got = c.read(1, reading(link, "film", 0));
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, Errc::kNotFound);
+  EXPECT_EQ(got.error().subject, "film");
+  const auto rest = c.read(1, reading(link, "film", 20'000));
+  EXPECT_THAT(to_string(rest.error()), testing::HasSubstr("--offset 20000 reads the rest"));
+  EXPECT_THAT(to_string(rest.error()), testing::Not(testing::HasSubstr("--wait")));
   c.world.node(0).start();
   EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+}
+
+// The fetch was told to wait, the reading was not.
+TEST(Stream, WithoutASourceItEndsAlsoBesideAFetchThatWaits) {
+  Case c(2);
+  const std::string link = c.share(0, library());
+  ASSERT_TRUE(c.ask(0, node::SetLimit{50'000}));
+  node::Fetch patient = Case::fetch_to(link, "/out");
+  patient.wait = true;
+  const auto fetch = c.begin(1, patient);
+  c.world.run_for(3s);
+  c.world.node(0).crash(MemoryFileIo::Crash::kProcess);
+  c.world.run_for(60s);
+  const auto begun = c.world.now().mono;
+  const auto got = c.read(1, reading(link, "film", 0));
+  ASSERT_FALSE(got);
+  EXPECT_EQ(got.error().code, Errc::kNotFound);
+  EXPECT_EQ(got.error().subject, "film");
+  EXPECT_GT(c.world.now().mono - begun, 29s);
+  EXPECT_LT(c.world.now().mono - begun, 32s);
+  EXPECT_FALSE(fetch->has_value());
+  c.world.node(0).start();
+  ASSERT_TRUE(c.ask(0, node::SetLimit{0}));
+  EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
+  ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 120s));
+  EXPECT_TRUE(**fetch) << to_string((*fetch)->error());
 }
 
 TEST(Stream, AFetchOfTheShareTakesOverAndBothEndWell) {
@@ -201,6 +263,29 @@ TEST(Stream, AFetchUnderWayBringsWhatIsRead) {
   EXPECT_EQ(read_all(c, 1, link, "film").value(), library().at("film").content);
   ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
   EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+}
+
+// What is read next goes before everything else of the fetch, pages too, and the fetch goes on.
+TEST(Stream, AFetchThatTakesLongBringsWhatIsReadFirst) {
+  const Tree tree = {{"", directory()}, {"film", file(noise(3, 20'000'000))}};
+  const std::string& film = tree.at("film").content;
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    SCOPED_TRACE(testing::Message() << "seed " << seed);
+    Case c(2, seed);
+    const std::string link = c.share(0, tree, "/shared", Chunking::tiny(32));
+    ASSERT_TRUE(c.ask(0, node::SetLimit{1'000'000}));
+    const auto fetch = c.begin(1, Case::fetch_to(link, "/out"));
+    c.world.run_for(3s);
+    for (const std::uint64_t offset : {19'000'000U, 19'400'000U, 500'000U}) {
+      const auto begun = c.world.now().mono;
+      EXPECT_EQ(c.read(1, reading(link, "film", offset)).value(), film.substr(offset, kPortion));
+      EXPECT_LT(c.world.now().mono - begun, 4s) << offset;
+    }
+    EXPECT_FALSE(fetch->has_value());
+    ASSERT_TRUE(c.world.run_until([&] { return fetch->has_value(); }, 60s));
+    ASSERT_TRUE(**fetch) << to_string((*fetch)->error());
+    EXPECT_EQ(c.tree_at(1, "/out/it"), c.tree_at(0, "/shared"));
+  }
 }
 
 TEST(Stream, SeveralReadersOfOneShare) {

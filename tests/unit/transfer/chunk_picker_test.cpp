@@ -78,6 +78,58 @@ TEST(ChunkPicker, InOrderWhereItIsTold) {
   EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
 }
 
+TEST(ChunkPicker, WhatIsUrgentComesFirst) {
+  ChunkPicker picker;
+  picker.set_shape(50, std::vector<std::uint32_t>{5}, Bitfield::from(Buffer{0x80}, 50));
+  picker.set_lengths(10, std::vector<std::uint32_t>(40, 1));
+  Bitfield held = all_of(50);
+  held.clear(30);
+  picker.add_holder(held);
+  picker.add_holder_of(20);  // however common
+  SeededRng rng(1);
+  ChunkIndex cursor = 0;
+  const auto next = [&] {
+    const ChunkIndex index = *picker.pick(held, cursor, rng);
+    picker.start(index, {ConnId{1}}, TimePoint{});
+    return index;
+  };
+  picker.hurry({5, 40, 30, 20, 20, 99});  // without a length; not held there; twice; none at all
+  EXPECT_EQ(next(), 40U);
+  picker.hurry({25, 20});
+  EXPECT_EQ(next(), 25U);
+  EXPECT_EQ(next(), 20U);
+  EXPECT_EQ(next(), 1U) << "a page, where nothing is urgent";
+  // Wanted again, it is urgent still; once it is held, never.
+  EXPECT_TRUE(picker.give_back(40, ConnId{1}));
+  picker.set_lengths(5, std::vector<std::uint32_t>{7});
+  EXPECT_EQ(next(), 5U);
+  EXPECT_EQ(next(), 40U);
+  (void)picker.hold(40);
+  picker.hurry({});
+  picker.drop(40);
+  EXPECT_NE(next(), 40U);
+  picker.check_invariants();
+}
+
+TEST(ChunkPicker, LittleIsUrgentAtATime) {
+  constexpr ChunkIndex kMany = 2 * kUrgentMax;
+  ChunkPicker picker;
+  want_all(picker, kMany + 1, 1);
+  std::vector<ChunkIndex> down;
+  for (ChunkIndex i = kMany; i > 0; --i) down.push_back(i);
+  picker.hurry(down);
+  SeededRng rng(3);
+  ChunkIndex cursor = 0;
+  std::vector<ChunkIndex> order;
+  while (const auto i = picker.pick(all_of(kMany + 1), cursor, rng)) {
+    picker.start(*i, {ConnId{1}}, TimePoint{});
+    order.push_back(*i);
+  }
+  ASSERT_EQ(order.size(), kMany);
+  EXPECT_TRUE(std::equal(down.begin(), down.begin() + kUrgentMax, order.begin()));
+  EXPECT_FALSE(std::equal(down.begin() + kUrgentMax, down.end(), order.begin() + kUrgentMax));
+}
+
 TEST(ChunkPicker, ShapeWhileTheRootIsOnItsWay) {
   for (const bool storing : {false, true}) {
     ChunkPicker picker;

@@ -230,6 +230,32 @@ TEST_F(ApiServerTest, ContentComesBetweenItsLengthAndTheLastLine) {
   EXPECT_LT(data, last);
 }
 
+TEST_F(ApiServerTest, ManyWhoReadGetSmallerPortions) {
+  start();
+  std::vector<RequestId> requests;
+  const auto length_for = [&](Peer& client) {
+    client.post("read", R"({"share":"0123456789","path":"a"})");
+    const Command command = notes_.next_command();
+    requests.push_back(command.request);
+    return std::size_t{std::get<ReadFile>(command.body).length};
+  };
+  std::deque<Peer> clients;
+  std::size_t sum = 0;
+  for (std::size_t i = 0; i + 1 < limits::kApiConnections; ++i) {
+    const std::size_t length = length_for(clients.emplace_back(options_.home));
+    if (i < 12) {
+      EXPECT_EQ(length, kReadMax) << i;
+    }
+    EXPECT_GE(length, 64 * limits::kKiB) << i;
+    sum += length;
+  }
+  EXPECT_LT(sum, 68 * limits::kMiB);
+  clients.clear();
+  for (const RequestId request : requests) EXPECT_TRUE(notes_.wait_cancelled(request));
+  Peer client = peer();
+  EXPECT_EQ(length_for(client), kReadMax);
+}
+
 TEST_F(ApiServerTest, TheSocketIsPrivateAndGoesAway) {
   start();
   struct stat info {};
