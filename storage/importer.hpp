@@ -109,8 +109,8 @@ class ImportScan {
   [[nodiscard]] static Result<ImportScan> open(FileIo& io, SlabPool& pool,
                                                const std::string& source, ImportOptions options);
 
-  /// The chunks of a tree, as `chunking` cuts it; step() and scanned() only. What cannot be read, or
-  /// changes meanwhile, is left out.
+  /// The chunks of a tree, as `chunking` cuts it; step() and scanned() only. What cannot be read,
+  /// or changes meanwhile, is left out.
   [[nodiscard]] static Result<ImportScan> open_chunks(FileIo& io, SlabPool& pool,
                                                       const std::string& source,
                                                       const Chunking& chunking);
