@@ -103,7 +103,7 @@ void append_stretches(const Page& page, const PageLayout& layout, std::uint32_t 
                     extent.length, std::nullopt,       UnixMillis{}};
     if (stats != nullptr && files < stats->files.size()) {
       stretch.recorded = stats->files[files];
-      stretch.recorded_at = stats->recorded_at;
+      stretch.recorded_at = stats->known_at();
     }
     out.push_back(std::move(stretch));
   }

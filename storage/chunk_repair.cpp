@@ -149,6 +149,19 @@ bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool was_sound
          });
 }
 
+bool write_back(CopyFiles& files, std::span<const Stretch> stretches) {
+  if (!tells_changes(files)) return false;
+  return std::ranges::all_of(stretches, [&](const Stretch& stretch) {
+    if (!stretch.recorded) return false;
+    if (is_written_back(stretch.recorded->ctime_ns, stretch.recorded_at)) return true;
+    const SplitPath place = files.place(stretch.path);
+    const auto dir = files.io().open_dir(files.top(), place.parent);
+    if (!dir) return false;
+    const auto file = files.io().open_file(*dir, place.name, OpenMode::kRead);
+    return file && files.io().sync(*file);
+  });
+}
+
 ChunkRepair repair_chunk(CopyFiles& files, std::span<const Stretch> stretches, SlabChain& chunk) {
   ChunkRepair out;
   const auto fail = [&out](Error error, const Stretch& stretch) {

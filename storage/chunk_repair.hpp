@@ -21,6 +21,11 @@ namespace kith::storage {
 /// is rot. Any thread.
 [[nodiscard]] bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool was_sound);
 
+/// Writes back what of the files in a chunk was recorded too soon after its last change, so that
+/// whatever is stored to them from now on leaves a time behind, also through a mapping. False: it
+/// could not, or this file system keeps no such times. May block as long as the disk takes.
+[[nodiscard]] bool write_back(CopyFiles& files, std::span<const Stretch> stretches);
+
 struct TouchedFile {
   std::size_t stretch = 0;  // index into the stretches
   FileStat before;          // of the file, as it was recorded

@@ -50,8 +50,10 @@ std::optional<EarlierTree::Place> EarlierTree::place_of_entry(const FileStat& no
   if (stats.files[file_] != now || !is_settled(now.ctime_ns, stats.recorded_at)) {
     return std::nullopt;
   }
-  return Place{shape_.first_chunk(number_) + row_,
-               static_cast<std::uint32_t>(position_ - row_begin_)};
+  Place out{shape_.first_chunk(number_) + row_, static_cast<std::uint32_t>(position_ - row_begin_),
+            std::nullopt};
+  if (!is_written_back(now.ctime_ns, stats.known_at())) out.read_at = stats.known_at();
+  return out;
 }
 
 std::optional<std::vector<ChunkRow>> EarlierTree::rows(std::uint32_t chunk, std::uint64_t bytes) {

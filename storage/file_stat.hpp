@@ -2,10 +2,12 @@
 // whether it may have changed since without reading it.
 //
 // Blob, one per manifest page: u8 1 ‖ i64 time of recording in ms ‖ per file of the page, in order
-// of its entries: dev u64 ‖ inode u64 ‖ size u64 ‖ mtime i64 ‖ ctime i64 (ns). Big-endian.
+// of its entries: dev u64 ‖ inode u64 ‖ size u64 ‖ mtime i64 ‖ ctime i64 (ns). Big-endian. Or u8 2,
+// with i64 time of reading in ms behind the time of recording.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "proto/bytes.hpp"
@@ -60,14 +62,20 @@ inline constexpr std::int64_t kWritebackMillis = 60'000;
 struct PageStats {
   UnixMillis recorded_at{};
   std::vector<FileStat> files;  // one per entry that is a file, in order
+  /// When their content was read, where that was before the recording: sharing a tree again does
+  /// not read what looks as it did.
+  std::optional<UnixMillis> read_at = {};
   bool operator==(const PageStats&) const = default;
+
+  /// Since then a change would show, of what was written back by then.
+  [[nodiscard]] UnixMillis known_at() const { return read_at.value_or(recorded_at); }
 
   [[nodiscard]] Buffer encode() const;
   /// kMalformed, blame local.
   [[nodiscard]] static Result<PageStats> decode(Bytes blob);
 };
 
-/// All that changed these files was written back when they were recorded.
+/// All that changed these files was written back when they were read.
 [[nodiscard]] bool is_written_back(const PageStats& stats);
 
 /// The same states, for who found all content of the files right after that was written back:

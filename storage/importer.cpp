@@ -227,7 +227,8 @@ Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_vie
 }
 
 // Returns what the entry takes in a manifest.
-Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo& info) {
+Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo& info,
+                                         std::optional<UnixMillis> read_at) {
   Entry entry{.kind = EntryKind::kFile,
               .path = path,
               .target = {},
@@ -235,7 +236,7 @@ Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo
               .mtime_ns = info.mtime_ns,
               .size = info.size};
   const std::size_t bytes = encoded_size(entry);
-  if (builder_) stats_.push_back(FileStat::of(info));
+  if (builder_) stats_.push_back({FileStat::of(info), read_at});
   KITH_CHECK(add_entry(std::move(entry)));
   return bytes;
 }
@@ -383,7 +384,10 @@ void ImportScan::drain_pages() {
         last_stat_ = stats_.front();
         stats_.pop_front();
       }
-      stats.files.push_back(last_stat_);
+      stats.files.push_back(last_stat_.stat);
+      if (last_stat_.read_at) {
+        stats.read_at = std::min(stats.read_at.value_or(*last_stat_.read_at), *last_stat_.read_at);
+      }
     }
     EncipheredPage sealed = encipher_page(options_.conv, page.encode());
     builder_->add_page_ref(page, sealed.id, sealed.key,

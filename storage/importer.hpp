@@ -164,6 +164,10 @@ class ImportScan {
     std::uint32_t chunk = 0;  // where they lay
     std::uint64_t bytes = 0;
   };
+  struct KnownState {
+    FileStat stat;
+    std::optional<UnixMillis> read_at;  // earlier than now, and too early to be sure
+  };
   /// A large file that is as before.
   struct KnownFile {
     std::vector<ChunkRow> rows;
@@ -182,7 +186,8 @@ class ImportScan {
   [[nodiscard]] Result<Chunk> begin_file(const Dir& dir, std::string_view name,
                                          const std::string& path);
   [[nodiscard]] Result<void> add_entry(Entry entry);
-  [[nodiscard]] Result<std::size_t> add_file(const std::string& path, const FileInfo& info);
+  [[nodiscard]] Result<std::size_t> add_file(const std::string& path, const FileInfo& info,
+                                             std::optional<UnixMillis> read_at = {});
   [[nodiscard]] Result<Chunk> end_pack();
   // importer_reuse.cpp
   [[nodiscard]] Result<std::optional<Chunk>> begin_known(const Dir& dir, std::string_view name,
@@ -235,8 +240,8 @@ class ImportScan {
   Packer packer_;
 
   std::optional<ManifestBuilder> builder_;     // none: only the chunks are wanted
-  std::deque<FileStat> stats_;                 // of files that are in no page yet
-  FileStat last_stat_;                         // of the file that the last page ended with
+  std::deque<KnownState> stats_;               // of files that are in no page yet
+  KnownState last_stat_;                       // of the file that the last page ended with
   std::map<std::uint64_t, HashedChunk> rows_;  // came before their turn
   std::uint64_t next_ordinal_ = 0;
   std::uint64_t next_row_ = 0;

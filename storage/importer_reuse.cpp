@@ -31,7 +31,7 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_large(const std
   if (place.offset != 0) return std::optional<Chunk>();
   auto rows = earlier_->rows(place.chunk, info.size);
   if (!rows) return std::optional<Chunk>();
-  KITH_CHECK(add_file(path, info));
+  KITH_CHECK(add_file(path, info, place.read_at));
   known_ = {std::move(*rows), place.chunk, 0};
   bytes_done_ += info.size;
   phase_ = Phase::kKnownFile;
@@ -50,7 +50,7 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_small(const std
   unread_.chunk = place.chunk;
   unread_.files.push_back({path, FileStat::of(info)});
   unread_.bytes += info.size;
-  KITH_TRY(const std::size_t entry_bytes, add_file(path, info));
+  KITH_TRY(const std::size_t entry_bytes, add_file(path, info, place.read_at));
   if (!packer_.add(path, info.size, entry_bytes)) return std::optional<Chunk>(Chunk());
   KITH_TRY(Chunk pack, end_pack());
   return std::optional<Chunk>(std::move(pack));

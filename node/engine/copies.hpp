@@ -244,8 +244,9 @@ class Copies {
     std::optional<Missing> missing;               // the first, when nobody provides it
     bool locating = false;                        // that is being looked up
     bool on_network = false;                      // the transfer core fetches it
-    bool finished = false;   // the catalog has it so: it may have its final name
-    bool compared = false;   // what stands at its destination is something else
+    bool finished = false;       // the catalog has it so: it may have its final name
+    bool lost_unsynced = false;  // the disk said so while it was opened anew
+    bool compared = false;       // what stands at its destination is something else
     bool repaired = false;   // its staging was not as written when it was finished: once is enough
     bool abandoned = false;  // its last client left while a job was out: it pauses after that
     TimePoint last_stored{};

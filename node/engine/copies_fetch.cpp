@@ -348,22 +348,24 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   Copy* copy = find(result.copy);
+  if (copy == nullptr || !copy->on_network || fetching(result.share) != copy) {
+    // It was of a fetch, or a stream, that is gone or stands still. Nothing is held by it, and
+    // nothing fails with it: for others the chunk was lost on its way.
+    return transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
+                               transfer::StoreOutcome::kLost, result.error, turn.transfer);
+  }
   const bool is_passed = result.outcome == transfer::StoreOutcome::kKept;
-  if (copy != nullptr && (copy->is_stream || is_passed)) return on_streamed(turn, *copy, result);
+  if (copy->is_stream || is_passed) return on_streamed(turn, *copy, result);
   // First what is held, then the event that says so: a `have` is sent only for what is on disk.
   const bool stored = result.outcome == transfer::StoreOutcome::kStored;
-  const bool is_new = copy != nullptr && copy->state == State::kContent && stored;
+  const bool is_new = copy->state == State::kContent && stored;
   if (is_new) mark_have(turn, *copy, result.index);
   if (is_new && result.data) keep_chunk(result.share, result.index, result.data);
   const bool is_cut = is_new && cuts(*copy, result.index);
-  if (result.outcome == transfer::StoreOutcome::kBadChunk && copy != nullptr) {
+  if (result.outcome == transfer::StoreOutcome::kBadChunk) {
     copy->bad_paths[result.index] = result.path;
   }
-  // It was of a fetch, or a stream, that is gone. Nothing is held by it, and nothing fails with it:
-  // for others the chunk was lost on its way.
-  const auto outcome = copy == nullptr ? transfer::StoreOutcome::kLost
-                       : is_cut        ? transfer::StoreOutcome::kKept
-                                       : result.outcome;
+  const auto outcome = is_cut ? transfer::StoreOutcome::kKept : result.outcome;
   transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, outcome, result.error,
                       turn.transfer);
   // The transfer core knows when all of a share is here, not when all of a part is.
@@ -429,6 +431,7 @@ void Copies::maybe_finish(Turn& turn, Copy& copy) {
 
 // A peer read of the staging what it does not hold any more, or not as it was.
 void Copies::fetch_again(Turn& turn, Copy& copy) {
+  if (std::exchange(copy.finished, false)) save(turn, copy, CopyState::kFetching, false);
   const bool has_source = copy.on_network || complete_copy(copy.share) != nullptr;
   if (!has_source) return reopen(turn, copy);
   begin_content(turn, copy);

@@ -144,6 +144,7 @@ void Copies::reopen_fetch(Turn& turn, Copy& copy, CopyOpened& result) {
       }
     }
   }
+  if (std::exchange(copy.lost_unsynced, false)) distrust(copy);
   const bool goes_on =
       copy.detached || !copy.listeners.empty() || copy.saved->copy.state == CopyState::kFinishing;
   copy.state = State::kPaused;

@@ -216,6 +216,9 @@ void Copies::on_streamed(Turn& turn, Copy& copy, const ChunkWritten& result) {
   }
   transfer_.on_stored(turn.now.mono, result.share, result.index, result.from, result.outcome,
                       result.error, turn.transfer);
+  // A fetch may have lost it meanwhile, and need it after all.
+  const bool is_needed = !copy.is_stream && takes(copy, result.index);
+  if (is_needed && !copy.have.has(result.index)) offer_chunk(turn, copy, result.index);
   read_on(turn, ShareId(result.share));
 }
 

@@ -40,7 +40,10 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
 void Copies::reopen(Turn& turn, Copy& copy) {
   SavedCopy saved;
   saved.copy.state = CopyState::kFetching;
-  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) copy.have.touch(i);
+  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) {
+    copy.have.touch(i);
+    copy.have.touch_durable(i);
+  }
   for (PutHave& row : copy.have.take_changes(copy.id)) {
     turn.save(row);
     saved.rows.push_back({std::move(row), true});
@@ -265,6 +268,7 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
   copy->syncing = false;
   if (result.error) {
     // It may stand still already: then nothing else saves what it has now.
+    if (result.is_lost && copy->state == State::kOpening) copy->lost_unsynced = true;
     if (result.is_lost) distrust(*copy);
     for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
   }

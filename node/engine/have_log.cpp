@@ -22,6 +22,7 @@ void HaveLog::reset(ChunkIndex total, bool all) {
   count_ = all ? total : 0;
   dirty_.clear();
   undurable_.clear();
+  syncing_.clear();
 }
 
 bool HaveLog::has(ChunkIndex index) const {

@@ -148,7 +148,6 @@ class Jobs {
                                           ChunkVerified& out);
   [[nodiscard]] bool is_rotten(CopyId copy, const ShareInfo& share, ChunkIndex index,
                                const Place& place);
-  void note_sound(CopyId copy, ChunkIndex index, const storage::ReadChunk& read, UnixMillis wall);
   [[nodiscard]] Result<void> renew_stats(const ShareInfo& share, const Place& place,
                                          ChunkVerified& out);
   [[nodiscard]] Result<void> mend(const ShareInfo& share, const Place& place, SlabChain& chunk,

@@ -9,6 +9,19 @@ Error unknown_share(const ShareId& id) {
   return local_error(Errc::kNotFound, "the catalog does not know the share", id.hex());
 }
 
+using Marks = std::map<CopyId, std::vector<bool>>;
+
+bool is_marked(const Marks& marks, CopyId copy, ChunkIndex index) {
+  const auto it = marks.find(copy);
+  return it != marks.end() && index < it->second.size() && it->second[index];
+}
+
+void mark(Marks& marks, CopyId copy, ChunkIndex index) {
+  std::vector<bool>& chunks = marks[copy];
+  if (chunks.size() <= index) chunks.resize(index + 1);
+  chunks[index] = true;
+}
+
 }  // namespace
 
 template <class Key, class Value>
@@ -91,12 +104,14 @@ void Manifests::forget_file_stats(CopyId copy) {
   const std::lock_guard lock(mutex_);
   stats_.erase_if([&](const auto& key) { return key.first == copy; });
   std::erase_if(fresh_stats_, [&](const auto& item) { return item.first.first == copy; });
+  hashed_.erase(copy);
   sound_.erase(copy);
 }
 
 void Manifests::put_file_stats(CopyId copy, std::uint32_t page, Buffer stats) {
   renew_file_stats(copy, page, std::move(stats));
   const std::lock_guard lock(mutex_);
+  hashed_.erase(copy);
   sound_.erase(copy);
 }
 
@@ -116,17 +131,25 @@ void Manifests::saved_stats(const PutPageStats& write) {
   if (it != fresh_stats_.end() && it->second == write.stats) fresh_stats_.erase(it);
 }
 
+bool Manifests::is_hashed(CopyId copy, ChunkIndex index) {
+  const std::lock_guard lock(mutex_);
+  return is_marked(hashed_, copy, index);
+}
+
+void Manifests::mark_hashed(CopyId copy, ChunkIndex index) {
+  const std::lock_guard lock(mutex_);
+  mark(hashed_, copy, index);
+}
+
 bool Manifests::is_sound(CopyId copy, ChunkIndex index) {
   const std::lock_guard lock(mutex_);
-  const auto it = sound_.find(copy);
-  return it != sound_.end() && index < it->second.size() && it->second[index];
+  return is_marked(sound_, copy, index);
 }
 
 void Manifests::mark_sound(CopyId copy, ChunkIndex index) {
   const std::lock_guard lock(mutex_);
-  std::vector<bool>& sound = sound_[copy];
-  if (sound.size() <= index) sound.resize(index + 1);
-  sound[index] = true;
+  mark(sound_, copy, index);
+  mark(hashed_, copy, index);
 }
 
 bool Manifests::are_sound(CopyId copy, ChunkIndex first, std::size_t count) {

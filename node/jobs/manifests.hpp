@@ -80,11 +80,14 @@ class Manifests {
   /// They were recorded anew, or will be: what is at hand is old.
   void forget_file_stats(CopyId copy);
 
-  /// Chunks that were hashed when every file in them was as recorded, and its last change written
-  /// back: for them a recording that came too soon after that change (FileTrust::kRacy) is as good
-  /// as any. Kept until file states are recorded anew; a restart begins without.
+  /// Chunks that were hashed when every file in them was as recorded, and its last change a minute
+  /// ago or written back: for them a recording that came too soon after that change
+  /// (FileTrust::kRacy) is as good as any, to send them. Kept until file states are recorded anew;
+  /// a restart begins without.
+  [[nodiscard]] bool is_hashed(CopyId copy, ChunkIndex index);
+  void mark_hashed(CopyId copy, ChunkIndex index);
+  /// Those among them whose files had been written back for certain: a later change shows.
   [[nodiscard]] bool is_sound(CopyId copy, ChunkIndex index);
-  /// It was just hashed and is sound, in the sense above.
   void mark_sound(CopyId copy, ChunkIndex index);
   /// All of [first, first + count). Looks at the last one first, which in the order of indices is
   /// the last to become so.
@@ -126,7 +129,7 @@ class Manifests {
   Recent<std::pair<ShareId, std::uint32_t>, DecodedPage> pages_{kPagesAtHand};
   Recent<std::pair<CopyId, std::uint32_t>, storage::PageStats> stats_{kPagesAtHand};
   std::map<std::pair<CopyId, std::uint32_t>, Buffer> fresh_stats_;  // not in the catalog yet
-  std::map<CopyId, std::vector<bool>> sound_;                       // by chunk index
+  std::map<CopyId, std::vector<bool>> hashed_, sound_;              // by chunk index
 };
 
 }  // namespace kith::node

@@ -56,7 +56,7 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
   KITH_TRY(storage::ReadChunk read,
            storage::read_chunk(*files, slabs_, parts, job.request.offset, length));
   const bool racy = read.trust == storage::FileTrust::kRacy;
-  if (!read.must_verify() || (racy && manifests_.is_sound(job.copy, job.request.index))) {
+  if (!read.must_verify() || (racy && manifests_.is_hashed(job.copy, job.request.index))) {
     chunk_cipher(place.row.key, job.request.offset, read.data);
     return std::move(read.data);
   }
@@ -70,18 +70,12 @@ Result<SlabChain> Jobs::read_content(const SealSectionJob& job, const ShareInfo&
     return local_error(Errc::kVerification, "the file changed since it was shared",
                        storage::changed_file(*files, parts));
   }
-  note_sound(job.copy, job.request.index, read, wall);
-  read.data.keep(job.request.offset, length);
-  return std::move(read.data);
-}
-
-// It was hashed, and is right.
-void Jobs::note_sound(CopyId copy, ChunkIndex index, const storage::ReadChunk& read,
-                      UnixMillis wall) {
   const bool as_recorded = read.trust != storage::FileTrust::kChanged;
   if (as_recorded && storage::is_written_back(read.changed_ns, wall)) {
-    manifests_.mark_sound(copy, index);
+    manifests_.mark_hashed(job.copy, job.request.index);
   }
+  read.data.keep(job.request.offset, length);
+  return std::move(read.data);
 }
 
 // The ciphertext of a chunk as the files have it, with its hash compared.
@@ -99,12 +93,17 @@ Result<void> Jobs::check_chunk(const VerifyChunkJob& job, const ShareInfo& share
                                const Place& place, UnixMillis wall) {
   KITH_TRY(const auto parts, stretches(job.copy, place));
   KITH_TRY(const auto files, copies_.files(job.copy, share.root.single_file));
+  // What is written back now, and hashed after it, a later change of leaves a trace.
+  const bool is_clean = !copies_.is_fetching(job.copy) && storage::write_back(*files, parts);
   KITH_TRY(const storage::ReadChunk read, read_whole(*files, parts, place.row));
   if (read.goes_on) {
     return local_error(Errc::kChanged, "it is longer than it was",
                        storage::changed_file(*files, parts));
   }
-  note_sound(job.copy, job.index, read, wall);
+  const bool as_recorded = read.trust != storage::FileTrust::kChanged;
+  if (is_clean && as_recorded && storage::is_settled(read.changed_ns, wall)) {
+    manifests_.mark_sound(job.copy, job.index);
+  }
   return {};
 }
 

@@ -53,7 +53,7 @@ class Parts(KithTest):
         self.b.stop_node()
         self.b.start_node()
         share = self.b.ask("list")["shares"][0]
-        self.assertEqual((share["state"], share["part"]), ("complete", ["raw/", "*.txt"]))
+        self.assertEqual((share["state"], share["part"]), ("complete", ["*.txt", "raw/"]))
         self.assertEqual(self.b.ask("verify")["bad"], [])
         again = self.b.ask("fetch", self.link, "-o", self.out, "--path", "raw/", "--path", "*.txt")
         self.assertTrue(again["already_there"])

@@ -59,6 +59,34 @@ std::string share_small(Case& c) {
   return c.world.node(0).share("/shared", kTiny).value();
 }
 
+// What comes late of a fetch that failed is nothing to the next one of the same share.
+TEST(DiskFaults, AFetchThatFailsTakesNoOtherWithIt) {
+  std::size_t both = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    SCOPED_TRACE(seed);
+    Case c(2, seed);
+    const std::string link = c.share(0, noise_tree(1 << 20));
+    MemoryFileIo& disk = c.world.node(1).disk();
+    const auto first = c.begin(1, Case::fetch_to(link, "/first"));
+    const auto second = c.begin(1, Case::fetch_to(link, "/second"));
+    const auto is_on_its_way = [&] {
+      const auto shares = c.shares(1);
+      return !shares.empty() && shares.front().bytes_have > 100'000;
+    };
+    ASSERT_TRUE(c.world.run_until(is_on_its_way, 60s));
+    for (std::uint64_t call = 1; call <= 4; ++call) {
+      disk.before_call(disk.calls() + call, [] { return EIO; });
+    }
+    const auto done = [&] { return first->has_value() && second->has_value(); };
+    ASSERT_TRUE(c.world.run_until(done, 120s));
+    both += **first || **second ? 0U : 1U;
+    if (!**second) {
+      EXPECT_THAT((*second)->error().subject, testing::StartsWith("/second"));
+    }
+  }
+  EXPECT_LT(both, 15U) << "hardly ever the first alone";
+}
+
 class DiskFault : public testing::TestWithParam<Fault> {};
 
 // False: the fetch ended before that many calls.

@@ -41,12 +41,17 @@ TEST(FileStat, WhatWasFoundRightAfterItWasWrittenBackCountsAsRecordedThen) {
   EXPECT_EQ(as_written_back(after), after);
   stats.recorded_at = UnixMillis(2'000'000);
   EXPECT_EQ(as_written_back(stats), stats);
+  stats.read_at = UnixMillis(1'059'999);
+  EXPECT_FALSE(is_written_back(stats)) << "it was not read later than that";
+  EXPECT_EQ(as_written_back(stats), (PageStats{UnixMillis(2'000'000), stats.files}));
 }
 
 TEST(FileStat, BlobsRoundTrip) {
   PageStats stats{UnixMillis(-5), {}};
   EXPECT_EQ(*PageStats::decode(stats.encode()), stats);
   stats.files = {{1, 2, 3, -4, 5}, {UINT64_MAX, UINT64_MAX, 0, INT64_MIN, INT64_MAX}};
+  EXPECT_EQ(*PageStats::decode(stats.encode()), stats);
+  stats.read_at = UnixMillis(-7);
   EXPECT_EQ(*PageStats::decode(stats.encode()), stats);
 }
 
@@ -57,8 +62,10 @@ TEST(FileStat, DamagedBlobsAreRefused) {
     EXPECT_FALSE(PageStats::decode(Bytes(good).first(size))) << size;
   }
   Buffer version = good;
-  version[0] = 2;
+  version[0] = 3;
   EXPECT_FALSE(PageStats::decode(version));
+  version[0] = 2;
+  EXPECT_FALSE(PageStats::decode(Bytes(version).first(16)));
 }
 
 TEST(FileStat, PositionsCountFilesOnly) {

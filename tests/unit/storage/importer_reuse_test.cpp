@@ -199,6 +199,30 @@ TEST_F(ImporterReuse, WhatMayHaveChangedUnseenIsRead) {
   EXPECT_EQ(bytes_hashed_, 50'000U);
 }
 
+// It was not read again: a store through a mapping that came before it was written back, and after
+// it was read, left no trace.
+TEST_F(ImporterReuse, WhatIsTakenOverIsKnownSinceItWasRead) {
+  constexpr std::int64_t kChanged = 1'800'000'000'000;  // ms
+  write_tree(io_, "/tree", {{"", directory()}, {"a", file(noise(1, 50'000))}, {"b", file("b")}});
+  for (const std::int64_t later : {5'000, 60'000}) {
+    io_.set_time_ns(kChanged * 1'000'000);
+    replace("a", noise(2, 50'000));
+    ImportOptions with = options();
+    with.recorded_at = UnixMillis(kChanged + later);
+    ImportResult result = import(with);
+    for (const std::int64_t again : {600'000, 700'000}) {
+      with.recorded_at = UnixMillis(kChanged + again);
+      result = import(with, earlier(result));
+      EXPECT_EQ(bytes_hashed_, 0U);
+      const auto stats = PageStats::decode(result.pages.at(0).file_stats);
+      ASSERT_OK(stats);
+      EXPECT_EQ(stats->recorded_at, with.recorded_at);
+      EXPECT_EQ(stats->known_at(),
+                later == 5'000 ? UnixMillis(kChanged + 5'000) : with.recorded_at);
+    }
+  }
+}
+
 TEST_F(ImporterReuse, WithdrawnChunksAreReadAgain) {
   write_tree(io_, "/tree", {{"", directory()}, {"a", file(noise(1, 50'000))}, {"b", file("x")}});
   const ImportResult before = import(options());

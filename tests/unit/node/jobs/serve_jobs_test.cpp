@@ -138,13 +138,15 @@ TEST_F(ServeJobs, WhatWasHashedOnceIsReadOnce) {
   EXPECT_GT(io_.calls() - again, trusted);
 }
 
-// What was found good when all was written back is recorded anew, so that another run, too, neither
+// What was found good after it was written back is recorded anew, so that another run, too, neither
 // hashes it before it is sent nor takes rot in it for an edit.
 TEST_F(ServeJobs, WhatWasVerifiedLaterIsRecordedAsBelieved) {
-  at(UnixMillis(count(kLater) - 1));
+  at(UnixMillis(kShared + storage::kRacyMillis - 1));
   EXPECT_TRUE(verify().good);
   EXPECT_TRUE(verify().stats.empty());
-  at(kLater);
+  at(UnixMillis(kShared + storage::kRacyMillis));
+  io_.fail_next_sync(EIO);
+  EXPECT_TRUE(verify().stats.empty());
   const ChunkVerified found = verify();
   EXPECT_TRUE(found.good);
   ASSERT_EQ(found.stats.size(), 1U);
