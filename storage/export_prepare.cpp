@@ -84,7 +84,7 @@ class ExportPreparation {
       return local_error(Errc::kRefused, "the share's name begins with a dot", path_,
                          "choose a name with --as");
     }
-    KITH_CHECK(open_parent(recorded != StagedRoot{}));
+    KITH_CHECK(open_parent(target_.unattended && recorded != StagedRoot{}));
     KITH_TRY(const FileSystemInfo system, io_.file_system(parent_));
     KITH_CHECK(check_final_name(target_.name, system.name_max));
     if (recorded != StagedRoot{}) {
@@ -104,8 +104,6 @@ class ExportPreparation {
   }
 
  private:
-  // Where something was staged before, the directory is not made anew: what is in the old one would
-  // be fetched again.
   Result<void> open_parent(bool was_there) {
     auto opened =
         was_there ? io_.open_root(target_.directory) : open_or_make_root(io_, target_.directory);

@@ -174,9 +174,10 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
-  turn.out.jobs.push_back(PrepareFetchJob{
-      copy.id, copy.share, copy.directory, copy.name, copy.replace, copy.safe_links, globs_of(copy),
-      copy.compared, copy.finished, room_for(copy), copy.device, copy.inode});
+  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
+                                          copy.replace, copy.safe_links, globs_of(copy),
+                                          copy.compared, copy.finished, copy.listeners.empty(),
+                                          room_for(copy), copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {

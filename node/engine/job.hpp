@@ -74,6 +74,8 @@ struct PrepareFetchJob {
   bool compared = false;
   /// It was finished before: it may have its final name already.
   bool finished = false;
+  /// As ExportTarget::unattended.
+  bool unattended = false;
   /// What a new staging may come to hold: what the quota has left.
   std::uint64_t room = UINT64_MAX;
   /// Of the staged root when this fetch began in an earlier run; 0 if it begins now.

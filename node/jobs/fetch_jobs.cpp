@@ -236,6 +236,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
                                  storage::PathGlobs(std::move(job.part)),
                                  !job.compared,
                                  job.finished,
+                                 job.unattended,
                                  job.room,
                                  options_.min_free,
                                  options_.owner};

@@ -88,7 +88,9 @@ TEST_F(ExporterTest, ADirectoryThatWasMovedAwayIsTold) {
   ASSERT_OK(io_->rename(top, "out", top, "moved", RenameMode::kPlain));
   EXPECT_ERROR(prepared->exporter->publish(), Errc::kConflict);
   // Nor is it begun anew when a node starts before the directory is back.
-  EXPECT_ERROR(prepare(target(), prepared->exporter->staged()), Errc::kConflict);
+  ExportTarget unattended = target();
+  unattended.unattended = true;
+  EXPECT_ERROR(prepare(unattended, prepared->exporter->staged()), Errc::kConflict);
   EXPECT_FALSE(exists(*io_, "/out"));
   make_dir(*io_, "/out");
   EXPECT_ERROR(prepared->exporter->publish(), Errc::kConflict);
