@@ -146,7 +146,7 @@ void Copies::serve(Turn& turn, const Copy& copy) {
 
 // Rows of a held copy are read at the next start: they say what an earlier state left out.
 void Copies::save_held(Turn& turn, Copy& copy) {
-  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) copy.have.touch(i);
+  copy.have.touch_all(false);
   for (PutHave& row : copy.have.take_changes(copy.id)) turn.save(std::move(row));
 }
 

@@ -226,10 +226,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
 // What the catalog says of a staging that is gone: also of chunks that nobody looked at in this
 // run.
 void Copies::forget_rows(Turn& turn, Copy& copy) {
-  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) {
-    copy.have.touch(i);
-    copy.have.touch_durable(i);
-  }
+  copy.have.touch_all(true);
   flush(turn, copy);
 }
 

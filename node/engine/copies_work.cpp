@@ -40,10 +40,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
 void Copies::reopen(Turn& turn, Copy& copy) {
   SavedCopy saved;
   saved.copy.state = CopyState::kFetching;
-  for (ChunkIndex i = 0; i < copy.have.total(); i += HaveLog::kBitsPerRow) {
-    copy.have.touch(i);
-    copy.have.touch_durable(i);
-  }
+  copy.have.touch_all(true);
   for (PutHave& row : copy.have.take_changes(copy.id)) {
     turn.save(row);
     saved.rows.push_back({std::move(row), true});

@@ -46,11 +46,18 @@ void HaveLog::add_durable(ChunkIndex index) {
   durable_[index / 8] |= mask_of(index);
 }
 
+void HaveLog::touch_all(bool durable) {
+  for (ChunkIndex i = 0; i < total_; i += kBitsPerRow) {
+    dirty_.insert(i / kBitsPerRow);
+    if (durable) undurable_.insert(i / kBitsPerRow);
+  }
+}
+
 void HaveLog::drop(ChunkIndex index) {
   KITH_ASSERT(index < total_);
   if (!has(index)) return;
   have_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
-  if (is_durable(index)) touch_durable(index);
+  if (is_durable(index)) undurable_.insert(index / kBitsPerRow);
   durable_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
   if (!syncing_.empty()) syncing_[index / 8] &= static_cast<std::uint8_t>(~mask_of(index));
   --count_;

@@ -25,10 +25,9 @@ class HaveLog {
   void add(ChunkIndex index);
   /// As add(), and it is durable: an earlier run saved it as such.
   void add_durable(ChunkIndex index);
-  /// Counts its row among the changes, though nothing changed.
-  void touch(ChunkIndex index) { dirty_.insert(index / kBitsPerRow); }
-  /// Counts the row of what is durable among the changes: the one that was saved may say more.
-  void touch_durable(ChunkIndex index) { undurable_.insert(index / kBitsPerRow); }
+  /// Counts every row among the changes, though nothing changed. `durable`: those of what is
+  /// durable as well; the ones that were saved may say more.
+  void touch_all(bool durable);
   /// Takes it out of both sets. When it is had again it must not count as durable because a row
   /// says so that was saved before.
   void drop(ChunkIndex index);

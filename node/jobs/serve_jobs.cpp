@@ -94,7 +94,9 @@ Result<void> Jobs::check_chunk(const VerifyChunkJob& job, const ShareInfo& share
   KITH_TRY(const auto parts, stretches(job.copy, place));
   KITH_TRY(const auto files, copies_.files(job.copy, share.root.single_file));
   // What is written back now, and hashed after it, a later change of leaves a trace.
-  const bool is_clean = !copies_.is_fetching(job.copy) && storage::write_back(*files, parts);
+  const bool is_doubted =
+      !copies_.is_fetching(job.copy) && !manifests_.is_sound(job.copy, job.index);
+  const bool is_clean = is_doubted && storage::write_back(*files, parts);
   KITH_TRY(const storage::ReadChunk read, read_whole(*files, parts, place.row));
   if (read.goes_on) {
     return local_error(Errc::kChanged, "it is longer than it was",
