@@ -158,7 +158,7 @@ bool write_back(CopyFiles& files, std::span<const Stretch> stretches) {
     const auto dir = files.io().open_dir(files.top(), place.parent);
     if (!dir) return false;
     const auto file = files.io().open_file(*dir, place.name, OpenMode::kRead);
-    return file && files.io().sync(*file);
+    return file && files.io().finish_writeback(*file);
   });
 }
 

@@ -129,6 +129,10 @@ class FileIo {
   virtual void advise_sequential(const File& file) = 0;
   /// Starts writing dirty content to the disk without waiting for it.
   virtual void start_writeback(const File& file) = 0;
+  /// Writes dirty content to the disk and waits for it: whatever is stored from now on, also
+  /// through a mapping, changes the mtime. Makes nothing durable, so that a disk need not flush its
+  /// cache.
+  [[nodiscard]] virtual Result<void> finish_writeback(const File& file) = 0;
 
   [[nodiscard]] virtual Result<FileInfo> stat(const Handle& handle) = 0;
   /// Of the name itself: a symlink is not followed.

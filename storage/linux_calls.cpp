@@ -77,6 +77,14 @@ int allocate(int fd, std::uint64_t size) {
 
 void start_writeback(int fd) { (void)::sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); }
 
+int finish_writeback(int fd) {
+  // Where pages are compressed first (btrfs), those are only seen as being written by a second
+  // call.
+  start_writeback(fd);
+  return ::sync_file_range(
+      fd, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+}
+
 int chmod_no_follow(int dir, const char* name, unsigned mode) {
   const int fd = ::openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) return -1;

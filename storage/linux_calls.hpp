@@ -19,6 +19,8 @@ namespace kith::storage::linux_calls {
 [[nodiscard]] int allocate(int fd, std::uint64_t size);
 /// Starts write-back of the whole file; errors are left for the sync that follows.
 void start_writeback(int fd);
+/// The same, and waits for it. Not durable: metadata and the cache of the disk are left alone.
+[[nodiscard]] int finish_writeback(int fd);
 /// chmod of a name that may not be readable; ELOOP on a symlink.
 [[nodiscard]] int chmod_no_follow(int dir, const char* name, unsigned mode);
 /// The umask, without changing it even for a moment; 077 if it cannot be known.

@@ -495,6 +495,13 @@ void MemoryFileIo::make_durable(Node& node, bool with_meta) {
   node.changes.clear();
 }
 
+Result<void> MemoryFileIo::finish_writeback(const File& file) {
+  KITH_CHECK(count_call("writing back", {}));
+  if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "writing back");
+  if (node_of(file) == nullptr) return io_error(EBADF, "writing back");
+  return {};
+}
+
 Result<void> MemoryFileIo::sync_data(const File& file) {
   KITH_CHECK(count_change("syncing", {}));
   if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "syncing");

@@ -69,7 +69,8 @@ class MemoryFileIo final : public FileIo {
   void lose_content();
   /// Names, sizes and times are on the disk from now on; of content, what was synced.
   void keep_names();
-  /// The next sync fails with it, and what it was to make durable is lost: Linux tells so once.
+  /// The next sync, or write-back that is waited for, fails with it, and what was not synced is
+  /// lost: Linux tells so once.
   void fail_next_sync(int errno_value) { sync_error_ = errno_value; }
   /// Another name, in the same directory, for a file.
   [[nodiscard]] Result<void> make_link(const Dir& at, std::string_view name, std::string_view to);
@@ -87,6 +88,7 @@ class MemoryFileIo final : public FileIo {
   Result<void> truncate(const File& file, std::uint64_t size) override;
   void advise_sequential(const File&) override {}
   void start_writeback(const File&) override {}
+  Result<void> finish_writeback(const File& file) override;
   Result<FileInfo> stat(const Handle& handle) override;
   Result<FileInfo> stat_at(const Dir& at, std::string_view name) override;
   Result<FileSystemInfo> file_system(const Handle& handle) override;

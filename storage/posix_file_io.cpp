@@ -214,6 +214,11 @@ void PosixFileIo::advise_sequential(const File& file) {
 
 void PosixFileIo::start_writeback(const File& file) { linux_calls::start_writeback(file.fd()); }
 
+Result<void> PosixFileIo::finish_writeback(const File& file) {
+  assert_may_block();
+  return checked(linux_calls::finish_writeback(file.fd()), "writing back");
+}
+
 Result<FileInfo> PosixFileIo::stat(const Handle& handle) {
   struct stat s {};
   KITH_CHECK(checked(::fstat(handle.fd(), &s), "reading attributes"));

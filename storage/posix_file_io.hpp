@@ -21,6 +21,7 @@ class PosixFileIo final : public FileIo {
   Result<void> truncate(const File& file, std::uint64_t size) override;
   void advise_sequential(const File& file) override;
   void start_writeback(const File& file) override;
+  Result<void> finish_writeback(const File& file) override;
   Result<FileInfo> stat(const Handle& handle) override;
   Result<FileInfo> stat_at(const Dir& at, std::string_view name) override;
   Result<FileSystemInfo> file_system(const Handle& handle) override;

@@ -229,6 +229,7 @@ TEST_P(FileIoTest, SyncsAndSpaceAndBoot) {
   EXPECT_OK(io().sync(file));
   EXPECT_OK(io().sync(top_));
   io().start_writeback(file);
+  EXPECT_OK(io().finish_writeback(file));
   io().advise_sequential(file);
   const auto system = io().file_system(top_);
   ASSERT_OK(system);
