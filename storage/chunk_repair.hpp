@@ -15,10 +15,10 @@ namespace kith::storage {
 
 /// A chunk whose bytes are wrong: is the disk to blame, and nobody else? True if every file in it
 /// is as it was recorded, and an edit that left no trace is out of the question: its last change,
-/// or its mtime, lies a minute before the recording, so that one of the two would show it, or
-/// before the chunk `was_sound`. Until a page was written back a program that has mapped it may
-/// store to it without any trace; on tmpfs, and where other machines write, always: there nothing
-/// is rot. Any thread.
+/// or its mtime, lies a minute before it was read for the recording, so that one of the two would
+/// show it, or the chunk `was_sound` since. Until a page was written back a program that has mapped
+/// it may store to it without any trace; on tmpfs, and where other machines write, always: there
+/// nothing is rot. Any thread.
 [[nodiscard]] bool is_rot(CopyFiles& files, std::span<const Stretch> stretches, bool was_sound);
 
 /// Writes back what of the files in a chunk was recorded too soon after its last change, so that

@@ -1,5 +1,7 @@
 #include "storage/earlier_tree.hpp"
 
+#include <algorithm>
+
 namespace kith::storage {
 
 std::optional<EarlierTree::Place> EarlierTree::find(std::string_view path, const FileStat& now) {
@@ -56,14 +58,16 @@ std::optional<EarlierTree::Place> EarlierTree::place_of_entry(const FileStat& no
   return out;
 }
 
-std::optional<std::vector<ChunkRow>> EarlierTree::rows(std::uint32_t chunk, std::uint64_t bytes) {
-  std::vector<ChunkRow> out;
+std::optional<EarlierTree::Rows> EarlierTree::rows(std::uint32_t chunk, std::uint64_t bytes) {
+  Rows out;
   for (; bytes > 0; ++chunk) {
     const bool withdrawn = chunk < source_.withdrawn.size() && source_.withdrawn[chunk];
     const ChunkRow* next = withdrawn ? nullptr : row(chunk);
     if (next == nullptr || next->length > bytes) return std::nullopt;
     bytes -= next->length;
-    out.push_back(*next);
+    out.rows.push_back(*next);
+    out.recorded_at = std::min(out.recorded_at, rows_page_.stats->recorded_at);
+    out.known_at = std::min(out.known_at, rows_page_.stats->known_at());
   }
   return out;
 }

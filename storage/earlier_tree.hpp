@@ -3,9 +3,9 @@
 // where it changed.
 //
 // A file is believed to be as it was when its recorded state is its present one, and its last
-// change came long enough before the recording (FileTrust::kUnchanged). Pages that cannot be read
-// any more end the walk: what lies behind them is read again, as if it were new. Memory: two pages
-// of the earlier manifest. Not thread-safe.
+// change came so long before the recording that another one would have left another time. Pages
+// that cannot be read any more end the walk: what lies behind them is read again, as if it were
+// new. Memory: two pages of the earlier manifest. Not thread-safe.
 #pragma once
 
 #include <cstdint>
@@ -49,9 +49,15 @@ class EarlierTree {
   /// order of a manifest (compare_paths), each path once; of a single file, with any path.
   [[nodiscard]] std::optional<Place> find(std::string_view path, const FileStat& now);
 
+  struct Rows {
+    std::vector<ChunkRow> rows;
+    /// Of the pages that they stand in, the earliest.
+    UnixMillis recorded_at{INT64_MAX};
+    UnixMillis known_at{INT64_MAX};  // as PageStats::known_at()
+  };
   /// The rows of the chunks from `chunk` on that hold exactly `bytes` bytes; nothing if none do, or
   /// one of them was withdrawn.
-  [[nodiscard]] std::optional<std::vector<ChunkRow>> rows(std::uint32_t chunk, std::uint64_t bytes);
+  [[nodiscard]] std::optional<Rows> rows(std::uint32_t chunk, std::uint64_t bytes);
 
  private:
   [[nodiscard]] bool enter_page();

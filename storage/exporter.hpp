@@ -47,8 +47,8 @@ struct ExportTarget {
   /// It was ready to get its final name, and the catalog knew. Only then may it have it: numbers of
   /// inodes are given again, so that what its user put there may have the staging's.
   bool finished = false;
-  /// Nobody asked for it just now: a directory in which something was staged before is not made
-  /// anew. Whoever moved it away would get everything again.
+  /// Nobody asked for it in this run of the node: a directory in which something was staged before
+  /// is not made anew. Whoever moved it away would get everything again.
   bool unattended = false;
   /// What a new staging may come to hold: what the quota has left.
   std::uint64_t room = UINT64_MAX;

@@ -78,7 +78,7 @@ struct PageStats {
 /// All that changed these files was written back when they were read.
 [[nodiscard]] bool is_written_back(const PageStats& stats);
 
-/// The same states, for who found all content of the files right after that was written back:
+/// The same states, for who found all that the page describes right after it was written back:
 /// recorded at the moment at which it was.
 [[nodiscard]] PageStats as_written_back(const PageStats& stats);
 

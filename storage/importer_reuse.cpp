@@ -29,10 +29,12 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_large(const std
                                                                        const FileInfo& info,
                                                                        EarlierTree::Place place) {
   if (place.offset != 0) return std::optional<Chunk>();
-  auto rows = earlier_->rows(place.chunk, info.size);
-  if (!rows) return std::optional<Chunk>();
-  KITH_CHECK(add_file(path, info, place.read_at));
-  known_ = {std::move(*rows), place.chunk, 0};
+  auto known = earlier_->rows(place.chunk, info.size);
+  // Each of its pages was recorded, and read, at another time.
+  if (!known || !is_settled(info.ctime_ns, known->recorded_at)) return std::optional<Chunk>();
+  const bool is_sure = is_written_back(info.ctime_ns, known->known_at);
+  KITH_CHECK(add_file(path, info, is_sure ? std::nullopt : std::optional(known->known_at)));
+  known_ = {std::move(known->rows), place.chunk, 0};
   bytes_done_ += info.size;
   phase_ = Phase::kKnownFile;
   KITH_TRY(Chunk before, end_pack());
@@ -70,7 +72,7 @@ Result<bool> ImportScan::reuse_pack() {
   if (!rows) return false;
   const UnreadPack pack = std::exchange(unread_, {});
   bytes_done_ += pack.bytes;
-  KITH_CHECK(reuse(rows->front(), pack.chunk));
+  KITH_CHECK(reuse(rows->rows.front(), pack.chunk));
   return true;
 }
 

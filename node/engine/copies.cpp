@@ -219,7 +219,7 @@ void Copies::on_event(Turn& turn, const transfer::CheckChunk& event) {
     } else {
       will_read(turn, copy);
     }
-    verify_chunk(turn, copy, event.index, 0);
+    verify_chunk(turn, copy, event.index, fetched ? kForFetch : 0);
   }
 }
 
@@ -390,7 +390,7 @@ std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey
   const bool write = !passes(*copy, store.index);
   const bool hand_over =
       !write || (cuts(*copy, store.index) && is_needed(store.share, store.index));
-  return StoreChunkJob{copy->id, std::move(store), key, write, hand_over};
+  return StoreChunkJob{copy->id, std::move(store), key, write, hand_over, copy->run};
 }
 
 std::uint32_t Copies::length_of(const Copy& copy, ChunkIndex index) const {

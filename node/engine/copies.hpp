@@ -227,7 +227,8 @@ class Copies {
     std::uint64_t bytes_copied = 0;    // from other copies, since it began in this run
     std::optional<SavedCopy> saved;    // until on_opened
     std::vector<ChunkIndex> to_check;  // had but not durable when another kernel booted
-    std::size_t jobs = 0;              // check or copy jobs in flight
+    std::uint32_t run = 0;             // as in jobs
+    std::size_t jobs = 0;              // check or copy jobs of this run in flight
     ChunkIndex next_index = 0;         // of the next such job
     std::uint64_t bytes_have = 0;
     std::uint64_t unflushed = 0, unsynced = 0;
@@ -248,6 +249,7 @@ class Copies {
     bool lost_unsynced = false;  // the disk said so while it was opened anew
     bool compared = false;       // what stands at its destination is something else
     bool repaired = false;   // its staging was not as written when it was finished: once is enough
+    bool asked = false;      // a command of this run of the node wants it
     bool abandoned = false;  // its last client left while a job was out: it pauses after that
     TimePoint last_stored{};
     std::set<std::string> problem_paths;
@@ -412,6 +414,7 @@ class Copies {
   [[nodiscard]] Copy* holder_of(const FoundChunk& chunk);
   static void forget_reuse(Copy& copy);
   void check_more(Turn& turn, Copy& copy);
+  void on_checked(Turn& turn, Copy& copy, const ChunkVerified& result);
   /// It has all that it takes.
   [[nodiscard]] static bool is_whole(const Copy& copy);
   // --- copies of a part ---

@@ -44,6 +44,7 @@ void Copies::fetch(Turn& turn, RequestId request, const Fetch& command, const Sw
   }
   copy->replace = command.replace;
   copy->safe_links = command.safe_links;
+  copy->asked = true;
   copy->abandoned = false;
   copy->detached = copy->detached || command.detached;
   if (copy->state == State::kPaused || copy->state == State::kFailed) {
@@ -73,6 +74,7 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.repaired = false;
   copy.missing.reset();
   copy.has_room = false;
+  ++copy.run;
   copy.jobs = 0;
   copy.bytes_copied = 0;
   copy.scanning = false;
@@ -174,10 +176,9 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
-  turn.out.jobs.push_back(PrepareFetchJob{copy.id, copy.share, copy.directory, copy.name,
-                                          copy.replace, copy.safe_links, globs_of(copy),
-                                          copy.compared, copy.finished, copy.listeners.empty(),
-                                          room_for(copy), copy.device, copy.inode});
+  turn.out.jobs.push_back(PrepareFetchJob{
+      copy.id, copy.share, copy.directory, copy.name, copy.replace, copy.safe_links, globs_of(copy),
+      copy.compared, copy.finished, !copy.asked, room_for(copy), copy.device, copy.inode});
 }
 
 void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
@@ -346,9 +347,10 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || !copy->on_network || fetching(result.share) != copy) {
-    // It was of a fetch, or a stream, that is gone or stands still. Nothing is held by it, and
-    // nothing fails with it: for others the chunk was lost on its way.
+  const bool is_late = copy == nullptr || copy->run != result.run;
+  if (is_late || !copy->on_network || fetching(result.share) != copy) {
+    // It was of a fetch, or a stream, that is gone, stands still or began anew. Nothing is held by
+    // it, and nothing fails with it: for others the chunk was lost on its way.
     return transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
                                transfer::StoreOutcome::kLost, result.error, turn.transfer);
   }
@@ -444,6 +446,8 @@ void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
     if (!cuts(copy, index)) copy.to_check.push_back(index);
     if (copy.on_network) transfer_.drop_have(turn.now.mono, copy.share, index, turn.transfer);
   }
+  // A power cut while they are written again must not find them durable.
+  flush(turn, copy);
   const Error why =
       local_error(Errc::kChanged, "was changed or removed while it was being fetched",
                   found.altered_path, "leave it alone, and give the same command again");

@@ -24,7 +24,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
       if (copy.have.has(index) || !takes(copy, index)) continue;
       ++copy.jobs;
       turn.out.jobs.push_back(
-          CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index});
+          CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index, copy.run});
     }
   };
   ask();
@@ -54,7 +54,7 @@ void Copies::reopen(Turn& turn, Copy& copy) {
 
 void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
   Copy* copy = find(result.to);
-  if (copy == nullptr || copy->jobs == 0) return;
+  if (copy == nullptr || copy->run != result.run || copy->jobs == 0) return;
   --copy->jobs;
   if (copy->state != State::kContent) return;
   if (result.error) return fail_write(turn, *copy, *result.error);
@@ -75,13 +75,27 @@ void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
 void Copies::check_more(Turn& turn, Copy& copy) {
   while (copy.jobs < limits::kBackgroundJobs && !copy.to_check.empty()) {
     ++copy.jobs;
-    verify_chunk(turn, copy, copy.to_check.back(), 0);
+    verify_chunk(turn, copy, copy.to_check.back(), kForFetch);
     copy.to_check.pop_back();
   }
   if (copy.jobs == 0) {
     offer_all(turn, copy);
     maybe_finish(turn, copy);
   }
+}
+
+void Copies::on_checked(Turn& turn, Copy& copy, const ChunkVerified& result) {
+  if (copy.run != result.run || copy.jobs == 0) return;
+  --copy.jobs;
+  if (copy.state != State::kContent) return;
+  if (result.good) {
+    mark_have(turn, copy, result.index);
+    if (copy.on_network) tell_held(turn, copy, result.index);
+  } else {
+    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    withdraw(turn, copy.id, copy.share, result.index, why, result.path);
+  }
+  check_more(turn, copy);
 }
 
 // --- looking at held copies ---
@@ -125,18 +139,8 @@ void Copies::end_look(Copy& copy) {
 
 void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
   Copy* copy = find(result.copy);
-  const bool check = copy != nullptr && result.verify == 0 && !copy->from_local;
-  if (check && copy->state == State::kContent && copy->jobs > 0) {
-    --copy->jobs;
-    if (result.good) {
-      mark_have(turn, *copy, result.index);
-      if (copy->on_network) tell_held(turn, *copy, result.index);
-    } else {
-      const Error why =
-          result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
-      withdraw(turn, copy->id, copy->share, result.index, why, result.path);
-    }
-    check_more(turn, *copy);
+  if (result.verify == kForFetch) {
+    if (copy != nullptr) on_checked(turn, *copy, result);
   } else if (copy != nullptr && copy->share == result.share && is_held(copy->state)) {
     save_stats(turn, *copy, result.stats);
     judge(turn, *copy, result);

@@ -6,6 +6,9 @@
 // jobs (node/jobs/copies.hpp), never in the engine.
 //
 // `part`, wherever a job has it: the globs of a copy of a part of its share; empty: of all of it.
+// `run`: how often the fetch was begun; it comes back. A fetch that failed may begin anew, in
+// another staging, while jobs of its earlier run are still out: what these wrote or read is not
+// there.
 #pragma once
 
 #include <map>
@@ -53,6 +56,7 @@ struct StoreChunkJob {
   BulkKey key;
   bool write = true;
   bool hand_over = false;  // its content, to readings
+  std::uint32_t run = 0;
 };
 /// Read, encipher and seal one section. Index 0 and pages come from the catalog.
 struct SealSectionJob {
@@ -150,15 +154,17 @@ struct VerifyChunkJob {
   CopyId copy{};
   ShareId share;
   ChunkIndex index = 0;
-  /// Comes back: for which `verify` command; 0: for none; kForLook: for a look at the files;
-  /// kForScrub: for the scrub.
+  /// Comes back: for which `verify` command; 0: for none, of a held copy; kForLook: for a look at
+  /// the files; kForScrub: for the scrub; kForFetch: for a fetch that goes on.
   std::uint64_t verify = 0;
   /// Of a chunk of which only a part is here: it cannot be hashed, and is good if the files of the
   /// part are as recorded.
   std::vector<std::string> part;
+  std::uint32_t run = 0;
 };
 inline constexpr std::uint64_t kForLook = UINT64_MAX;
 inline constexpr std::uint64_t kForScrub = UINT64_MAX - 1;
+inline constexpr std::uint64_t kForFetch = UINT64_MAX - 2;
 /// Write a chunk of a held copy, which rotted there, again into its files, as a peer sent it. Runs
 /// on the sync thread. Answer: ChunkMended.
 struct MendChunkJob {
@@ -203,6 +209,7 @@ struct CopyChunkJob {
   CopyId to{};
   ShareId share;
   ChunkIndex index = 0;
+  std::uint32_t run = 0;
 };
 class TreeChunks;
 /// Look on through a tree that the user named for chunks that a fetch lacks, and write those that
@@ -213,6 +220,7 @@ struct ScanTreeJob {
   std::string directory;
   std::vector<Secret> convs;         // of the epochs under which the share may have been made
   std::shared_ptr<TreeChunks> tree;  // none: begin
+  std::uint32_t run = 0;
 };
 /// Which chunks of a page do shares in the catalog have?
 struct FindChunksJob {
@@ -284,6 +292,7 @@ struct PageOpened {
 struct ChunkWritten {
   CopyId copy{};
   ShareId share;
+  std::uint32_t run = 0;
   ChunkIndex index = 0;
   ConnId from{};
   transfer::StoreOutcome outcome{};
@@ -379,6 +388,7 @@ struct CopySynced {
 struct ChunkVerified {
   CopyId copy{};
   ShareId share;
+  std::uint32_t run = 0;
   ChunkIndex index = 0;
   std::uint64_t verify = 0;
   bool good = false;
@@ -433,6 +443,7 @@ struct ChunkMended {
 struct ChunkCopied {
   CopyId to{};
   ShareId share;
+  std::uint32_t run = 0;
   ChunkIndex index = 0;
   bool good = false;
   std::uint32_t bytes = 0;
@@ -441,6 +452,7 @@ struct ChunkCopied {
 struct TreeScanned {
   CopyId copy{};
   ShareId share;
+  std::uint32_t run = 0;
   std::optional<Error> error;  // of the tree, or of writing
   std::shared_ptr<TreeChunks> tree;
   bool at_end = false;

@@ -167,6 +167,7 @@ Result<void> Jobs::hand_over(const ShareInfo& share, StoreChunkJob& job, ChunkWr
 JobResult Jobs::perform(StoreChunkJob& job) {
   ChunkWritten out;
   out.copy = job.copy;
+  out.run = job.run;
   out.share = job.store.share;
   out.index = job.store.index;
   out.from = job.store.from;
@@ -272,11 +273,13 @@ JobResult Jobs::perform(CompareDestinationJob& job, UnixMillis wall) {
     if (job.held != CopyId{}) {
       how.recorded = [&](std::uint32_t page) { return manifests_.file_stats(job.held, page); };
     }
+    // Before the content is read: what is changed while it is, or later, has another state.
+    auto recorded = record_files(**files, *share, wall, how.part);
     KITH_TRY(const auto difference,
              storage::differs_from_share(**files, slabs_, share->root, page_source(share), how));
     out.equal = !difference;
     if (!out.equal) return {};
-    KITH_TRY(out.file_stats, record_files(**files, *share, wall, how.part));
+    KITH_TRY(out.file_stats, std::move(recorded));
     copies_.published(job.copy, job.path);
     return {};
   };

@@ -115,8 +115,9 @@ Result<void> Jobs::renew_stats(const ShareInfo& share, const Place& place, Chunk
   if (copies_.is_fetching(out.copy)) return {};
   for (const Place::Part& part : place.parts) {
     const ChunkIndex first = share.shape.index_of_chunk(share.shape.first_chunk(part.number));
-    if (!manifests_.are_sound(out.copy, first, part.page->page.rows.size())) continue;
+    // A repair makes them unsound, and records another state.
     const std::lock_guard lock(mending_);
+    if (!manifests_.are_sound(out.copy, first, part.page->page.rows.size())) continue;
     KITH_TRY(const auto recorded, manifests_.file_stats(out.copy, part.number));
     if (recorded == nullptr || storage::is_written_back(*recorded)) continue;
     Buffer blob = storage::as_written_back(*recorded).encode();

@@ -153,6 +153,7 @@ JobResult Jobs::perform(const VerifyChunkJob& job, UnixMillis wall) {
   ChunkVerified out;
   out.verify = job.verify;
   out.copy = job.copy;
+  out.run = job.run;
   out.share = job.share;
   out.index = job.index;
   auto done = verify_chunk(job, wall, out);
@@ -240,6 +241,7 @@ Result<SlabChain> Jobs::read_source(const CopyChunkJob& job, const ChunkRow& wan
 JobResult Jobs::perform(const CopyChunkJob& job) {
   ChunkCopied out;
   out.to = job.to;
+  out.run = job.run;
   out.share = job.share;
   out.index = job.index;
   const auto copy = [&]() -> Result<void> {
@@ -260,6 +262,7 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
 JobResult Jobs::perform(ScanTreeJob& job) {
   TreeScanned out;
   out.copy = job.copy;
+  out.run = job.run;
   out.share = job.share;
   out.tree = std::move(job.tree);
   const auto scan = [&]() -> Result<void> {
@@ -403,6 +406,8 @@ JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
     const storage::Comparison how{
         true, storage::PathGlobs(std::move(job.part)),
         [&](std::uint32_t page) { return manifests_.file_stats(job.copy, page); }};
+    // Before the content is read: what is changed while it is, or later, has another state.
+    auto recorded = record_files(*files, *share, wall, how.part);
     KITH_TRY(const auto difference,
              storage::differs_from_share(*files, slabs_, share->root, page_source(share), how));
     if (difference) {
@@ -413,7 +418,7 @@ JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
                          "'mv' and 'cp -a' keep modes and times; 'kith share' publishes it as "
                          "what it is now");
     }
-    KITH_TRY(out.file_stats, record_files(*files, *share, wall, how.part));
+    KITH_TRY(out.file_stats, std::move(recorded));
     copies_.published(job.copy, job.path);
     manifests_.forget_file_stats(job.copy);
     return {};

@@ -223,6 +223,32 @@ TEST_F(ImporterReuse, WhatIsTakenOverIsKnownSinceItWasRead) {
   }
 }
 
+// What was verified of its first page speaks for no other.
+TEST_F(ImporterReuse, AFileOfSeveralPagesIsKnownSinceTheFirstOfThemWasRead) {
+  constexpr std::int64_t kChanged = 1'800'000'000'000;  // ms
+  write_tree(io_, "/tree", {{"", directory()}, {"a", file("x")}});
+  for (const std::int64_t later : {1'000, 5'000}) {
+    io_.set_time_ns(kChanged * 1'000'000);
+    replace("a", noise(2, 200'000));
+    ImportOptions with = options();
+    with.recorded_at = UnixMillis(kChanged + later);
+    ImportResult result = import(with);
+    ASSERT_GT(result.pages.size(), 2U);
+    const auto first = PageStats::decode(result.pages.front().file_stats);
+    ASSERT_OK(first);
+    result.pages.front().file_stats = as_written_back(*first).encode();
+    with.recorded_at = UnixMillis(kChanged + 100'000);
+    const ImportResult again = import(with, earlier(result));
+    EXPECT_EQ(bytes_hashed_, later == 1'000 ? 200'000U : 0U);
+    for (const auto& page : again.pages) {
+      const auto stats = PageStats::decode(page.file_stats);
+      ASSERT_OK(stats);
+      EXPECT_EQ(stats->known_at(),
+                later == 1'000 ? with.recorded_at : UnixMillis(kChanged + 5'000));
+    }
+  }
+}
+
 TEST_F(ImporterReuse, WithdrawnChunksAreReadAgain) {
   write_tree(io_, "/tree", {{"", directory()}, {"a", file(noise(1, 50'000))}, {"b", file("x")}});
   const ImportResult before = import(options());

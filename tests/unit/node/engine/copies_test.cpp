@@ -73,6 +73,7 @@ class CopiesTest : public testing::Test {
     command.directory = "/fetched";
     command.name = "it";
     run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_, {}); });
+    ++run_;
     FetchPrepared result;
     EXPECT_EQ(jobs<PrepareFetchJob>(), 1U);
     if (jobs<PrepareFetchJob>() == 1) copy_ = job<PrepareFetchJob>()->copy;
@@ -87,12 +88,14 @@ class CopiesTest : public testing::Test {
   }
   /// Begins, or goes on with, a fetch: its content is asked for when this returns.
   void fetch(bool fresh = true) { prepared(begin_fetch(fresh)); }
-  void copied(std::uint32_t chunk) {
+  void copied(std::uint32_t chunk, std::optional<Error> error = {}) {
     ChunkCopied result;
     result.to = copy_;
+    result.run = run_;
+    result.error = std::move(error);
     result.share = share_;
     result.index = 2 + chunk;
-    result.good = true;
+    result.good = !result.error;
     run([&](Turn& turn) { copies_.on_copied(turn, result); });
   }
   /// Lets so much time pass that a sync is due.
@@ -115,6 +118,7 @@ class CopiesTest : public testing::Test {
   SwarmId swarm_;
   Root root_;
   CopyId copy_{};
+  std::uint32_t run_ = 0;  // of the fetch
 };
 
 TEST_F(CopiesTest, AFetchIsFinishedOnlyWhenNoSyncIsUnderWay) {
@@ -220,6 +224,27 @@ TEST_F(CopiesTest, AFileThatWasChangedInTheStagingIsCopiedAgainOnce) {
   EXPECT_EQ(job<CopyChunkJob>()->index, 2U);
 }
 
+// It begins anew in another staging while jobs of its earlier run are out: what they wrote is not
+// there, and what they met is no matter of this one.
+TEST_F(CopiesTest, LateResultsOfAnEarlierRunAreForgotten) {
+  fetch();
+  const Error gone = local_error(Errc::kNotFound, "somebody removed the staging");
+  copied(0, gone);
+  ASSERT_EQ(errors().size(), 1U);
+  fetch();
+  ASSERT_EQ(jobs<CopyChunkJob>(), kChunks);
+  --run_;
+  copied(1);
+  copied(1, gone);
+  EXPECT_TRUE(errors().empty());
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
+  ++run_;
+  copied(0);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  copied(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
 // What came so far is somebody's: only `cancel` may throw it away.
 TEST_F(CopiesTest, UnshareOfAFetchIsRefused) {
   fetch();
@@ -255,6 +280,7 @@ class FetchedCopies : public CopiesTest {
     ASSERT_EQ(jobs<PrepareFetchJob>(), 1U);
     FetchPrepared prepared;
     prepared.copy = copy_ = job<PrepareFetchJob>()->copy;
+    run_ = 1;
     prepared.inode = 7;
     run([&](Turn& turn) { copies_.on_prepared(turn, prepared); });
     PageOpened page;
@@ -267,6 +293,7 @@ class FetchedCopies : public CopiesTest {
   void written(std::uint32_t chunk) {
     ChunkWritten result;
     result.copy = copy_;
+    result.run = run_;
     result.share = share_;
     result.index = 2 + chunk;
     result.outcome = transfer::StoreOutcome::kStored;
@@ -276,6 +303,8 @@ class FetchedCopies : public CopiesTest {
   void verified(std::uint32_t chunk, bool good) {
     ChunkVerified result;
     result.copy = copy_;
+    result.run = run_;
+    result.verify = kForFetch;
     result.share = share_;
     result.index = 2 + chunk;
     result.good = good;
@@ -315,6 +344,22 @@ TEST_F(FetchedCopies, AFileThatWasChangedInTheStagingIsHashedBeforeItIsFetchedAg
   verified(1, false);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
   EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
+  written(1);
+  EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(FetchedCopies, WhatALateJobWroteIntoTheEarlierStagingIsNotHeld) {
+  const Error gone = local_error(Errc::kNotFound, "somebody removed the staging");
+  run([&](Turn& turn) { copies_.on_event(turn, transfer::FetchFailed{share_, gone}); });
+  ASSERT_EQ(errors().size(), 1U);
+  fetch();
+  --run_;
+  written(0);
+  verified(1, true);
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
+  ++run_;
+  written(0);
+  EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
   written(1);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
 }

@@ -138,6 +138,36 @@ TEST_F(ServeJobs, WhatWasHashedOnceIsReadOnce) {
   EXPECT_GT(io_.calls() - again, trusted);
 }
 
+// Somebody puts another file there, with the time of the old one (cp -p), while the tree is
+// compared: it must not be recorded as the share's.
+TEST_F(ServeJobs, WhatIsPutThereDuringAMoveIsNotTakenForTheShares) {
+  const std::int64_t written = shared_->page(0).entries.front().mtime_ns / 1'000'000;
+  const UnixMillis now{written + storage::kWritebackMillis};
+  at(now);
+  const MoveCopyJob job{kCopy, shared_->import.share, "/tree", {}};
+  const auto begin = io_.calls();
+  ASSERT_FALSE(std::get<CopyMoved>(jobs_->run(job, wall_)).error);
+  const auto calls = io_.calls() - begin;
+  for (std::uint64_t call = 1; call <= calls; ++call) {
+    ASSERT_OK(io_.remove_file(*io_.open_root("/"), "tree"));
+    SetUp();
+    at(now);
+    io_.before_call(io_.calls() + call, [&] {
+      overwrite(count(now) + 1);
+      return 0;
+    });
+    const CopyMoved moved = std::get<CopyMoved>(jobs_->run(job, wall_));
+    if (moved.error) continue;
+    renewed_ = moved.file_stats.at(0);
+    jobs_ = std::make_unique<Jobs>(io_, slabs_, source(), lookup());
+    at(UnixMillis(count(now) + storage::kWritebackMillis));
+    const ChunkVerified found = verify();
+    EXPECT_FALSE(found.good);
+    EXPECT_FALSE(found.rotten) << "call " << call << ": a repair would write over it";
+    renewed_.clear();
+  }
+}
+
 // What was found good after it was written back is recorded anew, so that another run, too, neither
 // hashes it before it is sent nor takes rot in it for an edit.
 TEST_F(ServeJobs, WhatWasVerifiedLaterIsRecordedAsBelieved) {
