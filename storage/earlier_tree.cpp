@@ -26,6 +26,7 @@ bool EarlierTree::enter_page() {
     if (at_end_) break;
     auto page = source_.pages(number_);
     at_end_ = !page;
+    if (at_end_) page_ = {};
     if (at_end_) break;
     page_ = std::move(*page);
     entry_ = file_ = row_ = 0;

@@ -32,8 +32,9 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_large(const std
   auto known = earlier_->rows(place.chunk, info.size);
   // Each of its pages was recorded, and read, at another time.
   if (!known || !is_settled(info.ctime_ns, known->recorded_at)) return std::optional<Chunk>();
-  const bool is_sure = is_written_back(info.ctime_ns, known->known_at);
-  KITH_CHECK(add_file(path, info, is_sure ? std::nullopt : std::optional(known->known_at)));
+  const UnixMillis known_at = std::min(known->known_at, place.read_at.value_or(known->known_at));
+  const bool is_sure = is_written_back(info.ctime_ns, known_at);
+  KITH_CHECK(add_file(path, info, is_sure ? std::nullopt : std::optional(known_at)));
   known_ = {std::move(known->rows), place.chunk, 0};
   bytes_done_ += info.size;
   phase_ = Phase::kKnownFile;
@@ -69,7 +70,7 @@ Result<ImportScan::Chunk> ImportScan::add_known_row() {
 Result<bool> ImportScan::reuse_pack() {
   if (unread_.files.empty()) return false;
   const auto rows = earlier_->rows(unread_.chunk, unread_.bytes);
-  if (!rows) return false;
+  if (!rows || rows->rows.size() != 1) return false;
   const UnreadPack pack = std::exchange(unread_, {});
   bytes_done_ += pack.bytes;
   KITH_CHECK(reuse(rows->rows.front(), pack.chunk));

@@ -390,7 +390,8 @@ std::optional<Job> Copies::store_job(transfer::StoreRequest store, const BulkKey
   const bool write = !passes(*copy, store.index);
   const bool hand_over =
       !write || (cuts(*copy, store.index) && is_needed(store.share, store.index));
-  return StoreChunkJob{copy->id, std::move(store), key, write, hand_over, copy->run};
+  ++copy->steps;
+  return StoreChunkJob{copy->id, std::move(store), key, write, hand_over};
 }
 
 std::uint32_t Copies::length_of(const Copy& copy, ChunkIndex index) const {

@@ -8,7 +8,8 @@
 // this device kContent copies locally instead of asking peers; chunks that copies
 // of other shares hold are copied, too. A second fetch to the same place
 // joins the first; one of the same share to another place waits for the first and is then filled
-// locally. A copy may take only a part of its share (node/engine/selection.hpp).
+// locally. A fetch that goes on waits for what its jobs still do of what was ended before: they may
+// write to another staging. A copy may take only a part of its share (node/engine/selection.hpp).
 #pragma once
 
 #include <deque>
@@ -227,8 +228,8 @@ class Copies {
     std::uint64_t bytes_copied = 0;    // from other copies, since it began in this run
     std::optional<SavedCopy> saved;    // until on_opened
     std::vector<ChunkIndex> to_check;  // had but not durable when another kernel booted
-    std::uint32_t run = 0;             // as in jobs
-    std::size_t jobs = 0;              // check or copy jobs of this run in flight
+    std::size_t jobs = 0;              // check, copy or scan jobs in flight
+    std::size_t steps = 0;             // other jobs that read or write its staging; not syncs
     ChunkIndex next_index = 0;         // of the next such job
     std::uint64_t bytes_have = 0;
     std::uint64_t unflushed = 0, unsynced = 0;
@@ -462,6 +463,8 @@ class Copies {
   static void will_read(const Turn& turn, Copy& copy);
   void leave_network(Turn& turn, Copy& copy);
   void save_held(Turn& turn, Copy& copy);
+  [[nodiscard]] static bool is_idle(const Copy& copy);
+  bool waited_for(Turn& turn, Copy& copy, std::size_t& jobs);
   [[nodiscard]] bool is_opening(const Copy& but) const;
   [[nodiscard]] Copy* held_at(const Copy& but);
   void answer(Turn& turn, Copy& copy, bool already_there);

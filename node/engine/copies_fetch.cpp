@@ -74,12 +74,9 @@ void Copies::begin(Turn& turn, Copy& copy) {
   copy.repaired = false;
   copy.missing.reset();
   copy.has_room = false;
-  ++copy.run;
-  copy.jobs = 0;
   copy.bytes_copied = 0;
-  copy.scanning = false;
   if (Copy* stream = stream_of(copy.share)) end_stream(turn, *stream);
-  if (fetching(copy.share) != nullptr || is_opening(copy)) {
+  if (fetching(copy.share) != nullptr || is_opening(copy) || !is_idle(copy)) {
     copy.state = State::kWaiting;
     return;
   }
@@ -101,6 +98,19 @@ void Copies::begin(Turn& turn, Copy& copy) {
   if (copy.root) return prepare(turn, copy);
   copy.state = State::kRoot;
   begin_network(turn, copy);
+}
+
+bool Copies::is_idle(const Copy& copy) {
+  return copy.jobs == 0 && copy.steps == 0 && !copy.syncing;
+}
+
+// A job of a fetch is back; `jobs` counts it. True: it was of a run that failed or was left, and
+// the next one, which may be in another staging, has waited for it.
+bool Copies::waited_for(Turn& turn, Copy& copy, std::size_t& jobs) {
+  if (jobs > 0) --jobs;
+  if (copy.state != State::kWaiting) return false;
+  if (is_idle(copy)) begin(turn, copy);
+  return true;
 }
 
 // Another copy of the share is being taken up: it may turn out to be whole.
@@ -176,6 +186,7 @@ void Copies::on_root(Turn& turn, RootOpened result) {
 
 void Copies::prepare(Turn& turn, Copy& copy) {
   copy.state = State::kPreparing;
+  ++copy.steps;
   turn.out.jobs.push_back(PrepareFetchJob{
       copy.id, copy.share, copy.directory, copy.name, copy.replace, copy.safe_links, globs_of(copy),
       copy.compared, copy.finished, !copy.asked, room_for(copy), copy.device, copy.inode});
@@ -188,7 +199,7 @@ void Copies::on_prepared(Turn& turn, const FetchPrepared& result) {
     turn.out.jobs.push_back(DiscardFetchJob{result.copy, {}, {}, {}, 0, 0, true});
     return;
   }
-  if (copy->state != State::kPreparing) return;
+  if (waited_for(turn, *copy, copy->steps) || copy->state != State::kPreparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   copy->path = result.path;
   if (result.fresh) forget_leftover(turn, *copy);
@@ -347,13 +358,15 @@ void Copies::take_page(Turn& turn, Copy& copy, PageOpened result) {
 
 void Copies::on_chunk(Turn& turn, const ChunkWritten& result) {
   Copy* copy = find(result.copy);
-  const bool is_late = copy == nullptr || copy->run != result.run;
-  if (is_late || !copy->on_network || fetching(result.share) != copy) {
-    // It was of a fetch, or a stream, that is gone, stands still or began anew. Nothing is held by
-    // it, and nothing fails with it: for others the chunk was lost on its way.
-    return transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
-                               transfer::StoreOutcome::kLost, result.error, turn.transfer);
+  if (copy == nullptr || !copy->on_network || fetching(result.share) != copy) {
+    // It was of a fetch, or a stream, that is gone or stands still. Nothing is held by it, and
+    // nothing fails with it: for others the chunk was lost on its way.
+    transfer_.on_stored(turn.now.mono, result.share, result.index, result.from,
+                        transfer::StoreOutcome::kLost, result.error, turn.transfer);
+    if (copy != nullptr) waited_for(turn, *copy, copy->steps);
+    return;
   }
+  waited_for(turn, *copy, copy->steps);
   const bool is_passed = result.outcome == transfer::StoreOutcome::kKept;
   if (copy->is_stream || is_passed) return on_streamed(turn, *copy, result);
   // First what is held, then the event that says so: a `have` is sent only for what is on disk.
@@ -417,6 +430,7 @@ void Copies::maybe_finish(Turn& turn, Copy& copy) {
     const Copy* held = held_at(copy);
     const bool is_same = held != nullptr && is_same_part(*held, globs_of(copy));
     copy.state = State::kComparing;
+    ++copy.steps;
     turn.out.jobs.push_back(CompareDestinationJob{copy.id, copy.share, copy.path, copy.safe_links,
                                                   globs_of(copy), is_same ? held->id : CopyId{}});
     return;
@@ -425,6 +439,7 @@ void Copies::maybe_finish(Turn& turn, Copy& copy) {
   // A sync under way has taken on what it was begun for: the last one must not pass it by.
   if (!whole || copy.jobs > 0 || copy.syncing) return;
   copy.state = State::kFinishing;
+  ++copy.steps;
   flush(turn, copy);
   turn.out.jobs.push_back(FinishFetchJob{copy.id, copy.share});
 }
@@ -446,8 +461,10 @@ void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
     if (!cuts(copy, index)) copy.to_check.push_back(index);
     if (copy.on_network) transfer_.drop_have(turn.now.mono, copy.share, index, turn.transfer);
   }
-  // A power cut while they are written again must not find them durable.
+  // A power cut while they are written again must not find them durable: the full write that the
+  // catalog makes of these takes the rows with it.
   flush(turn, copy);
+  save(turn, copy, CopyState::kFetching, true);
   const Error why =
       local_error(Errc::kChanged, "was changed or removed while it was being fetched",
                   found.altered_path, "leave it alone, and give the same command again");
@@ -458,7 +475,8 @@ void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
 
 void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || copy->state != State::kComparing) return;
+  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
+  if (copy->state != State::kComparing) return;
   if (result.error) return fail(turn, *copy, *result.error);
   const Copy* held = held_at(*copy);
   const bool is_same = held != nullptr && is_same_part(*held, globs_of(*copy));
@@ -497,7 +515,8 @@ Copies::Copy* Copies::held_at(const Copy& but) {
 
 void Copies::on_finished(Turn& turn, FetchFinished result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || copy->state != State::kFinishing) return;
+  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
+  if (copy->state != State::kFinishing) return;
   if (result.error) {
     if (result.is_lost || is_of_disk(*result.error)) distrust(*copy);
     return fail(turn, *copy, *result.error);
@@ -523,12 +542,14 @@ void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
   if (result.error) return fail(turn, *copy, *result.error);
   if (!is_whole(*copy)) return fetch_again(turn, *copy);
   copy->state = State::kRenaming;
+  ++copy->steps;
   turn.out.jobs.push_back(RenameFetchJob{copy->id, copy->share});
 }
 
 void Copies::on_renamed(Turn& turn, FetchRenamed result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || copy->state != State::kRenaming) return;
+  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
+  if (copy->state != State::kRenaming) return;
   if (result.error) return fail(turn, *copy, *result.error);
   if (!result.path.empty()) copy->path = result.path;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});

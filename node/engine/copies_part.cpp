@@ -177,7 +177,7 @@ Buffer Copies::servable(const Copy& copy) const {
 void Copies::verify_chunk(Turn& turn, const Copy& copy, ChunkIndex index, std::uint64_t verify) {
   turn.out.jobs.push_back(
       VerifyChunkJob{copy.id, copy.share, index, verify,
-                     cuts(copy, index) ? globs_of(copy) : std::vector<std::string>(), copy.run});
+                     cuts(copy, index) ? globs_of(copy) : std::vector<std::string>()});
 }
 
 }  // namespace kith::node

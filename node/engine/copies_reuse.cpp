@@ -100,7 +100,7 @@ void Copies::reuse_more(Turn& turn, Copy& copy) {
     will_read(turn, *from);
     turn.out.jobs.push_back(CopyChunkJob{from->id, from->share,
                                          from->shape.index_of_chunk(found.from_chunk), copy.id,
-                                         copy.share, index, copy.run});
+                                         copy.share, index});
   }
 }
 
@@ -136,14 +136,14 @@ void Copies::scan_tree(Turn& turn, Copy& copy, std::shared_ptr<TreeChunks> tree)
   copy.scanning = true;
   ++copy.jobs;
   turn.out.jobs.push_back(
-      ScanTreeJob{copy.id, copy.share, copy.reuse_tree, copy.convs, std::move(tree), copy.run});
+      ScanTreeJob{copy.id, copy.share, copy.reuse_tree, copy.convs, std::move(tree)});
 }
 
 void Copies::on_scanned(Turn& turn, TreeScanned result) {
   Copy* copy = find(result.copy);
-  if (copy == nullptr || copy->run != result.run || !copy->scanning) return;
+  if (copy == nullptr || !copy->scanning) return;
   copy->scanning = false;
-  --copy->jobs;
+  if (waited_for(turn, *copy, copy->jobs)) return;
   if (copy->state != State::kContent) return;
   if (result.error) return fail(turn, *copy, *result.error);
   for (const ChunkIndex index : result.written) {

@@ -24,7 +24,7 @@ void Copies::copy_more(Turn& turn, Copy& copy) {
       if (copy.have.has(index) || !takes(copy, index)) continue;
       ++copy.jobs;
       turn.out.jobs.push_back(
-          CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index, copy.run});
+          CopyChunkJob{from->id, copy.share, index, copy.id, copy.share, index});
     }
   };
   ask();
@@ -54,8 +54,7 @@ void Copies::reopen(Turn& turn, Copy& copy) {
 
 void Copies::on_copied(Turn& turn, const ChunkCopied& result) {
   Copy* copy = find(result.to);
-  if (copy == nullptr || copy->run != result.run || copy->jobs == 0) return;
-  --copy->jobs;
+  if (copy == nullptr || waited_for(turn, *copy, copy->jobs)) return;
   if (copy->state != State::kContent) return;
   if (result.error) return fail_write(turn, *copy, *result.error);
   if (result.good) copy->bytes_copied += result.bytes;
@@ -85,9 +84,10 @@ void Copies::check_more(Turn& turn, Copy& copy) {
 }
 
 void Copies::on_checked(Turn& turn, Copy& copy, const ChunkVerified& result) {
-  if (copy.run != result.run || copy.jobs == 0) return;
-  --copy.jobs;
-  if (copy.state != State::kContent) return;
+  const bool is_under_way = copy.state == State::kContent;
+  // What stands still looks at it again when it goes on.
+  if (!is_under_way) copy.to_check.push_back(result.index);
+  if (waited_for(turn, copy, copy.jobs) || !is_under_way) return;
   if (result.good) {
     mark_have(turn, copy, result.index);
     if (copy.on_network) tell_held(turn, copy, result.index);
@@ -273,6 +273,7 @@ void Copies::on_synced(Turn& turn, const CopySynced& result) {
     if (result.is_lost) distrust(*copy);
     for (PutHave& row : copy->have.take_changes(copy->id)) turn.save(std::move(row));
   }
+  if (copy->state == State::kWaiting && is_idle(*copy)) return begin(turn, *copy);
   if (!is_fetch(copy->state)) return;
   if (result.error) return fail(turn, *copy, *result.error);
   if (result.mark != 0) {

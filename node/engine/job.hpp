@@ -6,9 +6,6 @@
 // jobs (node/jobs/copies.hpp), never in the engine.
 //
 // `part`, wherever a job has it: the globs of a copy of a part of its share; empty: of all of it.
-// `run`: how often the fetch was begun; it comes back. A fetch that failed may begin anew, in
-// another staging, while jobs of its earlier run are still out: what these wrote or read is not
-// there.
 #pragma once
 
 #include <map>
@@ -56,7 +53,6 @@ struct StoreChunkJob {
   BulkKey key;
   bool write = true;
   bool hand_over = false;  // its content, to readings
-  std::uint32_t run = 0;
 };
 /// Read, encipher and seal one section. Index 0 and pages come from the catalog.
 struct SealSectionJob {
@@ -160,7 +156,6 @@ struct VerifyChunkJob {
   /// Of a chunk of which only a part is here: it cannot be hashed, and is good if the files of the
   /// part are as recorded.
   std::vector<std::string> part;
-  std::uint32_t run = 0;
 };
 inline constexpr std::uint64_t kForLook = UINT64_MAX;
 inline constexpr std::uint64_t kForScrub = UINT64_MAX - 1;
@@ -209,7 +204,6 @@ struct CopyChunkJob {
   CopyId to{};
   ShareId share;
   ChunkIndex index = 0;
-  std::uint32_t run = 0;
 };
 class TreeChunks;
 /// Look on through a tree that the user named for chunks that a fetch lacks, and write those that
@@ -220,7 +214,6 @@ struct ScanTreeJob {
   std::string directory;
   std::vector<Secret> convs;         // of the epochs under which the share may have been made
   std::shared_ptr<TreeChunks> tree;  // none: begin
-  std::uint32_t run = 0;
 };
 /// Which chunks of a page do shares in the catalog have?
 struct FindChunksJob {
@@ -292,7 +285,6 @@ struct PageOpened {
 struct ChunkWritten {
   CopyId copy{};
   ShareId share;
-  std::uint32_t run = 0;
   ChunkIndex index = 0;
   ConnId from{};
   transfer::StoreOutcome outcome{};
@@ -388,7 +380,6 @@ struct CopySynced {
 struct ChunkVerified {
   CopyId copy{};
   ShareId share;
-  std::uint32_t run = 0;
   ChunkIndex index = 0;
   std::uint64_t verify = 0;
   bool good = false;
@@ -443,7 +434,6 @@ struct ChunkMended {
 struct ChunkCopied {
   CopyId to{};
   ShareId share;
-  std::uint32_t run = 0;
   ChunkIndex index = 0;
   bool good = false;
   std::uint32_t bytes = 0;
@@ -452,7 +442,6 @@ struct ChunkCopied {
 struct TreeScanned {
   CopyId copy{};
   ShareId share;
-  std::uint32_t run = 0;
   std::optional<Error> error;  // of the tree, or of writing
   std::shared_ptr<TreeChunks> tree;
   bool at_end = false;

@@ -3,7 +3,6 @@
 #include "node/jobs/jobs.hpp"
 #include "proto/crypto/content_cipher.hpp"
 #include "proto/limits.hpp"
-#include "storage/compare.hpp"
 #include "storage/path_policy.hpp"
 
 namespace kith::node {
@@ -167,7 +166,6 @@ Result<void> Jobs::hand_over(const ShareInfo& share, StoreChunkJob& job, ChunkWr
 JobResult Jobs::perform(StoreChunkJob& job) {
   ChunkWritten out;
   out.copy = job.copy;
-  out.run = job.run;
   out.share = job.store.share;
   out.index = job.store.index;
   out.from = job.store.from;
@@ -265,7 +263,7 @@ JobResult Jobs::perform(PrepareFetchJob& job) {
 JobResult Jobs::perform(CompareDestinationJob& job, UnixMillis wall) {
   DestinationCompared out;
   out.copy = job.copy;
-  const auto compare = [&]() -> Result<void> {
+  const auto look = [&]() -> Result<void> {
     KITH_TRY(const SharePtr share, manifests_.share(job.share));
     auto files = storage::CopyFiles::open(io_, job.path, share->root.single_file);
     if (!files) return {};  // something of another kind: not equal
@@ -273,17 +271,13 @@ JobResult Jobs::perform(CompareDestinationJob& job, UnixMillis wall) {
     if (job.held != CopyId{}) {
       how.recorded = [&](std::uint32_t page) { return manifests_.file_stats(job.held, page); };
     }
-    // Before the content is read: what is changed while it is, or later, has another state.
-    auto recorded = record_files(**files, *share, wall, how.part);
-    KITH_TRY(const auto difference,
-             storage::differs_from_share(**files, slabs_, share->root, page_source(share), how));
+    KITH_TRY(const auto difference, compare(**files, job.path, share, how, wall, out.file_stats));
     out.equal = !difference;
     if (!out.equal) return {};
-    KITH_TRY(out.file_stats, std::move(recorded));
     copies_.published(job.copy, job.path);
     return {};
   };
-  if (auto done = compare(); !done) out.error = std::move(done).error();
+  if (auto done = look(); !done) out.error = std::move(done).error();
   return out;
 }
 

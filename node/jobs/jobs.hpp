@@ -14,6 +14,7 @@
 #include "proto/time.hpp"
 #include "storage/chunk_reader.hpp"
 #include "storage/chunk_repair.hpp"
+#include "storage/compare.hpp"
 #include "storage/exporter.hpp"
 #include "storage/file_io.hpp"
 
@@ -181,6 +182,11 @@ class Jobs {
   [[nodiscard]] Result<std::vector<Buffer>> record_files(storage::CopyFiles& files,
                                                          const ShareInfo& share, UnixMillis wall,
                                                          const storage::PathGlobs& part);
+  /// The first difference of what stands at `path` from the share; kChanged if somebody changed it
+  /// meanwhile.
+  [[nodiscard]] Result<std::optional<storage::Difference>> compare(
+      storage::CopyFiles& files, const std::string& path, const SharePtr& share,
+      const storage::Comparison& how, UnixMillis wall, std::vector<Buffer>& stats);
   [[nodiscard]] storage::PageSource page_source(const SharePtr& share);
 
   storage::FileIo& io_;

@@ -6,7 +6,6 @@
 #include "node/jobs/tree_chunks.hpp"
 #include "proto/crypto/content_cipher.hpp"
 #include "proto/limits.hpp"
-#include "storage/compare.hpp"
 
 namespace kith::node {
 namespace {
@@ -153,7 +152,6 @@ JobResult Jobs::perform(const VerifyChunkJob& job, UnixMillis wall) {
   ChunkVerified out;
   out.verify = job.verify;
   out.copy = job.copy;
-  out.run = job.run;
   out.share = job.share;
   out.index = job.index;
   auto done = verify_chunk(job, wall, out);
@@ -241,7 +239,6 @@ Result<SlabChain> Jobs::read_source(const CopyChunkJob& job, const ChunkRow& wan
 JobResult Jobs::perform(const CopyChunkJob& job) {
   ChunkCopied out;
   out.to = job.to;
-  out.run = job.run;
   out.share = job.share;
   out.index = job.index;
   const auto copy = [&]() -> Result<void> {
@@ -262,7 +259,6 @@ JobResult Jobs::perform(const CopyChunkJob& job) {
 JobResult Jobs::perform(ScanTreeJob& job) {
   TreeScanned out;
   out.copy = job.copy;
-  out.run = job.run;
   out.share = job.share;
   out.tree = std::move(job.tree);
   const auto scan = [&]() -> Result<void> {
@@ -396,6 +392,23 @@ Result<std::vector<Buffer>> Jobs::record_files(storage::CopyFiles& files, const 
   return out;
 }
 
+// `stats`: if nothing differs, the states of the files. They are looked at before the content is,
+// so that what is put there later is not recorded as the share's, and again after it: a repair may
+// have written meanwhile.
+Result<std::optional<storage::Difference>> Jobs::compare(
+    storage::CopyFiles& files, const std::string& path, const SharePtr& share,
+    const storage::Comparison& how, UnixMillis wall, std::vector<Buffer>& stats) {
+  auto before = record_files(files, *share, wall, how.part);
+  KITH_TRY(auto difference,
+           storage::differs_from_share(files, slabs_, share->root, page_source(share), how));
+  if (difference) return difference;
+  KITH_TRY(stats, std::move(before));
+  KITH_TRY(const auto after, record_files(files, *share, wall, how.part));
+  if (after == stats) return difference;
+  return local_error(Errc::kChanged, "a file there was changed while it was being compared", path,
+                     "give the same command again");
+}
+
 JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
   CopyMoved out;
   out.copy = job.copy;
@@ -406,10 +419,7 @@ JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
     const storage::Comparison how{
         true, storage::PathGlobs(std::move(job.part)),
         [&](std::uint32_t page) { return manifests_.file_stats(job.copy, page); }};
-    // Before the content is read: what is changed while it is, or later, has another state.
-    auto recorded = record_files(*files, *share, wall, how.part);
-    KITH_TRY(const auto difference,
-             storage::differs_from_share(*files, slabs_, share->root, page_source(share), how));
+    KITH_TRY(const auto difference, compare(*files, job.path, share, how, wall, out.file_stats));
     if (difference) {
       const bool top = difference->path.empty() || share->root.single_file;
       return local_error(Errc::kVerification,
@@ -418,7 +428,6 @@ JobResult Jobs::perform(MoveCopyJob& job, UnixMillis wall) {
                          "'mv' and 'cp -a' keep modes and times; 'kith share' publishes it as "
                          "what it is now");
     }
-    KITH_TRY(out.file_stats, std::move(recorded));
     copies_.published(job.copy, job.path);
     manifests_.forget_file_stats(job.copy);
     return {};

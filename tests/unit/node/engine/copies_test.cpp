@@ -67,13 +67,15 @@ class CopiesTest : public testing::Test {
     return out;
   }
 
-  FetchPrepared begin_fetch(bool fresh = true) {
+  void ask() {
     Fetch command;
     command.link.share = share_;
     command.directory = "/fetched";
     command.name = "it";
     run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_, {}); });
-    ++run_;
+  }
+  FetchPrepared begin_fetch(bool fresh = true) {
+    ask();
     FetchPrepared result;
     EXPECT_EQ(jobs<PrepareFetchJob>(), 1U);
     if (jobs<PrepareFetchJob>() == 1) copy_ = job<PrepareFetchJob>()->copy;
@@ -91,7 +93,6 @@ class CopiesTest : public testing::Test {
   void copied(std::uint32_t chunk, std::optional<Error> error = {}) {
     ChunkCopied result;
     result.to = copy_;
-    result.run = run_;
     result.error = std::move(error);
     result.share = share_;
     result.index = 2 + chunk;
@@ -118,7 +119,6 @@ class CopiesTest : public testing::Test {
   SwarmId swarm_;
   Root root_;
   CopyId copy_{};
-  std::uint32_t run_ = 0;  // of the fetch
 };
 
 TEST_F(CopiesTest, AFetchIsFinishedOnlyWhenNoSyncIsUnderWay) {
@@ -224,25 +224,39 @@ TEST_F(CopiesTest, AFileThatWasChangedInTheStagingIsCopiedAgainOnce) {
   EXPECT_EQ(job<CopyChunkJob>()->index, 2U);
 }
 
-// It begins anew in another staging while jobs of its earlier run are out: what they wrote is not
+// It would begin in another staging while they write into the one before: what they did is not
 // there, and what they met is no matter of this one.
-TEST_F(CopiesTest, LateResultsOfAnEarlierRunAreForgotten) {
+TEST_F(CopiesTest, AFetchThatFailedBeginsAnewWhenItsJobsAreBack) {
   fetch();
+  ASSERT_EQ(jobs<CopyChunkJob>(), kChunks);
   const Error gone = local_error(Errc::kNotFound, "somebody removed the staging");
   copied(0, gone);
   ASSERT_EQ(errors().size(), 1U);
-  fetch();
-  ASSERT_EQ(jobs<CopyChunkJob>(), kChunks);
-  --run_;
+  ask();
+  EXPECT_EQ(jobs<PrepareFetchJob>(), 0U);
   copied(1);
-  copied(1, gone);
-  EXPECT_TRUE(errors().empty());
+  ASSERT_EQ(jobs<PrepareFetchJob>(), 1U);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
-  ++run_;
+  FetchPrepared staged;
+  staged.copy = copy_;
+  staged.inode = 8;
+  prepared(staged);
   copied(0);
   EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
   copied(1);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(CopiesTest, AFetchThatFailedBeginsAnewWhenItsSyncIsOver) {
+  fetch();
+  copied(0);
+  const std::uint64_t mark = begin_sync();
+  copied(1, local_error(Errc::kNotFound, "somebody removed the staging"));
+  ask();
+  EXPECT_EQ(jobs<PrepareFetchJob>(), 0U);
+  synced(mark, local_error(Errc::kNotFound, "somebody removed the staging"));
+  EXPECT_TRUE(errors().empty());
+  EXPECT_EQ(jobs<PrepareFetchJob>(), 1U);
 }
 
 // What came so far is somebody's: only `cancel` may throw it away.
@@ -267,11 +281,7 @@ class FetchedCopies : public CopiesTest {
  protected:
   void SetUp() override {
     run([&](Turn& turn) { ASSERT_TRUE(copies_.unshare(turn, CopyId{1})); });
-    Fetch command;
-    command.link.share = share_;
-    command.directory = "/fetched";
-    command.name = "it";
-    run([&](Turn& turn) { copies_.fetch(turn, kFetch, command, swarm_, {}); });
+    ask();
     RootOpened root;
     root.share = share_;
     root.outcome = transfer::StoreOutcome::kStored;
@@ -280,7 +290,6 @@ class FetchedCopies : public CopiesTest {
     ASSERT_EQ(jobs<PrepareFetchJob>(), 1U);
     FetchPrepared prepared;
     prepared.copy = copy_ = job<PrepareFetchJob>()->copy;
-    run_ = 1;
     prepared.inode = 7;
     run([&](Turn& turn) { copies_.on_prepared(turn, prepared); });
     PageOpened page;
@@ -290,10 +299,20 @@ class FetchedCopies : public CopiesTest {
     page.lengths.assign(kChunks, 1'000);
     run([&](Turn& turn) { copies_.on_page(turn, page); });
   }
+  /// It came from a peer, and is at a job.
+  void arrives(std::uint32_t chunk) {
+    transfer::StoreRequest store;
+    store.share = share_;
+    store.index = 2 + chunk;
+    EXPECT_TRUE(copies_.store_job(std::move(store), {}, {}));
+  }
   void written(std::uint32_t chunk) {
+    arrives(chunk);
+    stored(chunk);
+  }
+  void stored(std::uint32_t chunk) {
     ChunkWritten result;
     result.copy = copy_;
-    result.run = run_;
     result.share = share_;
     result.index = 2 + chunk;
     result.outcome = transfer::StoreOutcome::kStored;
@@ -303,7 +322,6 @@ class FetchedCopies : public CopiesTest {
   void verified(std::uint32_t chunk, bool good) {
     ChunkVerified result;
     result.copy = copy_;
-    result.run = run_;
     result.verify = kForFetch;
     result.share = share_;
     result.index = 2 + chunk;
@@ -350,18 +368,31 @@ TEST_F(FetchedCopies, AFileThatWasChangedInTheStagingIsHashedBeforeItIsFetchedAg
 
 TEST_F(FetchedCopies, WhatALateJobWroteIntoTheEarlierStagingIsNotHeld) {
   const Error gone = local_error(Errc::kNotFound, "somebody removed the staging");
+  arrives(0);
   run([&](Turn& turn) { copies_.on_event(turn, transfer::FetchFailed{share_, gone}); });
   ASSERT_EQ(errors().size(), 1U);
-  fetch();
-  --run_;
-  written(0);
-  verified(1, true);
+  ask();
+  EXPECT_EQ(jobs<PrepareFetchJob>(), 0U);
+  stored(0);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
-  ++run_;
+  FetchPrepared staged;
+  staged.copy = copy_;
+  staged.inode = 8;
+  prepared(staged);
   written(0);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
   written(1);
   EXPECT_EQ(jobs<FinishFetchJob>(), 1U);
+}
+
+TEST_F(FetchedCopies, WhatIsBeingCheckedWhenItPausesIsCheckedAgain) {
+  written(0);
+  run([&](Turn& turn) { copies_.on_event(turn, transfer::CheckChunk{share_, 2}); });
+  ASSERT_EQ(jobs<VerifyChunkJob>(), 1U);
+  run([&](Turn& turn) { copies_.cancel_request(turn, kFetch); });
+  verified(0, false);
+  fetch(false);
+  EXPECT_EQ(jobs<VerifyChunkJob>(), 1U);
 }
 
 TEST_F(FetchedCopies, WhoLacksTheRestNamesAFileOfIt) {
