@@ -26,9 +26,8 @@ bool EarlierTree::enter_page() {
     if (at_end_) break;
     auto page = source_.pages(number_);
     at_end_ = !page;
-    if (at_end_) page_ = {};
+    page_ = page ? std::move(*page) : Page();
     if (at_end_) break;
-    page_ = std::move(*page);
     entry_ = file_ = row_ = 0;
     row_begin_ = 0;
     position_ = page_.page->skip;
@@ -53,10 +52,8 @@ std::optional<EarlierTree::Place> EarlierTree::place_of_entry(const FileStat& no
   if (stats.files[file_] != now || !is_settled(now.ctime_ns, stats.recorded_at)) {
     return std::nullopt;
   }
-  Place out{shape_.first_chunk(number_) + row_, static_cast<std::uint32_t>(position_ - row_begin_),
-            std::nullopt};
-  if (!is_written_back(now.ctime_ns, stats.known_at())) out.read_at = stats.known_at();
-  return out;
+  return Place{shape_.first_chunk(number_) + row_,
+               static_cast<std::uint32_t>(position_ - row_begin_), stats.known_at()};
 }
 
 std::optional<EarlierTree::Rows> EarlierTree::rows(std::uint32_t chunk, std::uint64_t bytes) {

@@ -42,8 +42,7 @@ class EarlierTree {
   struct Place {
     std::uint32_t chunk = 0;   // number of the content chunk
     std::uint32_t offset = 0;  // in it
-    /// When the content was read, if the last change was not written back by then.
-    std::optional<UnixMillis> read_at;
+    UnixMillis known_at{};     // as PageStats::known_at(), of the page where it begins
   };
   /// Nothing if the file was not there, is another one by now, or is empty. To be asked in the
   /// order of a manifest (compare_paths), each path once; of a single file, with any path.

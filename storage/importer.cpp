@@ -226,9 +226,9 @@ Result<ImportScan::Chunk> ImportScan::begin_file(const Dir& dir, std::string_vie
   return Chunk();
 }
 
-// Returns what the entry takes in a manifest.
+// Returns what the entry takes in a manifest. `known_at`: when its content was read, if not now.
 Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo& info,
-                                         std::optional<UnixMillis> read_at) {
+                                         std::optional<UnixMillis> known_at) {
   Entry entry{.kind = EntryKind::kFile,
               .path = path,
               .target = {},
@@ -236,7 +236,8 @@ Result<std::size_t> ImportScan::add_file(const std::string& path, const FileInfo
               .mtime_ns = info.mtime_ns,
               .size = info.size};
   const std::size_t bytes = encoded_size(entry);
-  if (builder_) stats_.push_back({FileStat::of(info), read_at});
+  const bool is_sure = !known_at || is_written_back(info.ctime_ns, *known_at);
+  if (builder_) stats_.push_back({FileStat::of(info), is_sure ? std::nullopt : known_at});
   KITH_CHECK(add_entry(std::move(entry)));
   return bytes;
 }

@@ -187,7 +187,7 @@ class ImportScan {
                                          const std::string& path);
   [[nodiscard]] Result<void> add_entry(Entry entry);
   [[nodiscard]] Result<std::size_t> add_file(const std::string& path, const FileInfo& info,
-                                             std::optional<UnixMillis> read_at = {});
+                                             std::optional<UnixMillis> known_at = {});
   [[nodiscard]] Result<Chunk> end_pack();
   // importer_reuse.cpp
   [[nodiscard]] Result<std::optional<Chunk>> begin_known(const Dir& dir, std::string_view name,

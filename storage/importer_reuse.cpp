@@ -32,9 +32,7 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_large(const std
   auto known = earlier_->rows(place.chunk, info.size);
   // Each of its pages was recorded, and read, at another time.
   if (!known || !is_settled(info.ctime_ns, known->recorded_at)) return std::optional<Chunk>();
-  const UnixMillis known_at = std::min(known->known_at, place.read_at.value_or(known->known_at));
-  const bool is_sure = is_written_back(info.ctime_ns, known_at);
-  KITH_CHECK(add_file(path, info, is_sure ? std::nullopt : std::optional(known_at)));
+  KITH_CHECK(add_file(path, info, std::min(known->known_at, place.known_at)));
   known_ = {std::move(known->rows), place.chunk, 0};
   bytes_done_ += info.size;
   phase_ = Phase::kKnownFile;
@@ -53,7 +51,7 @@ Result<std::optional<ImportScan::Chunk>> ImportScan::begin_known_small(const std
   unread_.chunk = place.chunk;
   unread_.files.push_back({path, FileStat::of(info)});
   unread_.bytes += info.size;
-  KITH_TRY(const std::size_t entry_bytes, add_file(path, info, place.read_at));
+  KITH_TRY(const std::size_t entry_bytes, add_file(path, info, place.known_at));
   if (!packer_.add(path, info.size, entry_bytes)) return std::optional<Chunk>(Chunk());
   KITH_TRY(Chunk pack, end_pack());
   return std::optional<Chunk>(std::move(pack));

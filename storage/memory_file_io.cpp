@@ -497,14 +497,14 @@ void MemoryFileIo::make_durable(Node& node, bool with_meta) {
 
 Result<void> MemoryFileIo::finish_writeback(const File& file) {
   KITH_CHECK(count_call("writing back", {}));
-  if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "writing back");
+  KITH_CHECK(sync_outcome("writing back"));
   if (node_of(file) == nullptr) return io_error(EBADF, "writing back");
   return {};
 }
 
 Result<void> MemoryFileIo::sync_data(const File& file) {
   KITH_CHECK(count_change("syncing", {}));
-  if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "syncing");
+  KITH_CHECK(sync_outcome("syncing"));
   Node* node = node_of(file);
   if (node == nullptr) return io_error(EBADF, "syncing");
   make_durable(*node, false);
@@ -513,7 +513,7 @@ Result<void> MemoryFileIo::sync_data(const File& file) {
 
 Result<void> MemoryFileIo::sync(const Handle& handle) {
   KITH_CHECK(count_change("syncing", {}));
-  if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "syncing");
+  KITH_CHECK(sync_outcome("syncing"));
   Node* node = node_of(handle);
   if (node == nullptr) return io_error(EBADF, "syncing");
   make_durable(*node, true);
@@ -522,7 +522,7 @@ Result<void> MemoryFileIo::sync(const Handle& handle) {
 
 Result<void> MemoryFileIo::sync_all(const Dir&) {
   KITH_CHECK(count_change("syncing the file system", {}));
-  if (loses_sync()) return io_error(std::exchange(sync_error_, 0), "syncing");
+  KITH_CHECK(sync_outcome("syncing"));
   if (!options_.remembers) return {};
   for (auto& [inode, node] : nodes_) make_durable(node, true);
   return {};

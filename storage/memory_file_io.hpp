@@ -158,7 +158,8 @@ class MemoryFileIo final : public FileIo {
   void touch(Node& node, bool content);
   void make_durable(Node& node, bool with_meta);
   [[nodiscard]] static std::shared_ptr<Buffer> synced_content(const Node& file);
-  [[nodiscard]] bool loses_sync();
+  /// As fail_next_sync() has it.
+  [[nodiscard]] Result<void> sync_outcome(std::string_view doing);
   [[nodiscard]] FileInfo info(Inode inode) const;
   void lose_unsynced(std::uint64_t seed);
   void drop_unreachable();

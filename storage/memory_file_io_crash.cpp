@@ -122,10 +122,10 @@ void MemoryFileIo::keep_names() {
   }
 }
 
-bool MemoryFileIo::loses_sync() {
-  if (sync_error_ == 0) return false;
+Result<void> MemoryFileIo::sync_outcome(std::string_view doing) {
+  if (sync_error_ == 0) return {};
   lose_content();
-  return true;
+  return io_error(std::exchange(sync_error_, 0), doing);
 }
 
 void MemoryFileIo::drop_unreachable() {

@@ -465,6 +465,7 @@ class Copies {
   void save_held(Turn& turn, Copy& copy);
   [[nodiscard]] static bool is_idle(const Copy& copy);
   bool waited_for(Turn& turn, Copy& copy, std::size_t& jobs);
+  [[nodiscard]] Copy* after_step(Turn& turn, CopyId id, State state);
   [[nodiscard]] bool is_opening(const Copy& but) const;
   [[nodiscard]] Copy* held_at(const Copy& but);
   void answer(Turn& turn, Copy& copy, bool already_there);

@@ -113,6 +113,13 @@ bool Copies::waited_for(Turn& turn, Copy& copy, std::size_t& jobs) {
   return true;
 }
 
+// The fetch of which a step is back, if it is still at it.
+Copies::Copy* Copies::after_step(Turn& turn, CopyId id, State state) {
+  Copy* copy = find(id);
+  const bool is_over = copy == nullptr || waited_for(turn, *copy, copy->steps);
+  return is_over || copy->state != state ? nullptr : copy;
+}
+
 // Another copy of the share is being taken up: it may turn out to be whole.
 bool Copies::is_opening(const Copy& but) const {
   return std::any_of(copies_.begin(), copies_.end(), [&](const auto& item) {
@@ -474,9 +481,8 @@ void Copies::repair(Turn& turn, Copy& copy, const FetchFinished& found) {
 }
 
 void Copies::on_compared(Turn& turn, const DestinationCompared& result) {
-  Copy* copy = find(result.copy);
-  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
-  if (copy->state != State::kComparing) return;
+  Copy* copy = after_step(turn, result.copy, State::kComparing);
+  if (copy == nullptr) return;
   if (result.error) return fail(turn, *copy, *result.error);
   const Copy* held = held_at(*copy);
   const bool is_same = held != nullptr && is_same_part(*held, globs_of(*copy));
@@ -514,9 +520,8 @@ Copies::Copy* Copies::held_at(const Copy& but) {
 }
 
 void Copies::on_finished(Turn& turn, FetchFinished result) {
-  Copy* copy = find(result.copy);
-  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
-  if (copy->state != State::kFinishing) return;
+  Copy* copy = after_step(turn, result.copy, State::kFinishing);
+  if (copy == nullptr) return;
   if (result.error) {
     if (result.is_lost || is_of_disk(*result.error)) distrust(*copy);
     return fail(turn, *copy, *result.error);
@@ -547,9 +552,8 @@ void Copies::on_catalog(Turn& turn, const CatalogDone& result) {
 }
 
 void Copies::on_renamed(Turn& turn, FetchRenamed result) {
-  Copy* copy = find(result.copy);
-  if (copy == nullptr || waited_for(turn, *copy, copy->steps)) return;
-  if (copy->state != State::kRenaming) return;
+  Copy* copy = after_step(turn, result.copy, State::kRenaming);
+  if (copy == nullptr) return;
   if (result.error) return fail(turn, *copy, *result.error);
   if (!result.path.empty()) copy->path = result.path;
   turn.save(PutFileStats{copy->id, std::move(result.file_stats)});

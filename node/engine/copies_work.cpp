@@ -6,6 +6,13 @@
 #include "proto/limits.hpp"
 
 namespace kith::node {
+namespace {
+
+Error why_bad(const ChunkVerified& result) {
+  return result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+}
+
+}  // namespace
 
 // --- filling a copy from another copy of this device ---
 
@@ -92,7 +99,7 @@ void Copies::on_checked(Turn& turn, Copy& copy, const ChunkVerified& result) {
     mark_have(turn, copy, result.index);
     if (copy.on_network) tell_held(turn, copy, result.index);
   } else {
-    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    const Error why = why_bad(result);
     withdraw(turn, copy.id, copy.share, result.index, why, result.path);
   }
   check_more(turn, copy);
@@ -155,7 +162,7 @@ void Copies::on_verified(Turn& turn, const ChunkVerified& result) {
 void Copies::judge(Turn& turn, Copy& copy, const ChunkVerified& result) {
   if (result.rotten) return damaged(turn, copy, result);
   if (!result.good) {
-    const Error why = result.error.value_or(local_error(Errc::kVerification, "its bytes changed"));
+    const Error why = why_bad(result);
     // It could not be looked at: too many open files, no memory. That says nothing of it.
     if (why.code == Errc::kLimit) {
       return turn.log(LogLevel::kWarning, "not checked: " + to_string(why));

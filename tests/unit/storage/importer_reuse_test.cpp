@@ -94,6 +94,12 @@ class ImporterReuse : public testing::Test {
     const iovec part{bytes.data(), bytes.size()};
     ASSERT_OK(io_.write(*file, 0, std::span(&part, 1)));
   }
+  /// Of the tree, whose file "a" was changed at that time (ms).
+  ImportResult import_changed(std::int64_t at, std::size_t bytes, const ImportOptions& with) {
+    io_.set_time_ns(at * 1'000'000);
+    replace("a", noise(2, bytes));
+    return import(with);
+  }
   void remove(const std::string& path) {
     const std::string parent(parent_path(path));
     const auto dir = io_.open_dir(*io_.open_root("/tree"), parent);
@@ -205,11 +211,9 @@ TEST_F(ImporterReuse, WhatIsTakenOverIsKnownSinceItWasRead) {
   constexpr std::int64_t kChanged = 1'800'000'000'000;  // ms
   write_tree(io_, "/tree", {{"", directory()}, {"a", file(noise(1, 50'000))}, {"b", file("b")}});
   for (const std::int64_t later : {5'000, 60'000}) {
-    io_.set_time_ns(kChanged * 1'000'000);
-    replace("a", noise(2, 50'000));
     ImportOptions with = options();
     with.recorded_at = UnixMillis(kChanged + later);
-    ImportResult result = import(with);
+    ImportResult result = import_changed(kChanged, 50'000, with);
     for (const std::int64_t again : {600'000, 700'000}) {
       with.recorded_at = UnixMillis(kChanged + again);
       result = import(with, earlier(result));
@@ -228,11 +232,9 @@ TEST_F(ImporterReuse, AFileOfSeveralPagesIsKnownSinceTheFirstOfThemWasRead) {
   constexpr std::int64_t kChanged = 1'800'000'000'000;  // ms
   write_tree(io_, "/tree", {{"", directory()}, {"a", file("x")}});
   for (const std::int64_t later : {1'000, 5'000}) {
-    io_.set_time_ns(kChanged * 1'000'000);
-    replace("a", noise(2, 200'000));
     ImportOptions with = options();
     with.recorded_at = UnixMillis(kChanged + later);
-    ImportResult result = import(with);
+    ImportResult result = import_changed(kChanged, 200'000, with);
     ASSERT_GT(result.pages.size(), 2U);
     const auto first = PageStats::decode(result.pages.front().file_stats);
     ASSERT_OK(first);

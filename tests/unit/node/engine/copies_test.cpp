@@ -88,6 +88,13 @@ class CopiesTest : public testing::Test {
   void prepared(const FetchPrepared& result) {
     run([&](Turn& turn) { copies_.on_prepared(turn, result); });
   }
+  /// In another staging than before.
+  void staged_anew() {
+    FetchPrepared result;
+    result.copy = copy_;
+    result.inode = 8;
+    prepared(result);
+  }
   /// Begins, or goes on with, a fetch: its content is asked for when this returns.
   void fetch(bool fresh = true) { prepared(begin_fetch(fresh)); }
   void copied(std::uint32_t chunk, std::optional<Error> error = {}) {
@@ -237,10 +244,7 @@ TEST_F(CopiesTest, AFetchThatFailedBeginsAnewWhenItsJobsAreBack) {
   copied(1);
   ASSERT_EQ(jobs<PrepareFetchJob>(), 1U);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
-  FetchPrepared staged;
-  staged.copy = copy_;
-  staged.inode = 8;
-  prepared(staged);
+  staged_anew();
   copied(0);
   EXPECT_EQ(jobs<FinishFetchJob>(), 0U);
   copied(1);
@@ -375,10 +379,7 @@ TEST_F(FetchedCopies, WhatALateJobWroteIntoTheEarlierStagingIsNotHeld) {
   EXPECT_EQ(jobs<PrepareFetchJob>(), 0U);
   stored(0);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 0U);
-  FetchPrepared staged;
-  staged.copy = copy_;
-  staged.inode = 8;
-  prepared(staged);
+  staged_anew();
   written(0);
   EXPECT_EQ(copies_.view(copy_).bytes_have, 1'000U);
   written(1);
